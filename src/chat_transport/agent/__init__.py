@@ -1,0 +1,1 @@
+"""The agent's end: runs, handlers, tools, approvals and trust."""

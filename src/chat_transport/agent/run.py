@@ -1,0 +1,99 @@
+"""A run: one unit of agent work for one prompt, as the handler sees it.
+
+Rule: the handler gets what the agent's end has checked, never the raw request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+from ..chunks import FinishReason, UIMessageChunk
+from ..inputs import Trigger
+from ..messages import UIMessage
+
+__all__ = ["Handler", "Run", "RunEnd", "RunEndReason", "RunRequest", "User"]
+
+JSON: TypeAlias = Any  # any JSON value
+RunEndReason: TypeAlias = Literal["complete", "cancelled", "error"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User:
+    """Who asks, as verified by the agent's end; never taken from the request's own words.
+
+    Attributes:
+        id: The verified identity (Ably clientId, or what the authentication hook gave); None if
+            anonymous.
+        role: The verified role, such as Ably's `extras.userClaim`; None if there is none.
+        claims: Whatever else the authentication hook vouches for.
+    """
+
+    id: str | None = None
+    role: str | None = None
+    claims: Mapping[str, JSON] = field(default_factory=dict[str, JSON])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRequest:
+    """What an agent's end hands to the runtime to start a run.
+
+    Attributes:
+        chat_id: The chat.
+        messages: The conversation as the agent's end believes it.
+        trigger: Why the run starts.
+        message_id: The message that is continued or regenerated, if any.
+        user: Who asks.
+        run_id: The run's name, where the wire gives one; None lets the runtime make it.
+        response_message_id: The id that `start` shall carry; None lets the runtime choose
+            (the last assistant message's id when it is continued, else a new one).
+        metadata: What the request carried beside the protocol's fields.
+    """
+
+    chat_id: str
+    messages: Sequence[UIMessage]
+    trigger: Trigger = "submit-message"
+    message_id: str | None = None
+    user: User = field(default_factory=User)
+    run_id: str | None = None
+    response_message_id: str | None = None
+    metadata: Mapping[str, JSON] = field(default_factory=dict[str, JSON])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What a handler works on."""
+
+    run_id: str
+    chat_id: str
+    messages: Sequence[UIMessage]
+    trigger: Trigger
+    message_id: str | None
+    response_message_id: str
+    user: User
+    metadata: Mapping[str, JSON]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunEnd:
+    """How a run ended; handed to `on_end` exactly once.
+
+    Attributes:
+        reason: `complete`, `cancelled` (stopped) or `error`.
+        response_message: The reply as far as it came, all parts closed.
+        messages: The conversation with the reply in its place.
+        finish_reason: The model's, if it gave one.
+        error: What the handler raised; None otherwise.
+    """
+
+    run: Run
+    reason: RunEndReason
+    response_message: UIMessage
+    messages: Sequence[UIMessage]
+    finish_reason: FinishReason | None = None
+    error: Exception | None = None
+
+
+Handler: TypeAlias = Callable[[Run], AsyncIterator[UIMessageChunk]]
+"""What an application writes: an async generator of chunks. Closed by us, always."""

@@ -1,0 +1,1 @@
+"""Sans-I/O translation between chunks and wires. No await, clock, randomness or logging here."""

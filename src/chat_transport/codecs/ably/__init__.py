@@ -1,0 +1,1 @@
+"""Codecs for Ably channels."""

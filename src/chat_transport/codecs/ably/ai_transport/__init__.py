@@ -1,0 +1,1 @@
+"""The wire of `@ably/ai-transport` 0.8."""

@@ -1,0 +1,231 @@
+"""`ChatTransport`: the one interface between a chat application and an agent, client's end.
+
+Rule: what a transport can do it says in `capabilities`; nobody asks for its type.
+Source: `ChatTransport` of AI SDK 7.0.173, with history, observing and presence added.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Literal, Self, TypeAlias
+
+from .chunks import UIMessageChunk
+from .errors import NotSupported
+from .inputs import Reconnect, SendMessages
+from .messages import UIMessage
+
+__all__ = [
+    "AgentPresence",
+    "AgentStatus",
+    "Capabilities",
+    "ChatChange",
+    "ChatTransport",
+    "ChunkStream",
+    "History",
+    "MessageSeen",
+    "MessagesReplaced",
+    "RunSeen",
+]
+
+AgentStatus: TypeAlias = Literal["offline", "online", "thinking", "streaming", "idle"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What a transport can do. `Chat` and the conformance kit read this, never types."""
+
+    resumes: bool = False
+    """A run goes on when its reader leaves, and `reconnect_to_stream` finds it."""
+    replays_on_resume: bool = True
+    """A resumed stream starts over from `start` (`resumeStreamIsReplay`)."""
+    stops: bool = False
+    """`stop` reaches the agent."""
+    history: bool = False
+    observes: bool = False
+    """Runs and messages of other clients are seen live."""
+    presence: bool = False
+    concurrent_runs: bool = False
+    steers: bool = False
+    branches: bool = False
+    drops: frozenset[str] = field(default_factory=frozenset[str])
+    """Chunk types that this wire cannot carry and drops, as documented."""
+
+
+class ChunkStream(ABC):
+    """The chunks of one reply, in order: `async for chunk in stream`.
+
+    Raises from iteration:
+        StreamInterrupted: If the bytes ended before a terminal chunk.
+        RemoteProtocolError: If the peer sent what the protocol does not allow.
+    """
+
+    run_id: str | None = None
+    """The run that speaks, where the wire names it."""
+
+    def __aiter__(self) -> Self:
+        return self
+
+    @abstractmethod
+    async def __anext__(self) -> UIMessageChunk:
+        """Give the next chunk, waiting for it."""
+
+    async def drain(self) -> Sequence[UIMessageChunk]:
+        """Wait for at least one chunk and give all there are; empty at the end.
+
+        A wake-up costs more than a chunk: readers that keep up use this.
+        """
+        try:
+            return (await self.__anext__(),)
+        except StopAsyncIteration:
+            return ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """A page of a chat's past.
+
+    Attributes:
+        messages: Oldest first.
+        active_run_id: A run that is under way; `reconnect_to_stream` follows it. None if idle.
+        has_older: Whether an earlier page exists.
+        cursor: Give it as `before` to get the earlier page; None if there is none.
+    """
+
+    messages: Sequence[UIMessage]
+    active_run_id: str | None = None
+    has_older: bool = False
+    cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageSeen:
+    """Another client's message came; it belongs after `after_id`, or last if that is None."""
+
+    message: UIMessage
+    after_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSeen:
+    """A run that another client asked for; `chunks` gives its reply from `start`.
+
+    Attributes:
+        replaces_id: The message that the reply takes the place of (regenerate, continuation).
+    """
+
+    run_id: str
+    chunks: ChunkStream
+    replaces_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessagesReplaced:
+    """The conversation had to be read anew (gap in the wire, edit or branch by another client)."""
+
+    messages: Sequence[UIMessage]
+
+
+ChatChange: TypeAlias = MessageSeen | RunSeen | MessagesReplaced
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentPresence:
+    """What an agent reports of itself; `offline` when none is there."""
+
+    status: AgentStatus
+    client_id: str | None = None
+    data: Any = None  # JSON of the agent's own
+
+
+class ChatTransport(ABC):
+    """The client's end of a wire. Constructing does nothing; `async with` opens and closes it."""
+
+    @property
+    @abstractmethod
+    def capabilities(self) -> Capabilities:
+        """What this transport can do; constant for its life."""
+
+    @abstractmethod
+    async def __aenter__(self) -> Self:
+        """Open.
+
+        Raises:
+            ConnectFailed: If the peer cannot be reached.
+        """
+
+    @abstractmethod
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Release everything. Runs go on where `capabilities.resumes`."""
+
+    @abstractmethod
+    def send_messages(self, request: SendMessages) -> AbstractAsyncContextManager[ChunkStream]:
+        """Ask for a reply and read it. Leaving the block is *leave*, not *stop*.
+
+        Raises:
+            ConnectFailed: If nothing was sent. Safe to repeat.
+            RequestRejected: If the agent refused.
+            TransportClosed: If the transport is not entered.
+
+        If cancelled while entering, the request may or may not have reached the agent.
+        """
+
+    @abstractmethod
+    def reconnect_to_stream(
+        self, request: Reconnect
+    ) -> AbstractAsyncContextManager[ChunkStream | None]:
+        """Give the chat's current reply from its `start`, or None if no run is active.
+
+        What was streamed before comes again, in as few chunks as the wire allows;
+        fold them into a new message. Leaving the block stops delivery, not the run.
+
+        Raises:
+            ConnectFailed: If the agent or broker cannot be reached. Safe to repeat.
+            TransportClosed: If the transport is not entered.
+        """
+
+    async def stop(self, chat_id: str, run_id: str | None = None) -> None:
+        """Ask the agent to end `run_id`, or every active run of the chat; streams end with `abort`.
+
+        No active run is not an error.
+
+        Raises:
+            NotSupported: If `capabilities.stops` is false.
+        """
+        raise NotSupported(f"unable to stop chat {chat_id!r}; {type(self).__name__} cannot stop")
+
+    async def load_history(
+        self, chat_id: str, *, limit: int = 100, before: str | None = None
+    ) -> History:
+        """Give the newest `limit` messages, or those before the cursor `before`.
+
+        Raises:
+            NotSupported: If `capabilities.history` is false.
+        """
+        raise NotSupported(f"unable to load chat {chat_id!r}; {type(self).__name__} has no history")
+
+    def observe(self, chat_id: str) -> AbstractAsyncContextManager[AsyncIterator[ChatChange]]:
+        """Watch what other clients do in the chat, from now on.
+
+        Raises:
+            NotSupported: If `capabilities.observes` is false.
+        """
+        raise NotSupported(f"unable to observe chat {chat_id!r}; {type(self).__name__} cannot")
+
+    def agent_presence(
+        self, chat_id: str
+    ) -> AbstractAsyncContextManager[AsyncIterator[AgentPresence]]:
+        """Watch the agent's presence: the present state first, then each change.
+
+        Raises:
+            NotSupported: If `capabilities.presence` is false.
+        """
+        raise NotSupported(f"unable to watch chat {chat_id!r}; {type(self).__name__} cannot")

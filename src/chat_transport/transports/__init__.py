@@ -1,0 +1,1 @@
+"""I/O shells: one folder or file for each transport."""

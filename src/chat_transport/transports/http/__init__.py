@@ -1,0 +1,1 @@
+"""HTTP and SSE: client, ASGI application, run log and chat store."""
