@@ -5,7 +5,7 @@ Rule: one error goes out bare; only several errors at once are a group.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 import anyio
@@ -15,7 +15,7 @@ __all__ = ["open_task_group"]
 
 
 @asynccontextmanager
-async def open_task_group() -> AsyncIterator[TaskGroup]:
+async def open_task_group() -> AsyncGenerator[TaskGroup, None]:
     """Open a task group whose single error leaves as itself, with its cause kept.
 
     A plain anyio group wraps the caller's `ValueError` in an `ExceptionGroup`.
