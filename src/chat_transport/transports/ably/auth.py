@@ -172,7 +172,7 @@ class TokenEndpoint:
     def __init__(
         self,
         key: AblyKey | str,
-        grant: Callable[[TokenAsked], Grant | None | Awaitable[Grant | None]],
+        grant: Callable[[TokenAsked], Awaitable[Grant | None] | Grant | None],
     ) -> None:
         self._key = AblyKey.parse(key) if isinstance(key, str) else key
         self._grant = grant

@@ -63,6 +63,7 @@ class Member:
 
     client_id: str | None
     data: JSON
+    connection_id: str | None = None
 
 
 class ChannelEvents(Protocol):

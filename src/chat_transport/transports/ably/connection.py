@@ -108,6 +108,12 @@ class SdkClient:
         found: str | None = self._sdk.auth.client_id
         return found
 
+    @property
+    def connection_id(self) -> str | None:
+        """How the broker names this connection."""
+        found: str | None = self._sdk.connection.connection_manager.connection_id
+        return found
+
     def channel(self, name: str, events: ChannelEvents) -> SdkChannel:
         """Give the channel, with `events` told what happens on it."""
         options = ChannelOptions(params={"agent": LIBRARY})
@@ -119,6 +125,11 @@ class SdkClient:
 
     async def close(self) -> None:
         """Close, in bounded time."""
+        manager = self._sdk.connection.connection_manager
+        if manager.transport is not None and (self.state != "connected" or self.is_zombie):
+            # The SDK would send CLOSE into a dead socket, in a task whose error nobody reads.
+            transport, manager.transport = manager.transport, None
+            await transport.dispose()
         try:
             async with asyncio.timeout(CLOSE_S):
                 await self._sdk.close()
@@ -249,7 +260,8 @@ class SdkChannel:
 
     def members(self) -> list[Member]:
         """Give who is present, as far as is known."""
-        return [Member(m.client_id, m.data) for m in self._sdk.presence.members.list()]
+        members = self._sdk.presence.members.list()
+        return [Member(m.client_id, m.data, m.connection_id) for m in members]
 
     def _on_message(self, message: Sdk) -> None:
         self._events.on_message(self, to_inbound(message))

@@ -199,6 +199,11 @@ class AblyConnection:
         client = self._client
         return client is not None and client.state == "connected" and not client.is_zombie
 
+    @property
+    def connection_id(self) -> str | None:
+        """How the broker names the present connection."""
+        return self._client.connection_id if self._client is not None else None
+
     async def read_history(self, name: str, params: Mapping[str, str]) -> HistoryPage:
         """Give one page of a channel's history, newest first."""
         if self._history is None or self.state == "closed":

@@ -13,9 +13,9 @@ import asyncio
 import json
 import uuid
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias, TypeVar
 
 from anyio.abc import TaskGroup
 
@@ -24,9 +24,10 @@ from ...codecs.ably.operations import Append, Operation, OutboundMessage, Publis
 from ...errors import LocalProtocolError, RequestRejected, TransportClosed, TransportError
 from .refusals import MESSAGE_LIMIT, is_rate_limit
 
-__all__ = ["OperationWriter", "Outlet", "message_bytes"]
+__all__ = ["Link", "OperationWriter", "Outlet", "message_bytes", "surely"]
 
 JSON: TypeAlias = Any  # any JSON value
+R = TypeVar("R")
 
 WINDOW_S = 0.04
 """Seconds in which deltas of one message are put together; Ably merges in the same window."""
@@ -43,11 +44,24 @@ RATE_TRIES = 12
 """Times that one operation is tried against a rate limit: about 20 s."""
 
 
+class Link(Protocol):
+    """What a writer needs of a connection; `AblyConnection` is one."""
+
+    in_flight: asyncio.Semaphore
+
+    async def connected(self) -> None:
+        """Wait until it is worth trying; raise if it never will be."""
+
+
 class Outlet(Protocol):
-    """What a writer needs of a channel; `AblyChannel` is one, through `ChannelOutlet`."""
+    """What a writer needs of a channel; `AblyChannel` is one."""
 
     name: str
-    in_flight: asyncio.Semaphore
+
+    @property
+    def connection(self) -> Link:
+        """The connection."""
+        ...
 
     async def publish(self, messages: tuple[OutboundMessage, ...], ident: str) -> Sequence[str]:
         """Publish and give the serials."""
@@ -58,13 +72,45 @@ class Outlet(Protocol):
         action: Literal["append", "update"],
         message: OutboundMessage,
         serial: str,
-        metadata: Mapping[str, str] | None,
+        metadata: Mapping[str, str] | None = None,
     ) -> str | None:
         """Append or update."""
         ...
 
-    async def ready(self) -> None:
-        """Wait until it is worth trying; raise if it never will be."""
+
+async def surely(
+    link: Link, send: Callable[[], Awaitable[R]], *, give_up_s: float | None = None
+) -> R:
+    """Do it until it is acknowledged or refused. Sending twice must be harmless.
+
+    Args:
+        link: Waited for when there is no connection.
+        send: One try.
+        give_up_s: Seconds without a connection after which the last error is raised.
+
+    Raises:
+        RequestRejected: If it was refused for another reason than a rate limit.
+        TransportError: If there was no connection in time.
+    """
+    pause, refusals = PAUSE_S, 0
+    while True:
+        try:
+            async with link.in_flight:
+                return await send()
+        except RequestRejected as error:
+            refusals += 1
+            if not is_rate_limit(error) or refusals >= RATE_TRIES:
+                raise
+        except TransportClosed:
+            raise
+        except TransportError as error:
+            try:
+                async with asyncio.timeout(give_up_s):
+                    await link.connected()
+            except TimeoutError:
+                raise error from None
+        await asyncio.sleep(pause)
+        pause = min(PAUSE_LIMIT_S, pause * 2)
 
 
 @dataclass(slots=True)
@@ -132,6 +178,10 @@ class OperationWriter:
         if not (isinstance(operation, Append) and self._joined(operation)):
             self._queue.append(operation)
         self._wake()
+
+    def adopt(self, key: str, serial: str) -> None:
+        """Let `key` name a message that another writer published."""
+        self._grown[key] = _Grown(serial, "", None)
 
     async def room(self) -> None:
         """Wait until the queue is short."""
@@ -298,7 +348,7 @@ class OperationWriter:
     async def _send_append(self, append: Append, grown: _Grown) -> None:
         message = OutboundMessage(name="", data=append.data, extras=append.extras)
         try:
-            async with self._outlet.in_flight:
+            async with self._outlet.connection.in_flight:
                 await self._outlet.change("append", message, grown.serial, append.metadata)
         except TransportError as error:
             self._damaged.setdefault(append.key, error)
@@ -319,39 +369,16 @@ class OperationWriter:
                     raise error
                 if is_rate_limit(error):
                     await asyncio.sleep(PAUSE_S)
-            grown = self._grown[key]
-            message = OutboundMessage(
-                name=grown.name, data="".join(grown.pieces), extras=grown.extras
-            )
-            await self._tried(
-                lambda message=message, serial=grown.serial: self._outlet.change(  # type: ignore[misc]
-                    "update", message, serial, None
-                )
-            )
-            grown.sent_at = asyncio.get_running_loop().time()
+            await self._say_all(self._grown[key])
             del self._damaged[key]
 
-    async def _tried(self, send: Callable[[], Any]) -> Any:
-        """Do it until it is acknowledged or refused; sending twice must be harmless."""
-        pause, tries = PAUSE_S, 0
-        while True:
-            try:
-                async with self._outlet.in_flight:
-                    return await send()
-            except RequestRejected as error:
-                tries += 1
-                if not is_rate_limit(error) or tries >= RATE_TRIES:
-                    raise
-            except TransportClosed:
-                raise
-            except TransportError as error:
-                try:
-                    async with asyncio.timeout(self._give_up_s):
-                        await self._outlet.ready()
-                except TimeoutError:
-                    raise error from None
-            await asyncio.sleep(pause)
-            pause = min(PAUSE_LIMIT_S, pause * 2)
+    async def _say_all(self, grown: _Grown) -> None:
+        whole = OutboundMessage(name=grown.name, data="".join(grown.pieces), extras=grown.extras)
+        await self._tried(lambda: self._outlet.change("update", whole, grown.serial))
+        grown.sent_at = asyncio.get_running_loop().time()
+
+    async def _tried(self, send: Callable[[], Awaitable[R]]) -> R:
+        return await surely(self._outlet.connection, send, give_up_s=self._give_up_s)
 
     def _of(self, key: str) -> _Grown:
         grown = self._grown.get(key)
