@@ -256,6 +256,15 @@ class ChatSession:
             self._own.pop(next(iter(self._own)))
         return outgoing
 
+    def stoppable(self, run_id: str | None) -> Sequence[RunRef]:
+        """Give the run, or all that are under way or that we asked for and wait for."""
+        active = list(self.wire.active_runs())
+        known = {ref.input_id for ref in active}
+        for input_id, readers in self._readers.items():
+            if input_id not in known and any(not reader.chunks.closed for reader in readers):
+                active.append(RunRef(run_id=readers[0].chunks.run_id, input_id=input_id))
+        return [ref for ref in active if run_id in {None, ref.run_id}]
+
     async def publish(self, outgoing: Outgoing) -> None:
         """Publish an input and wait until the channel has it.
 

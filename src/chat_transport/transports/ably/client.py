@@ -9,7 +9,6 @@ presence that it does not have.
 from __future__ import annotations
 
 import asyncio
-import json
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -17,7 +16,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self, TypeAlias, get_args
 
-from ...errors import ConnectFailed, LocalProtocolError, TransportClosed
+from ...errors import LocalProtocolError, TransportClosed
 from ...inputs import Reconnect, SendMessages
 from ...transport import (
     AgentPresence,
@@ -28,6 +27,7 @@ from ...transport import (
     ChunkStream,
     History,
 )
+from .ai_transport_wire import AiTransportWire
 from .channel import AblyChannel
 from .chat_session import ChatSession
 from .post import post_json
@@ -91,7 +91,7 @@ class AblyChatTransport(ChatTransport):
         give_up_s: float | None = 30.0,
     ) -> None:
         self._connection = connection
-        self._wire = wire or _default_wire()
+        self._wire = wire or AiTransportWire()
         self._channel = channel
         self._invoke = invoke
         self._give_up_s = give_up_s

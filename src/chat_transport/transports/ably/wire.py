@@ -284,6 +284,21 @@ class AgentWire(Protocol):
 class Wire(Protocol):
     """A wire: makes both ends."""
 
+    @property
+    def steers(self) -> bool:
+        """Whether one can say something to a run that is under way."""
+        ...
+
+    @property
+    def branches(self) -> bool:
+        """Whether edits and regenerations keep what they replace."""
+        ...
+
+    @property
+    def drops(self) -> frozenset[str]:
+        """Chunk types that it cannot carry."""
+        ...
+
     def client(self, *, client_id: str | None, new_id: NewId) -> ClientWire:
         """Begin to read a chat as a client."""
         ...
