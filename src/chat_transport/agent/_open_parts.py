@@ -198,7 +198,9 @@ class OpenParts:
         call.waits_for = waits.get(type(chunk), "nothing")
 
     def _input_delta(self, chunk: ToolInputDelta) -> None:
-        self._call(chunk.type, chunk.tool_call_id)
+        call = self.calls.get(chunk.tool_call_id)
+        if call is None or call.waits_for != "input":
+            raise _out_of_order(chunk.type, chunk.tool_call_id, "its input is not open")
 
     def _approval_request(self, chunk: ToolApprovalRequest) -> None:
         self._call(chunk.type, chunk.tool_call_id).waits_for = "approval"
@@ -206,9 +208,10 @@ class OpenParts:
 
     def _approval_response(self, chunk: ToolApprovalResponse) -> None:
         call_id = self._approvals.get(chunk.approval_id)
-        if call_id is None:
+        call = self.calls.get(call_id) if call_id is not None else None
+        if call is None:
             raise _out_of_order(chunk.type, chunk.approval_id, "no approval of that id was asked")
-        self.calls[call_id].waits_for = "output"
+        call.waits_for = "output"
 
     def _output(self, chunk: ToolOutputAvailable | ToolOutputError | ToolOutputDenied) -> None:
         call = self._call(chunk.type, chunk.tool_call_id)

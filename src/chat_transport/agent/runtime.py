@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, nullcontext
 from types import TracebackType
 from typing import Any, Self, TypeAlias
@@ -72,7 +72,7 @@ class Agent:
     ) -> None:
         self.handler = handler
         self._on_end = on_end
-        self._error_text = error_text or (lambda _error: MASKED_ERROR_TEXT)
+        self._error_text = error_text or _masked
         self.new_id = ids or (lambda: secrets.token_urlsafe(12))
         self._end_timeout_s = end_timeout_s
         self._runs: dict[str, list[ActiveRun]] = {}
@@ -148,7 +148,7 @@ class Agent:
                     await self._on_end(end)
                 if scope.cancelled_caught:
                     _log.error("on_end of run %r took too long and was cut", end.run.run_id)
-        except Exception:  # the application's own code: its error must not end other runs
+        except Exception:  # noqa: BLE001  # the application's code must not end other runs
             _log.exception("on_end of run %r failed", end.run.run_id)
         finally:
             runs = self._runs[end.run.chat_id]
@@ -183,8 +183,7 @@ class ActiveRun:
         self._scope = anyio.CancelScope()
         self._stopped: Stopped | None = None
         self._done = anyio.Event()
-        last = run.messages[-1] if run.messages else None
-        self._continued = last if last and last.id == run.response_message_id else None
+        self._continued = _continued(run)
         self._parts = OpenParts(self._continued)
         self._terminal: Finish | Abort | Error | None = None
         self.log.append(Start(message_id=run.response_message_id))
@@ -230,9 +229,9 @@ class ActiveRun:
             async with _closing(chunks):
                 async for chunk in chunks:
                     self._accept(chunk)
-        except Exception as error:  # the application's handler: whatever it raises ends this run
+        except Exception as error:  # noqa: BLE001  # the application's handler: this run ends, no other
             _log.exception("the handler of run %r failed", self.run.run_id)
-            return Failed(error_text(error), error)
+            return Failed(_say(error_text, error), error)
         if isinstance(self._terminal, Error):
             return Failed(self._terminal.error_text)
         if isinstance(self._terminal, Abort):
@@ -310,18 +309,20 @@ class ActiveRun:
         fold = MessageReducer(self._continued, message_id=self.run.response_message_id)
         for chunk in self.log.since(0):
             fold.feed(chunk)
+        messages = self.run.messages
+        kept = messages[:-1] if self._continued is not None else messages
         return RunEnd(
             run=self.run,
             reason=event.reason,
             response_message=fold.message,
-            messages=_with_reply(self.run.messages, fold.message),
+            messages=(*kept, fold.message),
             finish_reason=fold.finish_reason,
             error=event.error if isinstance(event, Failed) else None,
             suspended=isinstance(event, Waits),
         )
 
 
-def _continued(request: RunRequest) -> UIMessage | None:
+def _continued(request: RunRequest | Run) -> UIMessage | None:
     """The last message, if the reply goes on with it (answered tools or approvals)."""
     if not request.messages or request.trigger != "submit-message":
         return None
@@ -329,9 +330,16 @@ def _continued(request: RunRequest) -> UIMessage | None:
     return last if last.role == "assistant" else None
 
 
-def _with_reply(messages: Sequence[UIMessage], reply: UIMessage) -> Sequence[UIMessage]:
-    kept = messages[:-1] if messages and messages[-1].id == reply.id else messages
-    return (*kept, reply)
+def _masked(_error: Exception) -> str:
+    return MASKED_ERROR_TEXT
+
+
+def _say(error_text: Callable[[Exception], str], error: Exception) -> str:
+    try:
+        return error_text(error)
+    except Exception:  # noqa: BLE001  # the application's code must not end other runs
+        _log.exception("error_text failed")
+        return MASKED_ERROR_TEXT
 
 
 def _closing(chunks: Any) -> AbstractAsyncContextManager[Any]:  # handlers may give any iterator
