@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias, cast
+from typing import Any, Literal, TypeAlias, cast
 
 from ...chunks import UIMessageChunk
 from ...codecs.ably.ai_transport import headers as h
@@ -286,15 +286,10 @@ class AiTransportAgent(_Reading):
         """Say what the message wants."""
         headers = h.transport_headers(message.extras)
         if headers is None:
-            return None
+            return Act(kind="speak") if message.action == "append" else None
         run_id = headers.get(h.RUN_ID)
         if message.name == h.CANCEL:
-            view = self.conversation.run(run_id) if run_id else None
-            input_id = headers.get(h.INPUT_ID)
-            if view is None and input_id is not None:
-                view = self.conversation.run_for_input(input_id)
-            owner = self._owner(view) if view else self._publishers.get(input_id or "")
-            return Act(kind="cancel", run_id=view.run_id if view else run_id, owner=owner)
+            return self._cancel_act(run_id, headers.get(h.INPUT_ID))
         if message.name != h.INPUT:
             return Act(kind="speak", run_id=run_id)
         about = run_id or headers.get(h.SUPERSEDES)
@@ -304,11 +299,12 @@ class AiTransportAgent(_Reading):
         kind = h.codec_headers(message.extras).get(h.KIND)
         owner = self._owner(view) if view is not None else None
         if kind == "tool-approval-response":
-            return Act(kind="approve", run_id=about, owner=owner)
+            return Act(kind="approve", run_id=about, owner=owner, is_known=view is not None)
         return Act(
             kind="answer" if kind in {"tool-result", "tool-result-error"} else "steer",
             run_id=about,
             owner=owner,
+            is_known=view is not None,
         )
 
     def feed(self, message: Inbound, *, live: bool) -> Heard | None:
@@ -319,6 +315,10 @@ class AiTransportAgent(_Reading):
             if heard.ref.run_id is None:
                 self._publishers.setdefault(heard.ref.input_id, message.client_id)
         return heard
+
+    def knows(self, event_id: str) -> bool:
+        """Whether the input has been read."""
+        return self.conversation.trigger(event_id) is not None
 
     def resolve(self, event_id: str) -> RunTask | None:
         """Give what the input asks for."""
@@ -377,8 +377,8 @@ class AiTransportAgent(_Reading):
             _identity(task), new_id=self._new_id, implicit_steps=self._wire.implicit_steps
         )
 
-    def orphan(self, ref: RunRef) -> Orphan:
-        """Close what the run left open, and end it as failed."""
+    def orphan(self, ref: RunRef, reason: Literal["cancelled", "error"]) -> Orphan:
+        """Close what the run left open, and end it."""
         view = self.conversation.run(ref.run_id or "")
         assert view is not None
         appends = [
@@ -393,13 +393,36 @@ class AiTransportAgent(_Reading):
             run_client_id=view.client_id,
             input_client_id=self._publishers.get(ref.input_id or "") or "",
         )
-        ending = ui_run_encoder(identity, new_id=self._new_id).end(
-            "error", code=h.STREAM_ERROR, message=LEFT
+        encoder = ui_run_encoder(identity, new_id=self._new_id)
+        ending = (
+            encoder.end("error", code=h.STREAM_ERROR, message=LEFT)
+            if reason == "error"
+            else encoder.end(reason)
         )
         return Orphan(
             ref=ref,
             appends=appends,
             publish=[each for each in ending if isinstance(each, Publish)],
+        )
+
+    def suspended(self, ref: RunRef) -> RunRef | None:
+        """Give the waiting run that a cancel names, if it is one."""
+        view = self.conversation.run(ref.run_id or "")
+        if view is None and ref.input_id is not None:
+            view = self.conversation.run_for_input(ref.input_id)
+        return _ref(view) if view is not None and view.state == "suspended" else None
+
+    def _cancel_act(self, run_id: str | None, input_id: str | None) -> Act:
+        view = self.conversation.run(run_id) if run_id else None
+        if view is None and input_id is not None:
+            view = self.conversation.run_for_input(input_id)
+        if view is not None:
+            return Act(kind="cancel", run_id=view.run_id, owner=self._owner(view))
+        return Act(
+            kind="cancel",
+            run_id=run_id,
+            owner=self._publishers.get(input_id or ""),
+            is_known=input_id in self._publishers,
         )
 
     def _target(self, trigger: Trigger) -> str | None:

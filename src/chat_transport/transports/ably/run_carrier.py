@@ -68,9 +68,10 @@ class RunCarrier:
             except ChatTransportError as error:
                 self.active.stop("the channel refused")
                 await self._last_words(error)
-            finally:
+            except BaseException:
                 self.active.stop("the agent closed")
-                tasks.cancel_scope.cancel()
+                raise
+            tasks.cancel_scope.cancel()
 
     async def _say_all(self) -> None:
         stream = self.active.log.stream()

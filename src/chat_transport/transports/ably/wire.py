@@ -160,12 +160,14 @@ class Act:
 
     Attributes:
         kind: What.
-        owner: Client id of whoever started the run that it is about; None if not known.
+        owner: Client id of whoever started the run that it is about; None if anonymous.
+        is_known: Whether that run has been read; if not, older history may tell its owner.
     """
 
     kind: Literal["start", "cancel", "approve", "answer", "steer", "speak"]
     run_id: str | None = None
     owner: str | None = None
+    is_known: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,8 +246,12 @@ class AgentWire(Protocol):
         """Take a message that is believed."""
         ...
 
+    def knows(self, event_id: str) -> bool:
+        """Whether the input has been read."""
+        ...
+
     def resolve(self, event_id: str) -> RunTask | None:
-        """Give what the input asks for; None if it has not been read, or is no trigger (yet)."""
+        """Give what the input asks for; None if it is not known, or is no trigger (yet)."""
         ...
 
     def needs_older(self, task: RunTask) -> bool:
@@ -272,8 +278,12 @@ class AgentWire(Protocol):
         """Give the runs that are under way on the channel, ours or not."""
         ...
 
-    def orphan(self, ref: RunRef) -> Orphan:
+    def orphan(self, ref: RunRef, reason: Literal["cancelled", "error"]) -> Orphan:
         """Give what closes a run that nobody serves."""
+        ...
+
+    def suspended(self, ref: RunRef) -> RunRef | None:
+        """Give the waiting run that a cancel names, if it is one."""
         ...
 
     def oldest_open(self) -> str | None:
