@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from ....messages import DataPart, FilePart, TextPart, UIMessage, UIMessagePart
 from . import headers as h
+from .payload import InputWords
 
 __all__ = [
     "ApprovalAnswered",
@@ -85,18 +86,22 @@ class Cancelled:
 
 
 InputEvent: TypeAlias = MessagePart | Regenerated | ToolResolved | ApprovalAnswered
+_WORDS = InputWords()
 _PART: TypeAdapter[UIMessagePart] = TypeAdapter(UIMessagePart)
 
 
 def decode_input(
-    transport: Mapping[str, str], codec: Mapping[str, str], data: JSON
+    transport: Mapping[str, str],
+    codec: Mapping[str, str],
+    data: JSON,
+    words: InputWords = _WORDS,
 ) -> InputEvent | None:
     """Read one `ai-input` message; None for what is not understood."""
     kind = codec.get(h.KIND)
-    call = codec.get("toolCallId", "")
+    call = codec.get(words.call, "")
     known: Mapping[str, JSON] = data if isinstance(data, Mapping) else {}
     if kind == "user-message":
-        part = _user_part(codec, data)
+        part = _user_part(codec, data, words)
         if part is None:
             return None
         message_id = codec.get("messageId") or transport.get(h.MESSAGE_ID, "")
@@ -115,10 +120,10 @@ def decode_input(
     return None
 
 
-def _user_part(codec: Mapping[str, str], data: JSON) -> UIMessagePart | None:
+def _user_part(codec: Mapping[str, str], data: JSON, words: InputWords) -> UIMessagePart | None:
     kind = codec.get(h.PART_TYPE, "")
     text = data if isinstance(data, str) else ""
-    if kind == "text":
+    if kind == words.text:
         return TextPart(text=text)
     if kind == "file":
         part = FilePart(media_type=codec.get("mediaType", ""), url=text)
