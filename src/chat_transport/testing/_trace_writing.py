@@ -28,7 +28,7 @@ from ..codecs.ably.ai_transport.input_events import (
 )
 from ..codecs.ably.ai_transport.payload import PayloadCodec
 from ..codecs.ably.ai_transport.run_encoder import RunEncoder, RunIdentity
-from ..codecs.ably.ai_transport.tree import ConversationTree
+from ..codecs.ably.ai_transport.runs import RunTree
 from ..codecs.ably.operations import Append, Operation, OutboundMessage, Publish
 from ..messages import UIMessage
 from ._trace_file import TraceOperation
@@ -54,7 +54,7 @@ class _Invocation:
 class TraceWriter:
     """Drives our encoders along a trace."""
 
-    def __init__(self, codec: PayloadCodec[Any], channel: ConversationTree[Any, Any]) -> None:
+    def __init__(self, codec: PayloadCodec[Any], channel: RunTree[Any, Any]) -> None:
         self._codec = codec
         self._channel = channel
         self._invocations: dict[tuple[str, str], _Invocation] = {}
@@ -205,7 +205,7 @@ class TraceWriter:
 def write_trace(
     operations: Sequence[TraceOperation],
     codec: PayloadCodec[Any],
-    channel: ConversationTree[Any, Any],
+    channel: RunTree[Any, Any],
 ) -> list[str]:
     """Give what our encoders would write otherwise; empty if nothing."""
     return TraceWriter(codec, channel).run(operations)

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeAlias, TypeVar
 
+from .facts import RunReason, RunState
 from .input_events import InputEvent
-from .nodes import RunState
 
 __all__ = ["Cancel", "Change", "ChangeEvent", "RunView", "Trigger"]
 
@@ -92,7 +92,7 @@ class RunView:
 
     run_id: str
     state: RunState
-    reason: Literal["complete", "cancelled", "error"] | None
+    reason: RunReason | None
     error_code: int | None
     error_message: str | None
     client_id: str

@@ -14,11 +14,12 @@ from ....chunks import UIMessageChunk
 from ....messages import DynamicToolPart, ToolPart, UIMessage
 from .branches import Branches, BranchSelection
 from .changes import Change
+from .facts import RunState
 from .lifecycle import LifecycleRepair
-from .nodes import Node, RunState
+from .nodes import Node
 from .prompt import PromptPolicy, mark_partial, merge_passes
 from .run_encoder import RunIdentity
-from .tree import ConversationTree
+from .runs import RunTree
 from .ui_chunks import UIChunkCodec
 from .ui_fold import UIFold
 
@@ -56,7 +57,7 @@ class PendingCall:
     approval_id: str | None
 
 
-class Conversation(ConversationTree[UIMessageChunk, UIMessage]):
+class Conversation(RunTree[UIMessageChunk, UIMessage]):
     """The UI messages of one channel. See `ConversationTree.feed`."""
 
     def __init__(self) -> None:

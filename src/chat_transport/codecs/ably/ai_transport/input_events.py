@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from pydantic import TypeAdapter, ValidationError
 
-from ....messages import DataPart, FilePart, TextPart, UIMessage, UIMessagePart
+from ....messages import DataPart, FilePart, Role, TextPart, UIMessage, UIMessagePart
 from . import headers as h
 from .payload import InputWords
 
@@ -35,7 +35,7 @@ class MessagePart:
     """One part of a user message; parts of one message share its codec-message-id."""
 
     message_id: str
-    role: str
+    role: Role
     part: UIMessagePart
 
 
@@ -87,6 +87,7 @@ class Cancelled:
 
 InputEvent: TypeAlias = MessagePart | Regenerated | ToolResolved | ApprovalAnswered
 _WORDS = InputWords()
+_ROLES: dict[str, Role] = {"system": "system", "assistant": "assistant", "user": "user"}
 _PART: TypeAdapter[UIMessagePart] = TypeAdapter(UIMessagePart)
 
 
@@ -105,7 +106,9 @@ def decode_input(
         if part is None:
             return None
         message_id = codec.get("messageId") or transport.get(h.MESSAGE_ID, "")
-        return MessagePart(message_id=message_id, role=transport.get(h.ROLE, "user"), part=part)
+        return MessagePart(
+            message_id=message_id, role=_ROLES.get(transport.get(h.ROLE, ""), "user"), part=part
+        )
     if kind == "regenerate":
         return Regenerated(target=transport.get(h.REGENERATES, ""))
     if kind == "tool-result":

@@ -8,27 +8,18 @@ Source: @ably/ai-transport 0.8.0, `core/transport/tree.ts`, `wire-log.ts`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Generic, Literal, Protocol, TypeAlias, TypeVar
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
+from .facts import RunFacts
 from .input_events import InputEvent
 from .payload import PayloadCodec, StreamView
 
-__all__ = [
-    "LifecycleFact",
-    "MessageFold",
-    "Node",
-    "RunFacts",
-    "RunState",
-    "StepFacts",
-    "Wire",
-]
+__all__ = ["MessageFold", "Node", "Wire"]
 
 C = TypeVar("C")
 C_contra = TypeVar("C_contra", contravariant=True)
 M = TypeVar("M")
-RunState: TypeAlias = Literal["active", "suspended", "ended"]
-RunReason: TypeAlias = Literal["complete", "cancelled", "error"]
 _CATCH_UP = 512
 """Chunks that wait for a reader of the messages before the node is folded anew instead."""
 
@@ -62,76 +53,6 @@ class Wire(Generic[C]):
         if stream.closing is not None:
             said += codec.end(stream)
         return said
-
-
-@dataclass(slots=True)
-class StepFacts:
-    """The attempts of one step; the newest counts, what older ones said is void."""
-
-    canonical: str | None = None
-    reasons: dict[str, str] = field(default_factory=dict[str, str])
-    attempts: set[str] = field(default_factory=set[str])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LifecycleFact:
-    """One `ai-run-*` message."""
-
-    serial: str
-    event: Literal["start", "suspend", "resume", "end"]
-    invocation_id: str
-    reason: RunReason = "complete"
-    error_code: int | None = None
-    error_message: str | None = None
-
-
-@dataclass(slots=True)
-class RunFacts:
-    """What is known of a run. `state` and what follows it are derived from `lifecycle`.
-
-    Attributes:
-        announced: Its `ai-run-start` was seen.
-        input_ids: Triggers that its invocations answer.
-        answered: Steering messages that its outputs claim to answer.
-        superseded: A client's tool-result fork took its place.
-    """
-
-    state: RunState = "active"
-    reason: RunReason | None = None
-    error_code: int | None = None
-    error_message: str | None = None
-    invocation_id: str = ""
-    client_id: str = ""
-    regenerates: str | None = None
-    announced: bool = False
-    input_ids: list[str] = field(default_factory=list[str])
-    answered: set[str] = field(default_factory=set[str])
-    superseded: bool = False
-    steps: dict[str, StepFacts] = field(default_factory=dict[str, StepFacts])
-    lifecycle: list[LifecycleFact] = field(default_factory=list[LifecycleFact])
-
-    def add(self, fact: LifecycleFact) -> None:
-        """Take a lifecycle message, in any order."""
-        self.lifecycle.append(fact)
-        self.lifecycle.sort(key=lambda known: known.serial)
-        self.state, self.invocation_id = "active", ""
-        for known in self.lifecycle:
-            if known.event == "end":
-                self.state, self.reason = "ended", known.reason
-                self.error_code, self.error_message = known.error_code, known.error_message
-                self.invocation_id = known.invocation_id
-                return  # terminal
-            if known.event != "suspend":
-                self.state, self.invocation_id = "active", known.invocation_id
-            elif self.invocation_id in ("", known.invocation_id):
-                self.state = "suspended"  # unless another invocation has resumed since
-
-    def is_void(self, wire: Wire[C]) -> bool:
-        """Whether a newer attempt of its step took the place of `wire`."""
-        if wire.step is None:
-            return False
-        step = self.steps.get(wire.step[0])
-        return step is not None and step.canonical not in (None, wire.step[1])
 
 
 class MessageFold(Protocol, Generic[C_contra, M]):
@@ -217,11 +138,11 @@ class Node(Generic[C, M]):
     def ordered(self) -> list[Wire[C]]:
         """Give what counts of the node, in serial order."""
         wires = (self.wires[serial] for serial in sorted(self.wires))
-        return [wire for wire in wires if self.run is None or not self.run.is_void(wire)]
+        return [wire for wire in wires if self.run is None or not self.run.is_void(wire.step)]
 
     def _apply(self, wire: Wire[C], chunks: Sequence[C]) -> None:
         assert self._fold is not None
-        if not wire.message_id or (self.run is not None and self.run.is_void(wire)):
+        if not wire.message_id or (self.run is not None and self.run.is_void(wire.step)):
             return
         if wire.input is not None:
             self._fold.take(wire.message_id, wire.input)

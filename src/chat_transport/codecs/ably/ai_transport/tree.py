@@ -7,25 +7,23 @@ Source: @ably/ai-transport 0.8.0, `core/transport/tree.ts`, `decode-fold.ts`.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, Generic, Literal, TypeAlias, TypeVar
+from typing import Final, Generic, TypeVar
 
 from ..operations import Inbound
 from . import headers as h
-from .changes import Cancel, Change, ChangeEvent, RunView, Trigger
+from .changes import Cancel, Change, ChangeEvent, Trigger
 from .decoder import Decoded, Decoder
-from .input_events import MessagePart, Regenerated
-from .nodes import LifecycleFact, MessageFold, Node, RunFacts, StepFacts, Wire
+from .facts import LifecycleEvent, RunFacts, StepFacts, attempt_of, lifecycle_fact, steers_of
+from .input_events import Regenerated
+from .nodes import MessageFold, Node, Wire
 from .payload import PayloadCodec
-from .run_encoder import RunIdentity
 
 __all__ = ["ConversationTree"]
 
 C = TypeVar("C")
 M = TypeVar("M")
-_Lifecycle: TypeAlias = Literal["start", "suspend", "resume", "end"]
-_LIFECYCLE: Final[Mapping[str, tuple[_Lifecycle, ChangeEvent]]] = {
+_LIFECYCLE: Final[Mapping[str, tuple[LifecycleEvent, ChangeEvent]]] = {
     h.RUN_START: ("start", "run-start"),
     h.RUN_SUSPEND: ("suspend", "run-suspend"),
     h.RUN_RESUME: ("resume", "run-resume"),
@@ -90,113 +88,6 @@ class ConversationTree(Generic[C, M]):
             return self._cancel(inbound, transport)
         return None
 
-    # -- asking ------------------------------------------------------------------
-
-    def trigger(self, event_id: str) -> Trigger | None:
-        """Find an input by its event-id; None if it was not seen (yet)."""
-        return self._triggers.get(event_id)
-
-    def run(self, run_id: str) -> RunView | None:
-        """Give a run as it stands."""
-        node = self._nodes.get(run_id)
-        return None if node is None or node.run is None else _view(node, node.run)
-
-    def runs(self) -> list[RunView]:
-        """Give all runs, oldest first; not those that a fork took the place of."""
-        found = [_view(n, n.run) for n in self._sorted() if n.run is not None]
-        return [run for run in found if run.run_id not in self._superseded]
-
-    def active_runs(self) -> list[RunView]:
-        """Give the runs under way, oldest first. Suspended ones are not."""
-        return [run for run in self.runs() if run.state == "active"]
-
-    def run_for_input(self, input_id: str) -> RunView | None:
-        """Find the newest run that answers an input: a second invocation is a duplicate."""
-        found = [run for run in self.runs() if input_id in run.input_ids]
-        return found[-1] if found else None
-
-    def run_of(self, message_id: str) -> RunView | None:
-        """Find the run that a codec-message-id belongs to."""
-        node = self._owner.get(message_id)
-        return None if node is None or node.run is None else _view(node, node.run)
-
-    def cancel_for(
-        self, *, run_id: str | None, input_id: str | None, after: str = ""
-    ) -> Cancel | None:
-        """Find a cancel of a run or of the input that it answers, newer than serial `after`."""
-        for cancel in self._cancels:
-            named = (cancel.run_id is not None and cancel.run_id == run_id) or (
-                cancel.input_id is not None and cancel.input_id == input_id
-            )
-            if named and cancel.serial > after:
-                return cancel
-        return None
-
-    def unanswered_steers(self, run_id: str) -> list[str]:
-        """Give the codec-message-ids that were said to a run and no output answers yet."""
-        node = self._nodes.get(run_id)
-        if node is None or node.run is None:
-            return []
-        known = dict.fromkeys(
-            wire.message_id for wire in node.ordered() if isinstance(wire.input, MessagePart)
-        )
-        return [message_id for message_id in known if message_id not in node.run.answered]
-
-    def reply(
-        self, run_id: str, *, input_id: str | None = None, message_id: str | None = None
-    ) -> list[C]:
-        """Give what a run has said so far, from its `start`, in as few chunks as there can be.
-
-        Args:
-            run_id: The run.
-            input_id: Only what answers this trigger: one pass of a run that was resumed.
-            message_id: Only this message (codec-message-id).
-        """
-        node = self._nodes.get(run_id)
-        said: list[C] = []
-        repairs: dict[str, Callable[[Sequence[C]], Sequence[C]]] = {}
-        for wire in node.ordered() if node is not None else ():
-            if (
-                wire.input is None
-                and input_id in (None, wire.input_id)
-                and message_id in (None, wire.message_id)
-            ):
-                repair = repairs.setdefault(wire.message_id, self._new_repair(wire.message_id))
-                said += repair(wire.all_chunks(self._codec))
-        return said
-
-    def identify(
-        self,
-        trigger: Trigger,
-        *,
-        new_id: Callable[[], str],
-        run_id: str | None = None,
-    ) -> RunIdentity:
-        """Say who the run is that answers `trigger`.
-
-        Args:
-            trigger: From `trigger(event_id)` or a `Change`.
-            new_id: Gives fresh ids.
-            run_id: Name for a new run; None for a fresh id. Ignored if the trigger names a run.
-        """
-        continues = trigger.run_id is not None
-        name = trigger.run_id or run_id or new_id()
-        node = self._owner.get(trigger.input_id)
-        output_parent = trigger.parent if node is None else trigger.input_id
-        is_run = node is not None and node.run is not None
-        return RunIdentity(
-            run_id=name,
-            invocation_id=new_id(),
-            input_id=trigger.input_id,
-            run_client_id=trigger.owner or "",
-            input_client_id=trigger.client_id or "",
-            parent=trigger.parent if is_run else output_parent,
-            output_parent=output_parent,
-            fork_of=trigger.fork_of,
-            regenerates=trigger.regenerates,
-            continues=continues,
-        )
-
     # -- inside: output and input ------------------------------------------------
 
     def _message(self, decoded: Decoded[C], inbound: Inbound, *, live: bool) -> Change[C] | None:
@@ -214,7 +105,7 @@ class ConversationTree(Generic[C, M]):
                 decoded.serial,
                 message_id,
                 transport.get(h.INPUT_ID),
-                _attempt(transport),
+                attempt_of(transport),
                 () if decoded.stream is not None else decoded.chunks,
                 decoded.stream,
                 decoded.input,
@@ -235,7 +126,7 @@ class ConversationTree(Generic[C, M]):
 
     def _said(self, node: Node[C, M], wire: Wire[C], chunks: Sequence[C]) -> Sequence[C]:
         """Give the new chunks of a live delivery, with what a late reader lacks before them."""
-        if node.run is not None and node.run.is_void(wire):
+        if node.run is not None and node.run.is_void(wire.step):
             return ()
         key = (node.key, wire.message_id)
         repair = self._repairs.get(key)
@@ -311,7 +202,7 @@ class ConversationTree(Generic[C, M]):
         if not is_output:
             return
         run.regenerates = run.regenerates or transport.get(h.REGENERATES)
-        run.answered.update(_steers(transport.get(h.STEERS)))
+        run.answered.update(steers_of(transport.get(h.STEERS)))
 
     # -- inside: lifecycle -------------------------------------------------------
 
@@ -332,7 +223,7 @@ class ConversationTree(Generic[C, M]):
             node.link(transport.get(h.PARENT), inbound.serial, authoritative=True)
             node.fork_of = node.fork_of or transport.get(h.FORK_OF)
             node.run.regenerates = node.run.regenerates or transport.get(h.REGENERATES)
-        node.run.add(_fact(kind, inbound.serial, transport))
+        node.run.add(lifecycle_fact(kind, inbound.serial, transport))
         return Change(run_id=run_id, input_id=input_id, event=event)
 
     def _step_event(self, inbound: Inbound, transport: Mapping[str, str]) -> Change[C] | None:
@@ -408,46 +299,3 @@ class ConversationTree(Generic[C, M]):
 
     def _entries(self, node: Node[C, M]) -> list[tuple[str, M]]:
         return node.entries(self._new_fold(), self._codec)
-
-
-def _view(node: Node[C, M], run: RunFacts) -> RunView:
-    return RunView(
-        run_id=node.key,
-        state=run.state,
-        reason=run.reason,
-        error_code=run.error_code,
-        error_message=run.error_message,
-        client_id=run.client_id,
-        invocation_id=run.invocation_id,
-        input_ids=tuple(run.input_ids),
-        announced=run.announced,
-        serial=node.serial,
-    )
-
-
-def _attempt(transport: Mapping[str, str]) -> tuple[str, str] | None:
-    step_id, serial = transport.get(h.STEP_ID), transport.get(h.STEP_START_SERIAL)
-    return (step_id, serial) if step_id is not None and serial is not None else None
-
-
-def _fact(kind: _Lifecycle, serial: str, transport: Mapping[str, str]) -> LifecycleFact:
-    reason = transport.get(h.RUN_REASON, "complete")
-    failed = kind == "end" and reason == "error"
-    code = transport.get(h.ERROR_CODE, "")
-    message = transport.get(h.ERROR_MESSAGE, "agent reported an error")
-    return LifecycleFact(
-        serial=serial,
-        event=kind,
-        invocation_id=transport.get(h.INVOCATION_ID, ""),
-        reason="error" if failed else "cancelled" if reason == "cancelled" else "complete",
-        error_code=(int(code) if code.isdecimal() else h.STREAM_ERROR) if failed else None,
-        error_message=message if failed else None,
-    )
-
-
-def _steers(stamp: str | None) -> list[str]:
-    try:
-        ids = json.loads(stamp) if stamp else []
-    except ValueError:
-        return []
-    return [i for i in ids if isinstance(i, str)] if isinstance(ids, list) else []

@@ -46,8 +46,7 @@ class _Spoken:
     __slots__ = ("message",)
 
     def __init__(self, part: MessagePart) -> None:
-        role = "system" if part.role == "system" else "user"
-        self.message = UIMessage(id=part.message_id, role=role, parts=[part.part])
+        self.message = UIMessage(id=part.message_id, role=part.role, parts=[part.part])
 
     def add(self, part: UIMessagePart) -> None:
         self.message = self.message.model_copy(update={"parts": [*self.message.parts, part]})
