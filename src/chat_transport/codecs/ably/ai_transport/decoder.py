@@ -80,7 +80,7 @@ class Decoder(Generic[C]):
         self._seen.add(inbound.serial)
         codec = h.codec_headers(inbound.extras)
         if inbound.name == h.INPUT:
-            event = decode_input(transport, codec, inbound.data)
+            event = decode_input(transport, codec, inbound.data, self._codec.words)
             return Decoded(inbound.serial, transport, input=event, first=True)
         chunks = self._codec.whole(codec, inbound.data)
         return Decoded(inbound.serial, transport, chunks=chunks, first=True)

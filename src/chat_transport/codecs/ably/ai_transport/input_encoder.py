@@ -15,10 +15,12 @@ from ....errors import LocalProtocolError
 from ....messages import DataPart, FilePart, TextPart, UIMessage, UIMessagePart
 from ..operations import OutboundMessage, Publish
 from . import headers as h
+from .payload import InputWords
 
 __all__ = ["EncodedInput", "InputEncoder"]
 
 JSON: TypeAlias = Any  # any JSON value
+_WORDS = InputWords()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,10 +44,18 @@ class InputEncoder:
     Args:
         new_id: Gives fresh ids.
         client_id: The client's own Ably clientId; None or `*` if it has no single one.
+        words: What inputs are called: those of UI messages, or of another payload codec.
     """
 
-    def __init__(self, *, new_id: Callable[[], str], client_id: str | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        new_id: Callable[[], str],
+        client_id: str | None = None,
+        words: InputWords = _WORDS,
+    ) -> None:
         self._new_id = new_id
+        self._words = words
         self._client_id = None if client_id == "*" else client_id
 
     def user_message(
@@ -64,12 +74,13 @@ class InputEncoder:
             fork_of: Codec-message-id of the message that this one replaces (edit).
             run_id: The active run that is steered; such a message has no parent.
         """
-        bodies = [body for part in message.parts if (body := _part_body(part)) is not None]
-        common = {h.KIND: "user-message", "messageId": message.id}
+        text = self._words.text
+        bodies = [body for part in message.parts if (body := _part_body(part, text)) is not None]
+        common = {h.KIND: "user-message"}
+        if self._words.names_messages:
+            common["messageId"] = message.id
         links = {h.RUN_ID: run_id, h.PARENT: parent, h.FORK_OF: fork_of, h.DISCRETE: h.TRUE}
-        return self._input(
-            bodies or [({h.PART_TYPE: "text"}, "")], common, links, role=message.role
-        )
+        return self._input(bodies or [({h.PART_TYPE: text}, "")], common, links, role=message.role)
 
     def regenerate(self, target: str, *, parent: str | None) -> EncodedInput:
         """Ask for another answer.
@@ -101,7 +112,7 @@ class InputEncoder:
             reason: Why.
             parent: Codec-message-id of the last visible message; often `message_id` itself.
         """
-        codec = {h.KIND: "tool-approval-response", "toolCallId": tool_call_id}
+        codec = {h.KIND: "tool-approval-response", self._words.call: tool_call_id}
         codec["approved"] = h.TRUE if approved else h.FALSE
         if reason is not None:
             codec["reason"] = reason
@@ -120,7 +131,7 @@ class InputEncoder:
     ) -> EncodedInput:
         """Give the result of a client's tool to the run that waits for it: the simple form."""
         kind, data = _result(output, error_text)
-        codec = {h.KIND: kind, "toolCallId": tool_call_id}
+        codec = {h.KIND: kind, self._words.call: tool_call_id}
         links = {h.RUN_ID: run_id, h.PARENT: parent}
         return self._input([({}, data)], codec, links, input_id=message_id)
 
@@ -158,7 +169,7 @@ class InputEncoder:
         data["forkSeed"] = {
             "messages": [{"codecMessageId": i, "message": m.to_wire()} for i, m in seed]
         }
-        codec = {h.KIND: kind, "toolCallId": tool_call_id}
+        codec = {h.KIND: kind, self._words.call: tool_call_id}
         links = {h.PARENT: parent, h.SUPERSEDES: supersedes}
         return self._input([({}, data)], codec, links, role="assistant", input_id=target)
 
@@ -210,9 +221,9 @@ def _given(links: Mapping[str, str | None]) -> dict[str, str]:
     return {key: value for key, value in links.items() if value is not None}
 
 
-def _part_body(part: UIMessagePart) -> tuple[dict[str, str], JSON] | None:
+def _part_body(part: UIMessagePart, text: str) -> tuple[dict[str, str], JSON] | None:
     if isinstance(part, TextPart):
-        return {h.PART_TYPE: "text"}, part.text
+        return {h.PART_TYPE: text}, part.text
     if isinstance(part, FilePart):
         codec = {h.PART_TYPE: "file", "mediaType": part.media_type}
         if part.filename is not None:

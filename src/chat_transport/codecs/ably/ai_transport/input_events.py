@@ -12,8 +12,9 @@ from typing import Any, TypeAlias
 
 from pydantic import TypeAdapter, ValidationError
 
-from ....messages import DataPart, FilePart, TextPart, UIMessage, UIMessagePart
+from ....messages import DataPart, FilePart, Role, TextPart, UIMessage, UIMessagePart
 from . import headers as h
+from .payload import InputWords
 
 __all__ = [
     "ApprovalAnswered",
@@ -34,7 +35,7 @@ class MessagePart:
     """One part of a user message; parts of one message share its codec-message-id."""
 
     message_id: str
-    role: str
+    role: Role
     part: UIMessagePart
 
 
@@ -85,22 +86,29 @@ class Cancelled:
 
 
 InputEvent: TypeAlias = MessagePart | Regenerated | ToolResolved | ApprovalAnswered
+_WORDS = InputWords()
+_ROLES: dict[str, Role] = {"system": "system", "assistant": "assistant", "user": "user"}
 _PART: TypeAdapter[UIMessagePart] = TypeAdapter(UIMessagePart)
 
 
 def decode_input(
-    transport: Mapping[str, str], codec: Mapping[str, str], data: JSON
+    transport: Mapping[str, str],
+    codec: Mapping[str, str],
+    data: JSON,
+    words: InputWords = _WORDS,
 ) -> InputEvent | None:
     """Read one `ai-input` message; None for what is not understood."""
     kind = codec.get(h.KIND)
-    call = codec.get("toolCallId", "")
+    call = codec.get(words.call, "")
     known: Mapping[str, JSON] = data if isinstance(data, Mapping) else {}
     if kind == "user-message":
-        part = _user_part(codec, data)
+        part = _user_part(codec, data, words)
         if part is None:
             return None
         message_id = codec.get("messageId") or transport.get(h.MESSAGE_ID, "")
-        return MessagePart(message_id=message_id, role=transport.get(h.ROLE, "user"), part=part)
+        return MessagePart(
+            message_id=message_id, role=_ROLES.get(transport.get(h.ROLE, ""), "user"), part=part
+        )
     if kind == "regenerate":
         return Regenerated(target=transport.get(h.REGENERATES, ""))
     if kind == "tool-result":
@@ -115,10 +123,10 @@ def decode_input(
     return None
 
 
-def _user_part(codec: Mapping[str, str], data: JSON) -> UIMessagePart | None:
+def _user_part(codec: Mapping[str, str], data: JSON, words: InputWords) -> UIMessagePart | None:
     kind = codec.get(h.PART_TYPE, "")
     text = data if isinstance(data, str) else ""
-    if kind == "text":
+    if kind == words.text:
         return TextPart(text=text)
     if kind == "file":
         part = FilePart(media_type=codec.get("mediaType", ""), url=text)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
-__all__ = ["Close", "Grow", "Open", "Payload", "PayloadCodec", "StreamView", "Whole"]
+__all__ = ["Close", "Grow", "InputWords", "Open", "Payload", "PayloadCodec", "StreamView", "Whole"]
 
 JSON: TypeAlias = Any  # any JSON value
 C = TypeVar("C")
@@ -83,8 +83,25 @@ class StreamView:
         return self.pieces[0] if self.pieces else ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputWords:
+    """What inputs are called in a codec tier.
+
+    Attributes:
+        call: Header that names a tool call.
+        text: `partType` of text.
+        names_messages: User messages carry the application's id (`messageId`).
+    """
+
+    call: str = "toolCallId"
+    text: str = "text"
+    names_messages: bool = True
+
+
 class PayloadCodec(Protocol, Generic[C]):
     """Translation between chunks of type C and the codec tier. Without state."""
+
+    words: InputWords
 
     def encode(self, chunk: C, message_id: str) -> Sequence[Payload]:
         """Say what to send for `chunk`.

@@ -16,6 +16,7 @@ from ....chunks import UIMessageChunk
 from ....errors import LocalProtocolError
 from ..operations import Operation, OutboundMessage, Publish, Update
 from . import headers as h
+from .facts import RunReason
 from .payload import Close, Grow, Open, Payload, PayloadCodec, Whole
 from .streams import MESSAGE_LIMIT_BYTES, StreamWriter
 from .ui_chunks import UIChunkCodec
@@ -23,7 +24,6 @@ from .ui_chunks import UIChunkCodec
 __all__ = ["RunEncoder", "RunIdentity", "ui_run_encoder"]
 
 C = TypeVar("C")
-RunReason: TypeAlias = Literal["complete", "cancelled", "error"]
 StepReason: TypeAlias = Literal["complete", "failed", "cancelled"]
 
 

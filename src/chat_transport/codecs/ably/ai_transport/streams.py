@@ -106,7 +106,7 @@ class StreamWriter:
         stream = self._streams.get(key)
         if stream is None:
             return None
-        return Update(key=key, data="".join(stream.pieces), name=h.OUTPUT, extras=stream.extras)
+        return Update(key=key, data="".join(stream.pieces), extras=stream.extras)
 
     def settled(self, key: str) -> None:
         """Forget a closed stream."""

@@ -18,7 +18,7 @@ from ....chunks import ABSENT, UIMessageChunk
 from ....errors import LocalProtocolError
 from . import headers as h
 from .fields import Field, read_fields, write_fields
-from .payload import Close, Grow, Open, Payload, StreamView, Whole
+from .payload import Close, Grow, InputWords, Open, Payload, StreamView, Whole
 
 __all__ = ["UIChunkCodec"]
 
@@ -141,6 +141,8 @@ _REQUIRED_META = frozenset({"message-metadata"})
 
 class UIChunkCodec:
     """Chunks of the UI message stream (`vercel-ai-sdk-ui-message`)."""
+
+    words = InputWords()
 
     def encode(self, chunk: UIMessageChunk, message_id: str) -> Sequence[Payload]:
         """Say what to send; see `PayloadCodec.encode`."""
