@@ -223,9 +223,8 @@ class AgentSession:
                 _remember(self._users, event_id, user)
             if event_id in self._awaited:
                 self._awaited[event_id].set()
-            if live and self._serving.listens:
-                # The parts of a message come one by one in one frame: begin when it is done.
-                asyncio.get_running_loop().call_soon(self.begin, event_id)
+            if live and self._serving.listens and self._tasks is not None:
+                self._tasks.start_soon(self._begin_soon, event_id)
         elif heard.event == "cancel" and live:
             self._cancel(heard.ref)
         elif heard.event in {"run-start", "run-resume"} and heard.ref.run_id is not None:
@@ -274,6 +273,10 @@ class AgentSession:
         self._feed.release(reversed(missed), live=True)
 
     # Runs --------------------------------------------------------------------------------------
+
+    async def _begin_soon(self, event_id: str) -> None:
+        """Begin when the frame is done: the parts of a message come one by one in one frame."""
+        self.begin(event_id)
 
     async def _serve(self, task: RunTask, user: User) -> None:
         run_id = task.ref.run_id

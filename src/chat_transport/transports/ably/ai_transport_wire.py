@@ -311,9 +311,8 @@ class AiTransportAgent(_Reading):
         """Take a message that is believed."""
         self._note_open(message)
         heard = super().feed(message, live=live)
-        if heard is not None and heard.event == "input" and heard.ref.input_id is not None:
-            if heard.ref.run_id is None:
-                self._publishers.setdefault(heard.ref.input_id, message.client_id)
+        if heard is not None and heard.event == "input" and heard.ref.run_id is None:
+            self._publishers.setdefault(heard.ref.input_id or "", message.client_id)
         return heard
 
     def knows(self, event_id: str) -> bool:
@@ -459,9 +458,7 @@ def _ref(run: RunView) -> RunRef:
 
 
 def _outgoing(encoded: EncodedInput) -> Outgoing:
-    return Outgoing(
-        publish=encoded.operation, input_id=encoded.input_id, event_id=encoded.event_id
-    )
+    return Outgoing(publish=encoded.operation, input_id=encoded.input_id, event_id=encoded.event_id)
 
 
 def _cancelled(extras: Mapping[str, JSON]) -> dict[str, JSON]:

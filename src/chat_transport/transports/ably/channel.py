@@ -263,11 +263,6 @@ class AblyChannel:
         if source is self._sdk and is_final and self.connection.is_live:
             self._lose(error)
 
-    def on_connected(self) -> None:
-        """Have the watchers look again."""
-        if self._sdk is not None:
-            self.on_presence(self._sdk)
-
     def on_closed(self) -> None:
         """Tell the listeners that it is over."""
         self._sdk = None

@@ -126,9 +126,7 @@ class ChatSession:
             if heard.chunks:
                 _extend(chunks, heard)
             if heard.is_replaced:
-                chunks.close(
-                    StreamInterrupted("what was said before was replaced", resumable=True)
-                )
+                chunks.close(StreamInterrupted("what was said before was replaced", resumable=True))
             elif heard.event in {"run-end", "run-suspend"} and not chunks.closed:
                 _finish(chunks, heard)
 

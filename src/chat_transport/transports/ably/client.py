@@ -32,7 +32,7 @@ from .channel import AblyChannel
 from .chat_session import ChatSession
 from .post import post_json
 from .supervisor import AblyConnection
-from .wire import Outgoing, RunRef, Wire
+from .wire import Outgoing, Wire
 
 __all__ = ["AblyChatTransport", "Invocation"]
 
@@ -158,9 +158,7 @@ class AblyChatTransport(ChatTransport):
                 wire = self._wire.client(
                     client_id=self._connection.client_id, new_id=lambda: str(uuid.uuid4())
                 )
-                found = ChatSession(
-                    self._connection.channel(name), wire, give_up_s=self._give_up_s
-                )
+                found = ChatSession(self._connection.channel(name), wire, give_up_s=self._give_up_s)
                 await self._stack.enter_async_context(found.open())
                 self._sessions[name] = found
         return found

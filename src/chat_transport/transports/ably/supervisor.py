@@ -245,8 +245,6 @@ class AblyConnection:
             self._error = None
             self.client_id = client.client_id or self.client_id
             self._set_state("connected")
-            for channel in list(self._channels.values()):
-                channel.on_connected()
         elif state in {"disconnected", "suspended", "failed"}:
             if reason is not None:
                 self._error = self._with_token_error(reason, code)
@@ -281,7 +279,8 @@ class AblyConnection:
             lost_at = lost_at or time.monotonic()
             if self.state == "failed" or not self._is_dead_end(client, lost_at):
                 continue
-            await anyio.sleep(min(BACKOFF_S, 0.1 * 2**failures) * random.uniform(0.5, 1))  # noqa: S311  # jitter
+            jitter = random.uniform(0.5, 1)  # noqa: S311  # no secret
+            await anyio.sleep(min(BACKOFF_S, 0.1 * 2**failures) * jitter)
             if client is self._client and self._is_dead_end(client, lost_at):
                 failures, lost_at = failures + 1, None
                 await self._rebuild(client)
