@@ -11,7 +11,7 @@ import pytest
 
 from chat_transport.agent.run import Run
 from chat_transport.agent.runtime import Agent
-from chat_transport.broker import FaultSettings, Limits, Namespace, RunningBroker, serve_broker
+from chat_transport.broker import Limits, Namespace, RunningBroker, serve_broker
 from chat_transport.chunks import (
     Abort,
     Error,
@@ -399,7 +399,10 @@ async def test_a_rejected_append_is_repaired_and_nothing_is_lost(
 async def test_a_rate_limit_slows_a_reply_down_and_loses_nothing(
     broker: RunningBroker, connect: Any, talk: Any
 ) -> None:
-    broker.broker.faults.update(FaultSettings(rate_per_second=25))
+    for kind in ("publish", "append", "update"):
+        broker.broker.faults.reject(
+            kind, every=3, times=2, code=42911, status=429, message="rate limit exceeded"
+        )
 
     async def handler(run: Run) -> AsyncIterator[UIMessageChunk]:
         for number in range(60):
@@ -415,6 +418,7 @@ async def test_a_rate_limit_slows_a_reply_down_and_loses_nothing(
                     chunks = [chunk async for chunk in stream]
     outputs = [chunk.output for chunk in chunks if isinstance(chunk, ToolOutputAvailable)]
     assert outputs == list(range(60))
+    assert broker.broker.faults.rejections[0].times == 0
 
 
 async def test_a_namespace_without_appends_is_named_with_its_remedy(
