@@ -171,7 +171,7 @@ async def _leave_by_cancellation(scene: Scene) -> None:
             line = await scene.agent.line()
             line.say(*words("x", ends=False))
             tasks.cancel_scope.cancel()
-        line.finish()
+        scene.agent.lines[0].finish()
         again = scene.send("again", message_id="u2", chat_id=f"{scene.chat_id}-2")
         async with transport.send_messages(again) as stream:
             second = await scene.agent.line(1)
