@@ -64,9 +64,7 @@ class Outlet(Protocol):
         ...
 
 
-def modes_for(
-    channel: str, flags: int, params: dict[str, str], capability: Capability
-) -> Flag:
+def modes_for(channel: str, flags: int, params: dict[str, str], capability: Capability) -> Flag:
     """Give the modes that were asked for and are permitted.
 
     Raises:

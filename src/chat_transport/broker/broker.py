@@ -13,6 +13,7 @@ import hmac
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 
 from chat_transport.broker.app import App
 from chat_transport.broker.connection import Connection
@@ -23,6 +24,7 @@ from chat_transport.broker.serials import Clock, SerialClock, new_id
 from chat_transport.broker.session import Session
 from chat_transport.broker.settings import OPEN, Limits, Namespace
 from chat_transport.broker.signing import jwt_key_name
+from chat_transport.broker.store import Store
 from chat_transport.broker.timers import Timers
 from chat_transport.broker.tokens import (
     ApiKey,
@@ -53,6 +55,10 @@ class Broker:
         undeclared: Rules for all other channels; by default everything is permitted.
         limits: Sizes, times and counts.
         now_ms: The clock; tests give one of their own.
+        data: SQLite file that keeps the channels; None keeps them in memory alone.
+
+    Raises:
+        TransportError: If the file cannot be used.
     """
 
     def __init__(
@@ -63,6 +69,7 @@ class Broker:
         undeclared: Namespace = OPEN,
         limits: Limits | None = None,
         now_ms: Clock = system_ms,
+        data: str | Path | None = None,
     ) -> None:
         self.limits = limits or Limits()
         self.now_ms = now_ms
@@ -73,6 +80,9 @@ class Broker:
         self.faults.on_forget = self._forget_connections
         self.faults.on_expire = self._expire_tokens
         self.faults.on_release = self._apply_hold
+        self.store = None if data is None else Store(data)
+        if self.store is not None and (newest := self.store.newest_serial()):
+            self.clock.advance_past(newest)
         self.apps: dict[str, App] = {}
         self.connections: dict[str, Connection] = {}
         self.used_nonces: OrderedDict[str, int] = OrderedDict()
@@ -99,16 +109,25 @@ class Broker:
             limits=self.limits,
             faults=self.faults,
             undeclared=self._undeclared,
+            store=self.store,
         )
         return app
 
     def remove_app(self, app_id: str) -> None:
         """Forget an app; its connections are cut."""
         del self.apps[app_id]
+        if self.store is not None:
+            self.store.remove_app(app_id)
         for connection in [c for c in self.connections.values() if c.app.id == app_id]:
             if connection.session is not None:
                 connection.session.outbox.cut()
             self._forget(connection)
+
+    def close(self) -> None:
+        """Cut every socket and close the store."""
+        self._drop_sockets(None)
+        if self.store is not None:
+            self.store.close()
 
     def open_session(
         self,
@@ -198,7 +217,9 @@ class Broker:
         """
         app = self.apps.get(key_name.partition(".")[0])
         if app is None:
-            raise Refusal(40400, 404, f"No application found with id {key_name.partition('.')[0]!r}")
+            raise Refusal(
+                40400, 404, f"No application found with id {key_name.partition('.')[0]!r}"
+            )
         return app
 
     def connection_key(self, connection: Connection) -> str:

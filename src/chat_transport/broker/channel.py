@@ -23,7 +23,7 @@ from chat_transport.broker.frames import (
     json_text,
 )
 from chat_transport.broker.identity import Identity
-from chat_transport.broker.log import ChannelLog, Entry, Record, payload_size
+from chat_transport.broker.log import ChannelLog, Entry, Journal, Record, payload_size
 from chat_transport.broker.members import Members
 from chat_transport.broker.refusal import Refusal
 from chat_transport.broker.serials import SerialClock, new_id, serial_ms
@@ -79,17 +79,22 @@ class Channel:
         clock: SerialClock,
         limits: Limits,
         faults: Faults,
+        horizon: str | None = None,
+        journal: Journal | None = None,
     ) -> None:
         self.name = name
         self.namespace = namespace
         self.limits = limits
         self.clock = clock
         self.faults = faults
-        self.log = ChannelLog(clock.next(), limits)
+        self.log = ChannelLog(clock.next(), limits, floor=horizon, journal=journal)
         self.members = Members(limits.members_per_channel)
         self.subscribers: dict[Subscriber, None] = {}
         self.presence_history: deque[Presence] = deque(maxlen=1000)
         self._serials_by_id: OrderedDict[str, list[str]] = OrderedDict()
+        for entry in self.log.entries:
+            if entry.kind == Action.PRESENCE:
+                self.presence_history.extend(entry.items)
 
     @property
     def is_idle(self) -> bool:

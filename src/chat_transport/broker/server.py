@@ -173,4 +173,6 @@ async def _reply(send: Send, reply: Reply, asked: dict[str, str], *, binary: boo
 
 
 def _headers(scope: Scope) -> dict[str, str]:
-    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+    return {
+        name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]
+    }

@@ -197,9 +197,7 @@ class Session:
         left = expires - self.broker.now_ms()
         after = self.broker.timers.after
         if left > PROMPT_MS:
-            self._expiry.append(
-                after(left - PROMPT_MS, lambda: self.send(Frame(Action.AUTH)))
-            )
+            self._expiry.append(after(left - PROMPT_MS, lambda: self.send(Frame(Action.AUTH))))
         self._expiry.append(after(left, self.expire))
 
     def expire(self) -> None:
@@ -366,9 +364,7 @@ class Session:
     def _heard_object(self, frame: Frame) -> None:
         if frame.msg_serial is not None:
             refusal = Refusal(40000, 400, "this broker has no LiveObjects")
-            answer = Frame(
-                Action.NACK, msg_serial=frame.msg_serial, count=1, error=refusal.words
-            )
+            answer = Frame(Action.NACK, msg_serial=frame.msg_serial, count=1, error=refusal.words)
             self.send(answer)
 
 

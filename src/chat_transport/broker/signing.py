@@ -38,9 +38,7 @@ def _sections(token: str) -> tuple[dict[str, Any], dict[str, Any], bytes]:
         claims = msgspec.json.decode(_unpack(parts[1]), type=dict[str, Any])
         return header, claims, _unpack(parts[2])
     except (binascii.Error, msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise Refusal(
-            40144, 401, f"Unexpected exception decoding token; err = {error}"
-        ) from error
+        raise Refusal(40144, 401, f"Unexpected exception decoding token; err = {error}") from error
 
 
 def sign_jwt(claims: dict[str, Any], *, key_name: str, secret: str) -> str:

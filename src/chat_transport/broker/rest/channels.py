@@ -63,9 +63,7 @@ def get_history(call: Call) -> Reply:
             after=call.query.get("cursor"),
         )
     )
-    return call.page(
-        [record.message() for record in records], records[-1].serial if more else None
-    )
+    return call.page([record.message() for record in records], records[-1].serial if more else None)
 
 
 def _check_until(call: Call, channel: Channel, until: str, *, forwards: bool) -> None:

@@ -66,7 +66,9 @@ def refusal_reply(refusal: Refusal) -> Reply:
 def _find(call: Call) -> Resource | None:
     """Names stand at odd places in every path: one pattern per shape."""
     shape = "/".join(
-        "*" if index % 2 and index < 4 and call.segments[0] in ("apps", "keys", "channels") else part
+        "*"
+        if index % 2 and index < 4 and call.segments[0] in ("apps", "keys", "channels")
+        else part
         for index, part in enumerate(call.segments)
     )
     if len(call.segments) == 4 and call.segments[2] == "presence":
