@@ -24,6 +24,7 @@ let realtime;
 let session;
 let transport;
 let chat;
+let wake = async () => {};
 const runs = new Map();
 
 function viewChanges(look) {
@@ -47,6 +48,7 @@ serve({
     });
     session = createClientSession({ client: realtime, channelName: channel });
     session.on('error', (error) => say({ event: 'session-error', code: error.code, error: error.message }));
+    if (api) wake = (run) => globalThis.fetch(api, { method: 'POST', body: JSON.stringify(run.toInvocation().toJSON()) });
     const fetch = api ? globalThis.fetch : async () => new Response('{}', { status: 200 });
     transport = createChatTransport(session, { api: api ?? 'http://127.0.0.1/none', fetch });
     chat = new PlainChat({
@@ -90,6 +92,7 @@ serve({
   async sendRun({ text, name }) {
     const run = await session.view.send([userMessage(text)]);
     runs.set(name, run);
+    await wake(run);
     return { inputCodecMessageId: run.inputCodecMessageId };
   },
   async steer({ name, text }) {
