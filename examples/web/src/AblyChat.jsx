@@ -73,7 +73,8 @@ function useActiveRun(session) {
   useEffect(() => {
     const look = () => setActive(session.view.runs().find((run) => run.status === 'active')?.runId);
     look();
-    return session.view.on('update', look);
+    const offs = [session.view.on('update', look), session.view.on('run', look)];
+    return () => offs.forEach((off) => off());
   }, [session]);
   return active;
 }

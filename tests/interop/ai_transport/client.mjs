@@ -28,7 +28,8 @@ let wake = async () => {};
 const runs = new Map();
 
 function viewChanges(look) {
-  return session.view.on('update', look);
+  const offs = [session.view.on('update', look), session.view.on('run', look)];
+  return () => offs.forEach((off) => off());
 }
 
 function sync() {
