@@ -20,6 +20,12 @@ class PlainChat extends AbstractChat {
   }
 }
 
+const PREDICATES = {
+  never: () => false,
+  approvals: lastAssistantMessageIsCompleteWithApprovalResponses,
+  tools: lastAssistantMessageIsCompleteWithToolCalls,
+};
+
 let realtime;
 let session;
 let transport;
@@ -41,7 +47,7 @@ async function loadAll() {
 }
 
 serve({
-  async open({ clientOptions, token, channel, clientId, api, autoSend = false }) {
+  async open({ clientOptions, token, channel, clientId, api, autoSend = 'never' }) {
     realtime = new Ably.Realtime({
       ...clientOptions,
       clientId,
@@ -56,9 +62,7 @@ serve({
       id: channel,
       transport,
       onError: (error) => say({ event: 'chat-error', error: error.message }),
-      sendAutomaticallyWhen: (state) =>
-        autoSend &&
-        (lastAssistantMessageIsCompleteWithApprovalResponses(state) || lastAssistantMessageIsCompleteWithToolCalls(state)),
+      sendAutomaticallyWhen: PREDICATES[autoSend],
     });
     await session.connect();
     session.view.on('update', sync);

@@ -47,7 +47,7 @@ async def test_stop(js: Any) -> None:
 
 
 async def test_approval(js: Any) -> None:
-    client = await open_pair(js, "ai:approve", autoSend=True)
+    client = await open_pair(js, "ai:approve", autoSend="approvals")
     await client.call("send", text="email")
     await client.call("untilTool", state="approval-requested")
     part = next(p for m in await client.call("chatMessages") for p in m["parts"] if "approval" in p)
