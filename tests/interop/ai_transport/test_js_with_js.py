@@ -44,12 +44,3 @@ async def test_stop(js: Any) -> None:
     await client.call("cancelRun", name="a")
     await client.call("untilIdle", replies=1)
     assert [run["status"] for run in await client.call("runs")] == ["cancelled"]
-
-
-async def test_approval(js: Any) -> None:
-    client = await open_pair(js, "ai:approve", autoSend="approvals")
-    await client.call("send", text="email")
-    await client.call("untilTool", state="approval-requested")
-    part = next(p for m in await client.call("chatMessages") for p in m["parts"] if "approval" in p)
-    await client.call("approve", approvalId=part["approval"]["id"], approved=True)
-    await client.call("untilText", text="sent")
