@@ -6,16 +6,14 @@ Source: `DefaultChatTransport` of AI SDK 7.0.173, recorded in the `requests` vec
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 from urllib.parse import quote
 
-import msgspec
 from pydantic import ValidationError
 
+from .._strict_json import dumps, loads
 from ..errors import LocalProtocolError, RemoteProtocolError
 from ..inputs import Trigger
 from ..messages import UIMessage
@@ -41,7 +39,6 @@ Credentials: TypeAlias = Literal["omit", "same-origin", "include"]
 
 _UNRESERVED = "-_.!~*'()"
 """What JavaScript's `encodeURIComponent` leaves as it is, beside letters and digits."""
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,19 +166,15 @@ def chat_url(api: str, chat_id: str, action: str = "") -> str:
 
 
 def dump_json(value: JSON) -> bytes:
-    """Encode JSON as JavaScript does: UTF-8, compact, lone surrogates escaped.
+    """Encode a body as JSON.
 
     Raises:
-        LocalProtocolError: If the value holds what JSON cannot say, such as NaN.
+        LocalProtocolError: If the value holds what JSON cannot say.
     """
     try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        return dumps(value)
     except (TypeError, ValueError) as error:
         raise LocalProtocolError(f"unable to send a body that is not JSON; {error}") from error
-    try:
-        return text.encode()
-    except UnicodeEncodeError:
-        return _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text).encode()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,11 +248,9 @@ def load_object(body: bytes) -> dict[str, JSON]:
         RemoteProtocolError: If it is not one, with the place of the fault.
     """
     try:
-        value = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise RemoteProtocolError(f"request body is not JSON: {error}") from error
-    except RecursionError as error:
-        raise RemoteProtocolError("request body is nested too deeply") from error
+        value = loads(body)
+    except ValueError as error:
+        raise RemoteProtocolError(f"request body is not JSON; {error}") from error
     if not isinstance(value, dict):
         raise RemoteProtocolError(f"request body must be a JSON object, not {_kind(value)}")
     return value
@@ -282,7 +273,7 @@ def _message(item: JSON, where: str, limits: RequestLimits) -> UIMessage:
         raise _bad(f"{where}.parts", f"has {len(parts)} entries; {limits.parts} are allowed")
     if limits.part_bytes is not None:
         for index, part in enumerate(parts):
-            size = len(msgspec.json.encode(part))
+            size = len(dumps(part))
             if size > limits.part_bytes:
                 raise _bad(
                     f"{where}.parts[{index}]",

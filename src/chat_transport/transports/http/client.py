@@ -169,24 +169,9 @@ class HttpChatTransport(ChatTransport):
 
         If cancelled while entering, the prompt may or may not have reached the server.
         """
-        draft = await self._draft(
-            request.chat_id,
-            request.headers,
-            request.body,
-            RequestDraft(
-                api=self._api,
-                id=request.chat_id,
-                metadata=request.metadata,
-                messages=request.messages,
-                trigger=request.trigger,
-                message_id=request.message_id,
-            ),
-        )
-        post = build_send(draft, await _settle(self._prepare_send, draft))
-        key = uuid4().hex
-        async with self._reading(
-            await self._post(post, key, request), self._reopen_for(request)
-        ) as stream:
+        post = await self.send_request(request)
+        body = await self._post(post, uuid4().hex, request)
+        async with self._reading(body, self._reopen_for(request)) as stream:
             yield stream
 
     @asynccontextmanager
@@ -238,6 +223,33 @@ class HttpChatTransport(ChatTransport):
                 f"unable to load chat {chat_id!r}; the answer is not a history: {error}", data=data
             ) from error
 
+    async def send_request(self, request: SendMessages) -> HttpRequest:
+        """Give the POST that `send_messages` would send: options resolved, hook asked."""
+        draft = await self._draft(
+            request.chat_id,
+            request.headers,
+            request.body,
+            RequestDraft(
+                api=self._api,
+                id=request.chat_id,
+                metadata=request.metadata,
+                messages=request.messages,
+                trigger=request.trigger,
+                message_id=request.message_id,
+            ),
+        )
+        return build_send(draft, await _settle(self._prepare_send, draft))
+
+    async def reconnect_request(self, request: Reconnect) -> HttpRequest:
+        """Give the GET that `reconnect_to_stream` would send: options resolved, hook asked."""
+        draft = await self._draft(
+            request.chat_id,
+            request.headers,
+            request.body,
+            RequestDraft(api=self._api, id=request.chat_id, metadata=request.metadata),
+        )
+        return build_reconnect(draft, await _settle(self._prepare_reconnect, draft))
+
     @asynccontextmanager
     async def _reading(
         self, body: _HttpBody, reopen: Callable[[Place], Awaitable[_HttpBody | None]]
@@ -287,7 +299,7 @@ class HttpChatTransport(ChatTransport):
         for attempt in range(self._policy.attempts):
             await anyio.sleep(self._policy.delay_s(attempt))
             try:
-                get = await self._reconnect_request(again)
+                get = await self.reconnect_request(again)
                 body = await self._open(get, named)
                 if body.status != 204:
                     return body
@@ -304,21 +316,12 @@ class HttpChatTransport(ChatTransport):
     async def _get_stream(
         self, request: Reconnect, extra: Mapping[str, str]
     ) -> _HttpBody | None:
-        get = await self._reconnect_request(request)
+        get = await self.reconnect_request(request)
         body = await self._open(get, {"x-chat-cursor": "1", **extra})
         if body.status == 204:
             await body.close()
             return None
         return body
-
-    async def _reconnect_request(self, request: Reconnect) -> HttpRequest:
-        draft = await self._draft(
-            request.chat_id,
-            request.headers,
-            request.body,
-            RequestDraft(api=self._api, id=request.chat_id, metadata=request.metadata),
-        )
-        return build_reconnect(draft, await _settle(self._prepare_reconnect, draft))
 
     async def _draft(
         self, chat_id: str, headers: Headers, body: Mapping[str, JSON], draft: RequestDraft
