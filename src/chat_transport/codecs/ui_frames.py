@@ -160,17 +160,13 @@ def _messages(raw: JSON) -> list[UIMessage]:
             return [UIMessage.model_validate(item) for item in raw]
         except ValidationError as invalid:
             error = invalid
-    raise RemoteProtocolError(
-        "Invalid UI messages in WebSocket chat request.", data=raw
-    ) from error
+    raise RemoteProtocolError("Invalid UI messages in WebSocket chat request.", data=raw) from error
 
 
 # ── what a server sends ──────────────────────────────────────────────────────────────────────────
 
 
-def server_frame(
-    kind: ServerFrameType, request_id: str, *, error_text: str | None = None
-) -> str:
+def server_frame(kind: ServerFrameType, request_id: str, *, error_text: str | None = None) -> str:
     """Write a server's frame other than a chunk."""
     fields = {"type": kind, "requestId": request_id}
     if error_text is not None:

@@ -281,9 +281,7 @@ class _ScriptedSession:
             self._requests.receive(text)
         except RemoteProtocolError as error:
             self._state = "none"
-            self.log.append(
-                {"client_close": 1011, "reason": "WebSocket chat transport error"}
-            )
+            self.log.append({"client_close": 1011, "reason": "WebSocket chat transport error"})
             self._requests.fail_all(error)
 
     def _on_abort(self, step: int, op_index: int) -> None:

@@ -33,9 +33,7 @@ class Gate:
         self._event.set()
 
     async def passed(self, timeout_s: float = 10) -> None:
-        opened = await anyio.to_thread.run_sync(
-            self._event.wait, timeout_s, abandon_on_cancel=True
-        )
+        opened = await anyio.to_thread.run_sync(self._event.wait, timeout_s, abandon_on_cancel=True)
         assert opened, "the gate was never opened"
 
 

@@ -36,7 +36,10 @@ def said(chunks: list[UIMessageChunk]) -> str:
 async def test_send_streams_the_reply(serve: Serve, handlers):
     url = serve(create_app(handlers.echo)) + "/api/chat"
     with anyio.fail_after(10):
-        async with HttpChatTransport(url) as transport, transport.send_messages(ask("a b")) as reply:
+        async with (
+            HttpChatTransport(url) as transport,
+            transport.send_messages(ask("a b")) as reply,
+        ):
             chunks = [chunk async for chunk in reply]
     assert isinstance(chunks[0], Start)
     assert said(chunks) == "a b "
@@ -77,9 +80,7 @@ async def test_history_pages_back(serve: Serve, handlers):
     assert older.cursor is None
 
 
-async def test_leaving_is_not_stopping_and_resume_gives_the_whole_reply(
-    serve: Serve, gate
-):
+async def test_leaving_is_not_stopping_and_resume_gives_the_whole_reply(serve: Serve, gate):
     async def handler(run: Run) -> AsyncIterator[UIMessageChunk]:
         yield TextStart(id="t")
         yield TextDelta(id="t", delta="first ")

@@ -313,9 +313,7 @@ class HttpChatTransport(ChatTransport):
             f"unable to tell whether the prompt of chat {request.chat_id!r} arrived; {lost}"
         ) from lost
 
-    async def _get_stream(
-        self, request: Reconnect, extra: Mapping[str, str]
-    ) -> _HttpBody | None:
+    async def _get_stream(self, request: Reconnect, extra: Mapping[str, str]) -> _HttpBody | None:
         get = await self.reconnect_request(request)
         body = await self._open(get, {"x-chat-cursor": "1", **extra})
         if body.status == 204:
@@ -467,5 +465,3 @@ async def _rejected(body: _HttpBody) -> RequestRejected:
     return RequestRejected(
         text or f"the server answered {body.status}", status=body.status, body=text
     )
-
-

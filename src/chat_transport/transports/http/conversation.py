@@ -84,9 +84,7 @@ def _regenerated(base: list[UIMessage], request: ChatRequest) -> Turn:
     return Turn(messages=base[:keep], message_id=request.message_id)
 
 
-def _with_prompt(
-    base: list[UIMessage], request: ChatRequest, prompt: UIMessage
-) -> list[UIMessage]:
+def _with_prompt(base: list[UIMessage], request: ChatRequest, prompt: UIMessage) -> list[UIMessage]:
     """Append the prompt, or put it in the place of the message that it changes."""
     at = _place(base, request.message_id or prompt.id)
     if at is not None and base[at].role == "user":

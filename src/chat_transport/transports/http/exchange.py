@@ -159,9 +159,7 @@ async def respond(
 
 async def respond_json(send: Send, value: object, *, status: int = 200) -> None:
     """Answer with JSON."""
-    await respond(
-        send, status, msgspec.json.encode(value), {"content-type": "application/json"}
-    )
+    await respond(send, status, msgspec.json.encode(value), {"content-type": "application/json"})
 
 
 async def respond_text(

@@ -14,7 +14,7 @@ import anyio
 
 from ..._chunk_log import ChunkLog
 from ...chunks import UIMessageChunk, is_terminal
-from ...codecs.sse import SseDecoder
+from ...codecs.sse import SseDecoder, SseEvent
 from ...codecs.ui_stream import decode_chunk
 from ...errors import ChatTransportError, ConnectFailed, RequestRejected, StreamInterrupted
 
@@ -95,6 +95,7 @@ class ReplyReader:
         self._policy = policy
         self._events = SseDecoder()
         self._place = 0
+        self._last_id = ""
         self._skip = 0
         self._complete = False
 
@@ -141,7 +142,7 @@ class ReplyReader:
                     self._complete = True
                     continue
                 chunk = decode_chunk(event.data)
-                self._place = int(event.id) if event.id and event.id.isdigit() else self._place + 1
+                self._place = self._place_after(event)
                 if self._skip:
                     self._check_replay(chunk, chunks)
                 else:
@@ -152,6 +153,14 @@ class ReplyReader:
             self.log.extend(chunks)
             raise
         return chunks
+
+    def _place_after(self, event: SseEvent) -> int:
+        """An id names the place after its event; events without one of their own count one."""
+        if event.id != self._last_id:
+            self._last_id = event.id
+            if event.id.isdigit():
+                return int(event.id)
+        return self._place + 1
 
     def _check_replay(self, chunk: UIMessageChunk, chunks: Sequence[UIMessageChunk]) -> None:
         """Let pass what was seen before, of a server that starts over."""
@@ -193,6 +202,7 @@ class ReplyReader:
 
     def _adopt(self, body: Body) -> None:
         self._events = SseDecoder()
+        self._last_id = ""
         self._skip = 0 if body.counts and self._body.counts else len(self.log)
         self._place = self._place if self._skip == 0 else 0
         self._body = body

@@ -8,6 +8,7 @@ Source: AI SDK 7.0.173 `DefaultChatTransport`; docs/reference/http.md lists what
 from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
+from functools import lru_cache
 from inspect import isawaitable
 from typing import Any, TypeAlias, TypeVar
 from uuid import uuid4
@@ -17,9 +18,10 @@ from anyio.abc import TaskGroup
 
 from ...agent.run import RunRequest, User
 from ...agent.runtime import ActiveRun, Agent
-from ...chunks import Error, Finish, UIMessageChunk
+from ...chunks import Error, Finish, OpaqueChunk, UIMessageChunk
 from ...codecs.ui_request import ChatRequest, load_object, parse_chat_request
-from ...codecs.ui_stream import ClientProfile, encode_sse
+from ...codecs.client_profiles import CLIENT_PROFILES, ClientProfile
+from ...codecs.ui_stream import RESPONSE_HEADERS, encode_sse
 from ...errors import RemoteProtocolError
 from ...messages import UIMessage
 from ..._chunk_log import ChunkLog
@@ -38,12 +40,8 @@ CURSOR_HEADER = "x-chat-cursor"
 """Asked for by our client: each event's place in the run. Sent back where it is honoured."""
 RUN_HEADER = "x-chat-run-id"
 INTERRUPTED_TEXT = "the run was interrupted: its server stopped"
-_SSE_HEADERS = {
-    "content-type": "text/event-stream",
-    "cache-control": "no-cache",
-    "x-vercel-ai-ui-message-stream": "v1",
-    "x-accel-buffering": "no",
-}
+_SSE_HEADERS = {name: value for name, value in RESPONSE_HEADERS.items() if name != "connection"}
+"""`connection` concerns the server's own hop, and HTTP/2 has none."""
 
 
 async def settle(value: Answer | Awaitable[Answer]) -> Answer:
@@ -262,11 +260,12 @@ class ChatRoutes:
     def _format(self, request: IncomingRequest, *, cursor: bool) -> SseFormat:
         profile = profile_for(request, self._settings.profile)
         ending: UIMessageChunk = Finish(finish_reason="interrupted")
-        if profile is not None:
+        if profile.admit(ending) != ending:  # this client would take it for a good end
             ending = Error(error_text=INTERRUPTED_TEXT)
+        newest = profile is CLIENT_PROFILES["v7"]
         return SseFormat(
             encode=encode_sse,
-            admit=profile.admit if profile else None,
+            admit=_known if newest else profile.admit,
             interrupted=ending,
             keep_alive_s=self._settings.keep_alive_s,
             coalesce_s=self._settings.coalesce_s,
@@ -295,19 +294,32 @@ class ChatRoutes:
             self._saved = anyio.Event()
 
 
-def profile_for(request: IncomingRequest, choice: str) -> ClientProfile | None:
-    """Give the client's profile; None for the newest, which knows every chunk.
+def profile_for(request: IncomingRequest, choice: str) -> ClientProfile:
+    """Give the client's profile; with `auto` the client says it, else it is taken for v7.
 
-    With `auto` the client says it: the header `x-ai-sdk-version`, the query parameter
-    `client`, or the user agent `ai-sdk/5.0.1` that v5 and v6 send from servers.
+    It says it by the header `x-ai-sdk-version` or the query parameter `client` (`6` or `6.0.50`),
+    or by the user agent `ai-sdk/5.0.1` that v5 and v6 send outside browsers.
     """
-    name = choice
-    if choice == "auto":
-        agent = request.headers.get("user-agent", "")
-        after = agent.partition("ai-sdk/")[2]
-        said = request.headers.get("x-ai-sdk-version") or request.query.get("client") or after
-        name = "v" + said.removeprefix("v")[:1]
-    return {"v5": ClientProfile.V5, "v6": ClientProfile.V6}.get(name)
+    if choice != "auto":
+        return CLIENT_PROFILES[choice]
+    agent = request.headers.get("user-agent", "").partition("ai-sdk/")[2].partition(" ")[0]
+    said = request.headers.get("x-ai-sdk-version") or request.query.get("client") or agent
+    version = said.removeprefix("v")
+    if "." in version:
+        return _profile_of(version)
+    return CLIENT_PROFILES.get(f"v{version}", CLIENT_PROFILES["v7"])
+
+
+@lru_cache(maxsize=64)
+def _profile_of(version: str) -> ClientProfile:
+    try:
+        return ClientProfile(version)
+    except ValueError:
+        return CLIENT_PROFILES["v7"]
+
+
+def _known(chunk: UIMessageChunk) -> UIMessageChunk | None:
+    return None if type(chunk) is OpaqueChunk else chunk
 
 
 def _whole_number(text: str) -> int:

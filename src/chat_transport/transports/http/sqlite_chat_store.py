@@ -84,7 +84,9 @@ class SqliteChatStore(ChatStore):
 
     async def save(self, chat_id: str, chat: StoredChat) -> None:
         """Write the chat, leaving rows alone that are the same."""
-        rows = [(place, message.id, _dumped(message)) for place, message in enumerate(chat.messages)]
+        rows = [
+            (place, message.id, _dumped(message)) for place, message in enumerate(chat.messages)
+        ]
 
         def write(connection: sqlite3.Connection) -> None:
             cursor = connection.cursor()

@@ -15,15 +15,13 @@ import anyio
 
 from ..._chunk_log import ChunkLog
 from ...chunks import UIMessageChunk
+from ...codecs.ui_stream import DONE, KEEP_ALIVE, STREAM_OPEN
 from ...errors import StreamInterrupted
 from .compact import compact
 from .exchange import Receive, Send
 
 __all__ = ["SseBody", "SseFormat"]
 
-STREAM_OPEN = b": stream-open\n\n"
-KEEP_ALIVE = b": keep-alive\n\n"
-DONE = b"data: [DONE]\n\n"
 COMPACT_FROM = 64
 """Chunks ready at once from which merging neighbours is cheaper than sending them apart."""
 
