@@ -274,7 +274,7 @@ class ChatRoutes:
 
     async def _load(self, chat_id: str) -> StoredChat:
         """Give the chat with every reply that has ended in this process."""
-        while any(active.log.closed for active in self._unsaved.get(chat_id, ())):
+        while any(active.state != "active" for active in self._unsaved.get(chat_id, ())):
             await self._saved.wait()
         return await self._store.load(chat_id) or StoredChat()
 
