@@ -9,7 +9,7 @@
     │   ├── RequestRejected                the peer said no: status, body, code attached
     │   ├── StreamInterrupted              resumable says whether reconnect_to_stream can help
     │   ├── NotSupported                   this transport has no such capability
-    │   ├── RequestAborted                 our own side gave the request up: nothing to tell the user
+    │   ├── RequestAborted                 this side gave the request up: nothing to tell
     │   └── TransportClosed                used before opening or after closing
     └── AgentError                         made by Chat from an `error` chunk, held, not raised
 

@@ -96,6 +96,11 @@ class Replies:
         self.interrupted_ids: set[str] = set()
         """Messages that ended with reason `interrupted`: never sent automatically."""
 
+    @property
+    def can_resume(self) -> bool:
+        """Whether the network cut off the last reply."""
+        return self.saved is not None
+
     def patch(self, update: Callable[[UIMessagePart], UIMessagePart]) -> None:
         """Change tool parts in the state of every reply under way."""
         for reply in self.under_way:

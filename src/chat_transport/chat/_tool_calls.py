@@ -1,7 +1,7 @@
 """Running the application's `on_tool_call`.
 
-Rule: a callback once begun is never cut off by a stop; whoever stops waits for it. The next chunk of
-its reply waits too, and its failure is the reply's.
+Rule: a callback once begun is never cut off by a stop; whoever stops waits for it. The next chunk
+of its reply waits too, and its failure is the reply's.
 Source: AI SDK 7.0.173, where the callback holds the chat's job queue.
 """
 

@@ -1,7 +1,7 @@
 """Whose turn it is: which request follows which, and what a stop ends.
 
-Rule: after a clean reply the predicate is asked first, then the queue; anything else pauses the queue.
-A stop drops every automatic request that was pending when it began.
+Rule: after a clean reply the predicate is asked first, then the queue; anything else pauses the
+queue. A stop drops every automatic request that was pending when it began.
 Source: AI SDK 7.0.173 `AbstractChat`; asking the agent to stop and the bound on rounds are ours.
 """
 
@@ -85,7 +85,7 @@ class Turns:
             self._tasks().start_soon(self._drive_unless_stopped, request, self._generation)
 
     def after_tool_part(self, message_id: str | None, request: ChatRequest) -> None:
-        """A tool part was answered here: send that if the predicate says so, else look at the queue."""
+        """A tool part was answered: send that if the predicate says so, else see to the queue."""
         is_idle = self._board.status not in {"submitted", "streaming"}
         if message_id is not None and is_idle and self._is_due(message_id):
             if not self._stopping and self._count_round():

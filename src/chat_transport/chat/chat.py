@@ -7,57 +7,45 @@ automatic rounds are ours.
 
 from __future__ import annotations
 
-import random
-import string
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from types import TracebackType
 from typing import Any, Self, TypeAlias
 
-import anyio
 from anyio.abc import TaskGroup
 
 from .._tasks import open_task_group
 from ..chunks import ABSENT, Absent, DataChunk, ToolInputAvailable
-from ..errors import LocalProtocolError, TransportError
+from ..errors import LocalProtocolError
 from ..inputs import ApprovalResponse, ToolOutput
 from ..messages import FilePart, Role, TextPart, UIMessage, UIMessagePart
-from ..transport import ChatTransport, History, MessageSeen, MessagesReplaced, RunSeen
-from ._board import Board, ChatStatus
-from ._notices import Notices, Updates
+from ..transport import ChatTransport, History
+from ._others import Others
 from ._parts import (
     answers_call,
-    is_answered_approval,
     waits_for_approval,
     with_approval,
     with_output,
 )
-from ._queue import SendQueue
-from ._replies import Replies, Reply
+from ._replies import Replies
 from ._turns import Turns
+from ._view import ChatView, random_id
 from ._words import (
     ChatCallbacks,
     ChatFinish,
     ChatRequest,
-    ChatState,
     RequestOptions,
     SendPredicate,
     WhenBusy,
 )
 
-__all__ = ["Chat", "random_id"]
+__all__ = ["Chat"]
 
 JSON: TypeAlias = Any  # any JSON value
 NO_OPTIONS = RequestOptions()
-_ID_ALPHABET = string.ascii_letters + string.digits
 
 
-def random_id() -> str:
-    """Give 16 random letters and digits, as AI SDK names messages."""
-    return "".join(random.choices(_ID_ALPHABET, k=16))  # noqa: S311  # a name, not a secret
-
-
-class Chat:
+class Chat(ChatView):
     """One chat. Use it as `async with Chat(transport) as chat`, with a transport already entered.
 
     Everything happens in the event loop that entered it; `SyncChat` serves other threads.
@@ -103,16 +91,12 @@ class Chat:
             make_id: Names new messages.
         """
         self._transport = transport
-        self._id = id
-        self._make_id = make_id
+        super().__init__(id=id, messages=messages, make_id=make_id)
         self._when_busy = when_busy
         self._observes = observe and transport.capabilities.observes
         self._callbacks = ChatCallbacks(
             on_tool_call=on_tool_call, on_data=on_data, on_error=on_error, on_finish=on_finish
         )
-        self._notices = Notices()
-        self._board = Board(messages, self._notices)
-        self._queue = SendQueue(self._board, self._notices)
         self._replies = Replies(
             transport=transport,
             chat_id=lambda: self.id,
@@ -132,9 +116,16 @@ class Chat:
             max_rounds=max_automatic_rounds,
             stop_timeout_s=stop_timeout_s,
         )
+        self._others = Others(
+            transport=transport,
+            chat_id=lambda: self.id,
+            board=self._board,
+            replies=self._replies,
+            turns=self._turns,
+            tasks=self._tasks,
+        )
         self._group: TaskGroup | None = None
         self._exit = AsyncExitStack()
-        self._history: History | None = None
 
     async def __aenter__(self) -> Self:
         """Begin to listen."""
@@ -151,62 +142,9 @@ class Chat:
         await self._exit.__aexit__(exc_type, exc, traceback)
 
     @property
-    def id(self) -> str:
-        """The chat's name, made at first sight if none was given."""
-        if self._id is None:
-            self._id = self._make_id()
-        return self._id
-
-    @property
-    def messages(self) -> tuple[UIMessage, ...]:
-        """The conversation, the reply under way included. Assign to replace it, locally only."""
-        return self._board.messages
-
-    @messages.setter
-    def messages(self, messages: Iterable[UIMessage]) -> None:
-        self._board.assign(messages)
-
-    @property
-    def status(self) -> ChatStatus:
-        """`submitted`, `streaming`, `ready` or `error`."""
-        return self._board.status
-
-    @property
-    def error(self) -> Exception | None:
-        """Why the status is `error`; an `AgentError` holds what the agent said."""
-        return self._board.error
-
-    @property
-    def queued(self) -> tuple[UIMessage, ...]:
-        """Messages that wait to be sent, next one first."""
-        return self._queue.waiting
-
-    @property
     def has_older(self) -> bool:
         """Whether `load_older` would find more; false before `load_history`."""
-        return self._history is not None and self._history.has_older
-
-    @property
-    def state(self) -> ChatState:
-        """Everything an interface shows, at this moment."""
-        return ChatState(
-            messages=self.messages, status=self.status, error=self.error, queued=self.queued
-        )
-
-    def subscribe(
-        self, callback: Callable[[], None], *, throttle_s: float = 0.0
-    ) -> Callable[[], None]:
-        """Call `callback` after each change, until the function given back is called.
-
-        Args:
-            throttle_s: Seconds between calls for changed messages; 0 calls for each batch of
-                chunks. A new status, error or queue is told at once in any case.
-        """
-        return self._notices.subscribe(callback, throttle_s)
-
-    def updates(self, *, throttle_s: float = 0.0) -> Updates[ChatState]:
-        """Iterate over the chat's states: the present one, then the newest after each change."""
-        return Updates(self._notices, lambda: self.state, throttle_s)
+        return self._others.has_older
 
     async def send(
         self,
@@ -226,8 +164,14 @@ class Chat:
         or to try again. How the reply went stands in `status` and `error`.
 
         Args:
+            text: What the user says; None with no files and parts sends nothing new.
+            files: Come before the text.
             parts: The whole message, instead of `files` and `text`.
+            metadata: The message's own; never given is not the same as None.
+            id: The message's name; None makes one.
+            role: Whose message it is.
             message_id: The user message to replace; what followed it is dropped.
+            options: What this request carries beside the messages.
 
         Raises:
             LocalProtocolError: If `message_id` is not a user message, or the chat is busy and was
@@ -294,12 +238,12 @@ class Chat:
     async def resume_if_disconnected(self) -> bool:
         """Resume if the last reply was cut off by the network; wait for one under way first."""
         under_way = self._replies.under_way
-        if self._replies.saved is None and under_way:
+        if not self._replies.can_resume and under_way:
             reply = under_way[-1]
             await reply.done.wait()
             if self._replies.saved is not reply.reducer:
                 return False
-        return self._replies.saved is not None and await self.resume_stream()
+        return self._replies.can_resume and await self.resume_stream()
 
     async def stop(self) -> None:
         """End the reply under way, keep what has come of it, and wait until all is quiet.
@@ -358,14 +302,6 @@ class Chat:
             ChatRequest(message_id=message_id, options=options, consumes_approval=True),
         )
 
-    def clear_error(self) -> None:
-        """Be `ready` again after an error."""
-        self._board.clear_error()
-
-    def remove_queued(self, message_id: str) -> None:
-        """Take a message out of the queue; unknown ids are no error."""
-        self._queue.remove(message_id)
-
     async def send_queued_now(self, message_id: str) -> None:
         """Stop the reply under way and send this queued message next, then the others."""
         await self._turns.send_now(message_id)
@@ -376,25 +312,15 @@ class Chat:
         Raises:
             NotSupported: If the transport has no history.
         """
-        history = await self._transport.load_history(self.id, limit=limit)
-        self._history = history
-        self._board.assign(history.messages)
-        return history
+        return await self._others.load_history(limit)
 
     async def load_older(self, *, limit: int = 100) -> History:
-        """Put the page before the oldest one loaded in front; load the newest if none was."""
-        if self._history is None:
-            return await self.load_history(limit=limit)
-        if not self._history.has_older:
-            return History(messages=())
-        history = await self._transport.load_history(
-            self.id, limit=limit, before=self._history.cursor
-        )
-        self._history = history
-        known = {message.id for message in self.messages}
-        older = [message for message in history.messages if message.id not in known]
-        self._board.assign((*older, *self.messages))
-        return history
+        """Put the page before the oldest one loaded in front; load the newest if none was.
+
+        Raises:
+            NotSupported: If the transport has no history.
+        """
+        return await self._others.load_older(limit)
 
     async def _edit(
         self, message_id: str, own_id: str | None, fields: dict[str, Any], options: RequestOptions
@@ -429,7 +355,7 @@ class Chat:
             self._group = group
             self._notices.open(group)
             if self._observes:
-                group.start_soon(self._observe)
+                group.start_soon(self._others.observe)
             try:
                 yield
             finally:
@@ -442,30 +368,3 @@ class Chat:
         if self._group is None:
             raise LocalProtocolError(f"unable to use chat {self.id!r}; enter it with `async with`")
         return self._group
-
-    async def _observe(self) -> None:
-        try:
-            async with self._transport.observe(self.id) as changes:
-                async for change in changes:
-                    if isinstance(change, MessageSeen):
-                        self._place(change)
-                    elif isinstance(change, MessagesReplaced):
-                        self._board.assign(change.messages)
-                    else:
-                        self._tasks().start_soon(self._watch, change)
-        except TransportError as error:
-            self._replies.fail(error)
-
-    async def _watch(self, seen: RunSeen) -> None:
-        await self._replies.watch(seen)
-        self._turns.start(self._turns.next_queued())
-
-    def _place(self, seen: MessageSeen) -> None:
-        index = self._board.index_of(seen.message.id)
-        if index >= 0:
-            self._board.replace(index, seen.message)
-            return
-        messages = self.messages
-        after = self._board.index_of(seen.after_id) if seen.after_id is not None else -1
-        cut = after + 1 if after >= 0 else len(messages)
-        self._board.assign((*messages[:cut], seen.message, *messages[cut:]))

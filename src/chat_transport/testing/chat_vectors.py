@@ -23,8 +23,6 @@ from ..chat import (
     ChatFinish,
     RequestOptions,
     SendPredicate,
-    last_assistant_message_is_complete_with_approval_responses,
-    last_assistant_message_is_complete_with_tool_calls,
 )
 from ..chunks import DataChunk, ToolInputAvailable
 from ..codecs.ui_stream import chunk_to_wire, decode_chunk
@@ -38,6 +36,7 @@ from ..errors import (
 )
 from ..inputs import Reconnect, SendMessages
 from ..messages import UIMessage
+from ..predicates import is_complete_with_approval_responses, is_complete_with_tool_calls
 from ..transport import Capabilities, ChatTransport, ChunkStream
 
 __all__ = ["ChatCase", "check_chat_case"]
@@ -360,9 +359,9 @@ class ChatCase:
 
 def _predicate(auto: JSON) -> SendPredicate | None:
     if auto == "tool-calls":
-        return last_assistant_message_is_complete_with_tool_calls
+        return is_complete_with_tool_calls
     if auto == "approvals":
-        return last_assistant_message_is_complete_with_approval_responses
+        return is_complete_with_approval_responses
     if auto == "once":
         left = [True]
         return lambda _: bool(left) and left.pop()
