@@ -158,7 +158,12 @@ class Broker:
             if not version.isdigit() or int(version) < 1:
                 raise Refusal(40017, 400, f"unsupported protocol version {query.get('v')!r}")
             identity = self.identify(query, authorization, query.get("clientId") or None)
-            connection, error = self._admit(identity, query.get("resume") or query.get("recover"))
+            rollup = _bounded(query.get("appendRollupWindow"), 0, 500)
+            connection, error = self._admit(
+                identity,
+                query.get("resume") or query.get("recover"),
+                self.limits.append_rollup_ms if rollup is None else rollup,
+            )
         except Refusal as refusal:
             session.refuse(refusal)
         else:
@@ -191,9 +196,10 @@ class Broker:
 
     def _identify_key(self, text: str, asked: str | None) -> Identity:
         name, _, secret = text.partition(":")
-        key = self.app_of_key(name).key(name)
-        if not same_secret(key, secret):
-            raise Refusal(40101, 401, "Not authorized: invalid key secret")
+        app = self.apps.get(name.partition(".")[0])
+        key = app.keys.get(name) if app else None
+        if key is None or not same_secret(key, secret):
+            raise Refusal(40101, 401, f"Not authorized: no such key, or not its secret; {name!r}")
         return identity_of_key(key, asked)
 
     def identify_token(self, token: str, asked: str | None) -> Identity:
@@ -239,10 +245,11 @@ class Broker:
 
     def end(self, connection: Connection) -> None:
         """The client closed its connection: nothing of it is kept."""
+        connection.rollup.flush()
         self._forget(connection)
 
     def _admit(
-        self, identity: Identity, resume: str | None
+        self, identity: Identity, resume: str | None, rollup_ms: int
     ) -> tuple[Connection, ErrorWords | None]:
         """Give the connection for a socket, and what to say if it could not be resumed."""
         app = self.apps[identity.app_id]
@@ -262,7 +269,9 @@ class Broker:
             else:
                 self._take_over(known, identity)
                 return known, None
-        connection = Connection(connection_id, app, identity, self.limits.remembered_results)
+        connection = Connection(
+            connection_id, app, identity, timers=self.timers, rollup_ms=rollup_ms
+        )
         self.connections[connection_id] = connection
         return connection, error
 

@@ -182,5 +182,8 @@ class ChannelJournal:
                 connection_id=connection,
                 record=log.records.get(record) if record else None,
             )
+            if entry.kind == Action.ANNOTATION and entry.record is not None:
+                for annotation in entry.items:
+                    entry.record.annotations.add(annotation)
             if record is None or entry.record is not None:
                 log.replay(entry, keep_messages=bool(keep))

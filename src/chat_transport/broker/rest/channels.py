@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import msgspec
 
-from chat_transport.broker.channel import Author, Channel
-from chat_transport.broker.frames import Message
+from chat_transport.broker.channel import Channel
+from chat_transport.broker.frames import Annotation, Message
 from chat_transport.broker.log import HistoryQuery, Record
+from chat_transport.broker.publishing import Author
 from chat_transport.broker.refusal import Refusal
 from chat_transport.broker.rest.call import Call, Reply
 from chat_transport.broker.serials import new_id, serial_ms
 
 __all__ = [
+    "annotate_message",
     "change_message",
+    "get_annotations",
     "get_history",
     "get_message",
     "get_presence",
@@ -115,6 +118,27 @@ def change_message(call: Call) -> Reply:
         raise Refusal(40003, 400, f"invalid action {change.action!r} for a message")
     serials = channel.publish(Author(identity, None, new_id()), [change])
     return Reply(200, {"channel": channel.name, "versionSerial": serials[0]})
+
+
+def annotate_message(call: Call) -> Reply:
+    """POST /channels/{c}/messages/{serial}/annotations."""
+    identity = call.identity()
+    channel = call.app().channel(call.segments[1])
+    body = call.read(Annotation | list[Annotation])  # type: ignore[arg-type] # as above
+    annotations = [
+        msgspec.structs.replace(item, message_serial=call.segments[3])
+        for item in (body if isinstance(body, list) else [body])
+    ]
+    serials = channel.annotate(Author(identity, None, new_id()), annotations)
+    return Reply(201, {"channel": channel.name, "serials": serials})
+
+
+def get_annotations(call: Call) -> Reply:
+    """GET /channels/{c}/messages/{serial}/annotations."""
+    kept = list(_record(call).annotations.kept)
+    begin = call.number("cursor") or 0
+    end = begin + call.limit()
+    return call.page(kept[begin:end], str(end) if end < len(kept) else None)
 
 
 def get_presence(call: Call) -> Reply:
