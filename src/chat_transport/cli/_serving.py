@@ -8,22 +8,28 @@ from __future__ import annotations
 
 import signal
 import socket
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import anyio
 import uvicorn
+from anyio.abc import TaskStatus
 
 from .._tasks import open_task_group
 from ..broker.serving import bind_port
 from ..errors import TransportError
 from ._failure import CommandFailed
 
-__all__ = ["bind", "serve_app", "until_signal"]
+__all__ = ["announce", "bind", "run_until_signal", "serve_app"]
 
 GRACE_S = 2
 """Seconds that requests have to end after a signal; streams of replies end with their runs."""
+
+
+def announce(address: str) -> None:
+    """Print the line that scripts wait for."""
+    print(f"ready {address}", flush=True)
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -91,8 +97,19 @@ async def serve_app(app: Any, listener: socket.socket) -> AsyncGenerator[str, No
             server.should_exit = True
 
 
-async def until_signal() -> None:
-    """Wait for SIGINT or SIGTERM."""
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async for _ in signals:
-            return
+async def run_until_signal(serve: Callable[[anyio.Event], Awaitable[None]]) -> None:
+    """Run `serve` with an event that SIGINT or SIGTERM sets; a second signal cancels it."""
+    stopping = anyio.Event()
+
+    async def watch(scope: anyio.CancelScope, *, task_status: TaskStatus[None]) -> None:
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            task_status.started()
+            async for _ in signals:
+                if stopping.is_set():
+                    scope.cancel()
+                stopping.set()
+
+    async with open_task_group() as tasks:
+        await tasks.start(lambda task_status: watch(tasks.cancel_scope, task_status=task_status))
+        await serve(stopping)
+        tasks.cancel_scope.cancel()
