@@ -154,6 +154,7 @@ def _application(
         page=find_page(settings.web),
         ably=ably.address if ably is not None else None,
         token_endpoint=_token_endpoint(ably) if ably is not None else None,
+        attend=ably_agent.attend if ably_agent is not None else None,
         settings={"model": settings.model_name},
     )
     store = MemoryChatStore() if settings.data is None else SqliteChatStore(str(settings.data))
@@ -175,7 +176,7 @@ def _token_endpoint(ably: AblySettings) -> TokenEndpoint:
             return None
         return Grant(
             client_id=asked.client_id,
-            capability={name: CLIENT_OPERATIONS for name in ably.channels},
+            capability=dict.fromkeys(ably.channels, CLIENT_OPERATIONS),
         )
 
     return TokenEndpoint(ably.key, grant)
