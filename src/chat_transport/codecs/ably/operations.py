@@ -74,7 +74,6 @@ class Inbound:
     Attributes:
         serial: The message's place in the channel's total order; constant for its life.
         version: The version's serial; equals `serial` for a create.
-        user_claim: The role that the token server vouched for (`extras.userClaim`).
     """
 
     action: Action
@@ -87,3 +86,9 @@ class Inbound:
     timestamp: int | None = None
     version_metadata: Mapping[str, str] | None = None
     id: str | None = None
+
+    @property
+    def user_claim(self) -> str | None:
+        """The role that the token server vouched for; None without one."""
+        claim = self.extras.get("userClaim") if self.extras else None
+        return claim if isinstance(claim, str) else None
