@@ -40,6 +40,7 @@ from .settings import (
     OnInvocation,
     ProfileChoice,
 )
+from .websocket_server import serve_websocket
 
 __all__ = ["ChatApp", "create_app"]
 
@@ -146,6 +147,14 @@ class ChatApp:
         elif scope["type"] == "http":
             request = IncomingRequest.from_scope(scope, segments or ())
             await self._answer(request, receive, send, found=segments is not None)
+        elif scope["type"] == "websocket":
+            routes = self._running()
+            if segments == ():
+                request = IncomingRequest.from_scope(scope, ())
+                await serve_websocket(routes, request, receive, send)
+            else:
+                await receive()
+                await send({"type": "websocket.close", "code": 1000})  # before accept: a 403
 
     async def _answer(
         self, request: IncomingRequest, receive: Receive, send: Send, *, found: bool
@@ -166,12 +175,7 @@ class ChatApp:
             return
 
     async def _dispatch(self, request: IncomingRequest, receive: Receive, send: Send) -> None:
-        routes = self._routes
-        if routes is None:
-            raise LocalProtocolError(
-                "unable to answer; the chat application is not running: give `lifespan=chat.lifespan`"
-                " to the framework that mounts it, or `otherwise=app` to create_app"
-            )
+        routes = self._running()
         match request.method, request.segments:
             case "POST", ():
                 await routes.send(request, receive, send)
@@ -191,6 +195,15 @@ class ChatApp:
                 raise _not_allowed(request, "POST")
             case _:
                 raise HttpError(404, "no such endpoint")
+
+    def _running(self) -> ChatRoutes:
+        if self._routes is None:
+            raise LocalProtocolError(
+                "unable to answer; the chat application is not running: give "
+                "`lifespan=chat.lifespan` to the framework that mounts it, "
+                "or `otherwise=app` to create_app"
+            )
+        return self._routes
 
     async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run for the server's lifespan, and let the other application have its own inside."""
