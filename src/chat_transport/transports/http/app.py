@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from ..._tasks import open_task_group
 from ...agent.run import Handler
 from ...agent.runtime import Agent
+from ...agent.trust import TrustRules
 from ...codecs.ui_request import RequestLimits
 from ...errors import LocalProtocolError
 from .chat_store import ChatStore, MemoryChatStore
@@ -58,6 +59,7 @@ def create_app(
     keep_alive_s: float | None = 15.0,
     coalesce_s: float = 0.0,
     limits: RequestLimits | None = None,
+    trust: TrustRules | None = None,
     cors: CorsPolicy | None = None,
     on_invocation: OnInvocation | None = None,
     otherwise: ASGIApp | None = None,
@@ -76,6 +78,8 @@ def create_app(
         keep_alive_s: Seconds of silence before a comment is sent; None for never.
         coalesce_s: Seconds to gather chunks before writing; 0 writes each at once.
         limits: What a request may weigh.
+        trust: How much of a client's word is taken. A chat that the store knows is read from
+            there; of another, the client's history is taken as far as it can be believed.
         cors: Which pages from elsewhere may call; None for none.
         on_invocation: Wakes an Ably agent when Ably's JavaScript client asks.
         otherwise: The application that gets every other path, and the lifespan.
@@ -89,6 +93,7 @@ def create_app(
         keep_alive_s=keep_alive_s,
         coalesce_s=coalesce_s,
         limits=limits or RequestLimits(),
+        trust=trust or TrustRules(),
         cors=cors,
         on_invocation=on_invocation,
     )

@@ -8,6 +8,7 @@ Source: AI SDK 7.0.173 `DefaultChatTransport`; docs/reference/http.md lists what
 from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from inspect import isawaitable
 from typing import Any, TypeAlias, TypeVar
@@ -17,16 +18,17 @@ import anyio
 from anyio.abc import TaskGroup
 
 from ..._chunk_log import ChunkLog
-from ...agent.run import RunRequest, User
+from ...agent.run import User
 from ...agent.runtime import ActiveRun, Agent
+from ...agent.trust import believe
 from ...chunks import Error, Finish, OpaqueChunk, UIMessageChunk
 from ...codecs.client_profiles import CLIENT_PROFILES, ClientProfile
 from ...codecs.ui_request import ChatRequest, load_object, parse_chat_request
 from ...codecs.ui_stream import RESPONSE_HEADERS, encode_sse
 from ...errors import RemoteProtocolError
+from ...inputs import SendMessages
 from ...messages import UIMessage
 from .chat_store import ChatStore, StoredChat
-from .conversation import believe
 from .exchange import HttpError, IncomingRequest, Receive, Send, read_body, respond, respond_json
 from .run_log import LoggedRun, RunLog
 from .settings import HttpSettings, Invocation
@@ -107,30 +109,27 @@ class ChatRoutes:
             HttpError: If the chat is another's, or the wish does not fit it.
         """
         stored = await self._load(wish.chat_id)
-        self._check_owner(stored.owner, user, wish.chat_id)
+        chat = stored or StoredChat(owner=user.id)
+        self._check_owner(chat.owner, user, wish.chat_id)
         try:
-            turn = believe(stored.messages, wish)
+            request = believe(
+                _claim(wish),
+                stored=stored.messages if stored else None,
+                user=user,
+                rules=self.settings.trust,
+            )
         except RemoteProtocolError as error:
             raise HttpError(409, str(error)) from error
-        owner = stored.owner if stored.messages else user.id
-        await self._store.save(wish.chat_id, StoredChat(messages=turn.messages, owner=owner))
-        active = self._agent.start(
-            RunRequest(
-                chat_id=wish.chat_id,
-                messages=turn.messages,
-                trigger=wish.trigger,
-                message_id=turn.message_id,
-                user=user,
-                run_id=uuid4().hex,
-                metadata=wish.extra,
-            )
+        await self._store.save(
+            wish.chat_id, StoredChat(messages=request.messages, owner=chat.owner)
         )
+        active = self._agent.start(replace(request, run_id=uuid4().hex))
         self._unsaved.setdefault(wish.chat_id, []).append(active)
         logged = LoggedRun(
-            chat_id=wish.chat_id, run_id=active.run.run_id, owner=owner, request_key=key
+            chat_id=wish.chat_id, run_id=active.run.run_id, owner=chat.owner, request_key=key
         )
         await self._run_log.start(logged, active.log, active.stop)
-        self._tasks.start_soon(self._keep, active, turn.messages)
+        self._tasks.start_soon(self._keep, active, request.messages)
         return active
 
     async def resume(
@@ -199,7 +198,7 @@ class ChatRoutes:
         user = await self.authenticate(request)
         await self.authorize(user, chat_id)
         limit = _whole_number(request.query.get("limit", "100"))
-        stored = await self._load(chat_id)
+        stored = await self._load(chat_id) or StoredChat()
         self._check_owner(stored.owner, user, chat_id)
         messages = list(stored.messages)
         before = request.query.get("before")
@@ -296,11 +295,11 @@ class ChatRoutes:
             cursor=cursor,
         )
 
-    async def _load(self, chat_id: str) -> StoredChat:
+    async def _load(self, chat_id: str) -> StoredChat | None:
         """Give the chat with every reply that has ended in this process."""
         while any(active.state != "active" for active in self._unsaved.get(chat_id, ())):
             await self._saved.wait()
-        return await self._store.load(chat_id) or StoredChat()
+        return await self._store.load(chat_id)
 
     async def _keep(self, active: ActiveRun, messages: Sequence[UIMessage]) -> None:
         """Put the reply into the store when the run has ended, however it ended."""
@@ -316,6 +315,16 @@ class ChatRoutes:
                 del self._unsaved[active.run.chat_id]
             self._saved.set()
             self._saved = anyio.Event()
+
+
+def _claim(wish: ChatRequest) -> SendMessages:
+    return SendMessages(
+        chat_id=wish.chat_id,
+        messages=wish.messages,
+        trigger=wish.trigger,
+        message_id=wish.message_id,
+        body=wish.extra,
+    )
 
 
 def profile_for(request: IncomingRequest, choice: str) -> ClientProfile:

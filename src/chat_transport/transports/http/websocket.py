@@ -97,7 +97,10 @@ class _Connection:
                 async with client.websocket(url) as session:
                     self._session = session
                     self.opened.set()
-                    await self._read(session)
+                    try:  # httpx2 would wrap what leaves this block in an ExceptionGroup
+                        await self._read(session)
+                    except Exception as error:  # noqa: BLE001  # as below
+                        self._end(self._fault(error, url))
         except Exception as error:  # noqa: BLE001  # any library's; translated, and given to the requests
             self._end(self._fault(error, url))
         finally:
@@ -129,7 +132,7 @@ class _Connection:
             return said if isinstance(said, ConnectFailed) else ConnectFailed(str(said))
         if "HTTPXWSException" in names:
             code = getattr(error, "code", None)
-            said_code = "" if code is None else f" (code {code})"
+            said_code = "" if code is None else f" (code {int(code)})"
             return StreamInterrupted(
                 f"WebSocket chat network connection closed{said_code}.", resumable=True
             )
