@@ -101,7 +101,7 @@ async def test_leaving_is_not_stopping_and_resume_gives_the_whole_reply(serve: S
                 chunks = [chunk async for chunk in again]
     assert isinstance(chunks[0], Start)
     assert said(chunks) == "first second"
-    assert chunks[-1] == Finish()
+    assert chunks[-1] == Finish(finish_reason="other")
 
 
 async def test_resume_of_an_idle_chat_is_none(serve: Serve, handlers):

@@ -57,12 +57,12 @@ def _publish(call: Call, spec: BatchSpec) -> list[dict[str, Any]]:
 
 def batch_publish(call: Call) -> Reply:
     """POST /messages."""
-    body = call.read(BatchSpec | list[BatchSpec])  # type: ignore[arg-type] # a union is a type to msgspec
+    specs, is_list = call.read_many(BatchSpec)
     version = call.headers.get("x-ably-version", "3").partition(".")[0]
-    if isinstance(body, BatchSpec):
-        results = _publish(call, body)
-        return Reply(201, results if version in {"1", "2"} else _summary(results))
-    return Reply(201, [_summary(_publish(call, spec)) for spec in body])
+    if is_list:
+        return Reply(201, [_summary(_publish(call, spec)) for spec in specs])
+    results = _publish(call, specs[0])
+    return Reply(201, results if version in {"1", "2"} else _summary(results))
 
 
 def batch_presence(call: Call) -> Reply:

@@ -33,9 +33,11 @@ def publish_messages(call: Call) -> Reply:
     """POST /channels/{c}/messages."""
     identity = call.identity()
     channel = call.app().channel(call.segments[1])
-    body = call.read(Message | list[Message])  # type: ignore[arg-type] # a union is a type to msgspec
-    messages = body if isinstance(body, list) else [body]
-    author = Author(identity, None, new_id())
+    messages, _ = call.read_many(Message)
+    connection_id = None
+    if messages and messages[0].connection_key:
+        connection_id = call.broker.connection_of_key(call.app(), messages[0].connection_key).id
+    author = Author(identity, connection_id, new_id())
     serials = channel.publish(author, messages)
     known = channel.log.records.get(serials[0] or "")
     base = (known.current.id if known else messages[0].id) or f"{author.id}:0"
@@ -124,11 +126,8 @@ def annotate_message(call: Call) -> Reply:
     """POST /channels/{c}/messages/{serial}/annotations."""
     identity = call.identity()
     channel = call.app().channel(call.segments[1])
-    body = call.read(Annotation | list[Annotation])  # type: ignore[arg-type] # as above
-    annotations = [
-        msgspec.structs.replace(item, message_serial=call.segments[3])
-        for item in (body if isinstance(body, list) else [body])
-    ]
+    given, _ = call.read_many(Annotation)
+    annotations = [msgspec.structs.replace(item, message_serial=call.segments[3]) for item in given]
     serials = channel.annotate(Author(identity, None, new_id()), annotations)
     return Reply(201, {"channel": channel.name, "serials": serials})
 

@@ -210,7 +210,7 @@ class ChatApp:
                         if asked:
                             raise
                         # It knows no lifespan (Django): ASGI says to raise, and to go on without.
-                    else:
+                    if asked:
                         return
                 await receive()
                 await send({"type": "lifespan.startup.complete"})

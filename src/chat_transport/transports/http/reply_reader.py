@@ -94,7 +94,7 @@ class ReplyReader:
         self._reopen = reopen
         self._policy = policy
         self._events = SseDecoder()
-        self._place = 0
+        self._place: int | None = 0
         self._last_id = ""
         self._skip = 0
         self._complete = False
@@ -154,13 +154,12 @@ class ReplyReader:
             raise
         return chunks
 
-    def _place_after(self, event: SseEvent) -> int:
+    def _place_after(self, event: SseEvent) -> int | None:
         """An id names the place after its event; events without one of their own count one."""
         if event.id != self._last_id:
             self._last_id = event.id
-            if event.id.isdigit():
-                return int(event.id)
-        return self._place + 1
+            return int(event.id) if event.id.isdigit() else None
+        return None if self._place is None else self._place + 1
 
     def _check_replay(self, chunk: UIMessageChunk, chunks: Sequence[UIMessageChunk]) -> None:
         """Let pass what was seen before, of a server that starts over."""
@@ -203,6 +202,7 @@ class ReplyReader:
     def _adopt(self, body: Body) -> None:
         self._events = SseDecoder()
         self._last_id = ""
-        self._skip = 0 if body.counts and self._body.counts else len(self.log)
-        self._place = self._place if self._skip == 0 else 0
+        if not (body.counts and self._body.counts and self._place is not None):
+            self._skip = len(self.log)
+            self._place = 0
         self._body = body

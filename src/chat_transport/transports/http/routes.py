@@ -254,7 +254,7 @@ class ChatRoutes:
         headers = {**_SSE_HEADERS, RUN_HEADER: run_id}
         if cursor:
             headers[CURSOR_HEADER] = "1"
-        body = SseBody(log, form, start=start, whole=start == 0)
+        body = SseBody(log, form, start=start, exact=start > 0)
         return await body.serve(headers, receive, send)
 
     def _format(self, request: IncomingRequest, *, cursor: bool) -> SseFormat:
@@ -262,10 +262,10 @@ class ChatRoutes:
         ending: UIMessageChunk = Finish(finish_reason="interrupted")
         if profile.admit(ending) != ending:  # this client would take it for a good end
             ending = Error(error_text=INTERRUPTED_TEXT)
-        newest = profile is CLIENT_PROFILES["v7"]
+        admit = _known if profile is CLIENT_PROFILES["v7"] else profile.admit
         return SseFormat(
             encode=encode_sse,
-            admit=_known if newest else profile.admit,
+            admit=None if cursor else admit,
             interrupted=ending,
             keep_alive_s=self._settings.keep_alive_s,
             coalesce_s=self._settings.coalesce_s,
@@ -274,7 +274,7 @@ class ChatRoutes:
 
     async def _load(self, chat_id: str) -> StoredChat:
         """Give the chat with every reply that has ended in this process."""
-        while any(active.log.closed for active in self._unsaved.get(chat_id, ())):
+        while any(active.state != "active" for active in self._unsaved.get(chat_id, ())):
             await self._saved.wait()
         return await self._store.load(chat_id) or StoredChat()
 

@@ -98,7 +98,6 @@ class _Kept:
     run: LoggedRun
     log: ChunkLog
     stop: StopCallback
-    ended_at: float | None = None
 
 
 class MemoryRunLog(RunLog):
@@ -113,12 +112,15 @@ class MemoryRunLog(RunLog):
         self._keep_s = keep_s
         self._keep_runs = keep_runs
         self._chats: dict[str, dict[str, _Kept]] = {}
+        self._open: dict[tuple[str, str], _Kept] = {}
         self._ended: dict[tuple[str, str], float] = {}
 
     async def start(self, run: LoggedRun, log: ChunkLog, stop: StopCallback) -> None:
         """Keep the run."""
         self._expire()
-        self._chats.setdefault(run.chat_id, {})[run.run_id] = _Kept(run, log, stop)
+        kept = _Kept(run, log, stop)
+        self._chats.setdefault(run.chat_id, {})[run.run_id] = kept
+        self._open[run.chat_id, run.run_id] = kept
 
     async def find(
         self, chat_id: str, *, run_id: str | None = None, request_key: str | None = None
@@ -166,17 +168,16 @@ class MemoryRunLog(RunLog):
     def _expire(self) -> None:
         """Forget ended runs that are too old or too many; called whenever a run starts."""
         now = anyio.current_time()
-        for chat_id in list(self._chats):
-            runs = self._chats[chat_id]
-            for run_id, kept in runs.items():
-                if kept.log.closed and kept.ended_at is None:
-                    kept.ended_at = now
-                    self._ended[chat_id, run_id] = now
+        for key, kept in list(self._open.items()):
+            if kept.log.closed:
+                del self._open[key]
+                self._ended[key] = now
         surplus = len(self._ended) - self._keep_runs
         for place, (key, ended_at) in enumerate(list(self._ended.items())):
-            if place < surplus or now - ended_at > self._keep_s:
-                del self._ended[key]
-                runs = self._chats[key[0]]
-                del runs[key[1]]
-                if not runs:
-                    del self._chats[key[0]]
+            if place >= surplus and now - ended_at <= self._keep_s:
+                return
+            del self._ended[key]
+            runs = self._chats[key[0]]
+            del runs[key[1]]
+            if not runs:
+                del self._chats[key[0]]

@@ -17,13 +17,9 @@ from ..._chunk_log import ChunkLog
 from ...chunks import UIMessageChunk
 from ...codecs.ui_stream import DONE, KEEP_ALIVE, STREAM_OPEN
 from ...errors import StreamInterrupted
-from .compact import compact
 from .exchange import Receive, Send
 
 __all__ = ["SseBody", "SseFormat"]
-
-COMPACT_FROM = 64
-"""Chunks ready at once from which merging neighbours is cheaper than sending them apart."""
 
 EncodeChunk: TypeAlias = Callable[[UIMessageChunk], bytes]
 Admit: TypeAlias = Callable[[UIMessageChunk], UIMessageChunk | None]
@@ -39,7 +35,7 @@ class SseFormat:
         interrupted: What ends the stream if the run's writer died.
         keep_alive_s: Seconds of silence before a comment; None for never.
         coalesce_s: Seconds to gather chunks before writing; 0 writes at once.
-        cursor: Name each event's place in the run by an `id` line: our own client asks for it.
+        cursor: Let the reader count by `id` lines: our own client asks for it, and knows all.
     """
 
     encode: EncodeChunk
@@ -57,18 +53,15 @@ class SseBody:
         log: The run's chunks.
         form: How to write them.
         start: The first chunk to send.
-        whole: The stream begins at the run's first chunk, so neighbouring deltas that are
-            already there may be merged. False keeps chunk by chunk what a cursor counts.
+        exact: Each chunk as it was said; else a reader that is behind gets deltas joined.
     """
 
     def __init__(
-        self, log: ChunkLog, form: SseFormat, *, start: int = 0, whole: bool = False
+        self, log: ChunkLog, form: SseFormat, *, start: int = 0, exact: bool = False
     ) -> None:
-        self._log = log
+        self._stream = log.stream(start, snapshot=not exact)
         self._form = form
-        self._next = start
-        self._merges = whole
-        self._named = False
+        self._counted = False
         self._quiet = True
         self._sending = False
         self._ticking: anyio.Event | None = None
@@ -92,9 +85,9 @@ class SseBody:
         return delivered
 
     async def _write(self, send: Send) -> None:
-        stream = self._log.stream(self._next)
-        coalesce_s = self._form.coalesce_s
+        stream, coalesce_s = self._stream, self._form.coalesce_s
         while True:
+            before = stream.position
             try:
                 chunks = await stream.drain()
             except StreamInterrupted:
@@ -102,7 +95,11 @@ class SseBody:
                 break
             if not chunks:
                 break
-            await self._send(send, self._render(chunks))
+            if self._form.cursor:
+                body = self._render_counted(chunks, before, stream.position)
+            else:
+                body = self._render(chunks)
+            await self._send(send, body)
             if coalesce_s:
                 await anyio.sleep(coalesce_s)
         if self._ticking is not None:
@@ -111,30 +108,24 @@ class SseBody:
 
     def _render(self, chunks: Sequence[UIMessageChunk]) -> bytes:
         form = self._form
-        if form.cursor:
-            return self._render_named(chunks)
-        if self._merges and len(chunks) >= COMPACT_FROM:
-            chunks = [chunk for chunk, _ in compact(chunks)]
         if form.admit is not None:
-            admitted = [form.admit(chunk) for chunk in chunks]
+            admitted = map(form.admit, chunks)
             chunks = [chunk for chunk in admitted if chunk is not None]
         return b"".join(map(form.encode, chunks))
 
-    def _render_named(self, chunks: Sequence[UIMessageChunk]) -> bytes:
-        """Write `id: <next place>` before an event that stands for another number than one."""
+    def _render_counted(self, chunks: Sequence[UIMessageChunk], before: int, after: int) -> bytes:
+        """Say by `id` lines how many chunks of the run were given after an event.
+
+        Events without one count one each; `-` stops counting until the next number.
+        """
         form = self._form
-        pieces: list[bytes] = []
-        items = compact(chunks) if self._merges and len(chunks) >= COMPACT_FROM else None
-        for chunk, count in items or [(chunk, 1) for chunk in chunks]:
-            self._next += count
-            admitted = chunk if form.admit is None else form.admit(chunk)
-            if admitted is None:
-                self._named = False
-                continue
-            if count > 1 or not self._named:
-                pieces.append(b"id: %d\n" % self._next)
-                self._named = True
-            pieces.append(form.encode(admitted))
+        pieces = [form.encode(chunk) for chunk in chunks]
+        if after - before != len(chunks):  # joined deltas
+            pieces[0] = b"id: -\n" + pieces[0]
+            pieces[-1] = b"id: %d\n" % after + pieces[-1].removeprefix(b"id: -\n")
+        elif not self._counted:
+            pieces[0] = b"id: %d\n" % (before + 1) + pieces[0]
+        self._counted = True
         return b"".join(pieces)
 
     async def _send(self, send: Send, body: bytes) -> None:
