@@ -91,7 +91,7 @@ def make_site(
 
     routes: list[BaseRoute] = [Route("/config.json", config)]
     if token_endpoint is not None:
-        routes.append(Mount("/api/auth/token", token_endpoint))
+        routes.append(Route("/api/auth/token", token_endpoint))
     if page is not None:
         routes.append(Mount("/", StaticFiles(directory=page, html=True)))
     else:
@@ -102,7 +102,9 @@ def make_site(
 class InvokeAlias:
     """Ably's JavaScript SDK posts to `/api/invoke`; the chat application takes that at its path."""
 
-    def __init__(self, app: ASGIApp, *, alias: str = "/api/invoke", path: str = "/api/chat") -> None:
+    def __init__(
+        self, app: ASGIApp, *, alias: str = "/api/invoke", path: str = "/api/chat"
+    ) -> None:
         self._app = app
         self._alias = alias
         self._path = path
