@@ -21,7 +21,7 @@ from chat_transport.broker.frames import (
     decode_frame,
     salvage,
 )
-from chat_transport.broker.publishing import Author
+from chat_transport.broker.publishing import FORCED_NACK, Author
 from chat_transport.broker.refusal import Refusal
 
 if TYPE_CHECKING:
@@ -147,6 +147,8 @@ def message(session: Session, frame: Frame) -> None:
         _check_mode(session, name, Flag.PUBLISH)
         connection.rollup.flush(channel.name)
         messages = frame.messages or []
+        if "_forceNack" in (frame.params or {}):
+            raise FORCED_NACK
         connection.check_rate(len(messages))
         return channel.publish(author, messages)
 
