@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from chat_transport.broker.annotations import AnnotationSet, summary_method
+from chat_transport.broker.annotations import AnnotationSet, check_annotation
 from chat_transport.broker.frames import Annotation
 from chat_transport.broker.refusal import Refusal
 
@@ -21,14 +21,16 @@ def row(*clients):
 
 
 def test_total_counts_everything():
-    assert fold((0, "r:total.v1", "a", None), (0, "r:total.v1", None, None), (1, "r:total.v1", "a", None)) == {
-        "r:total.v1": {"total": 1}
-    }
+    assert fold(
+        (0, "r:total.v1", "a", None), (0, "r:total.v1", None, None), (1, "r:total.v1", "a", None)
+    ) == {"r:total.v1": {"total": 1}}
 
 
 def test_flag_counts_each_client_once():
     kind = "r:flag.v1"
-    assert fold((0, kind, "a", None), (0, kind, "a", None), (0, kind, "b", None)) == {kind: row("a", "b")}
+    assert fold((0, kind, "a", None), (0, kind, "a", None), (0, kind, "b", None)) == {
+        kind: row("a", "b")
+    }
     assert fold((0, kind, "a", None), (1, kind, "a", None)) == {kind: row()}
 
 
@@ -62,7 +64,7 @@ def test_multiple_adds_counts():
 @pytest.mark.parametrize("kind", [None, "", "r:other.v9"])
 def test_unknown_types_are_refused(kind):
     with pytest.raises(Refusal):
-        summary_method(kind)
+        check_annotation(Annotation(0, type=kind))
 
 
 def test_a_type_without_a_method_is_kept_and_not_summed():
@@ -77,4 +79,4 @@ def test_a_type_without_a_method_is_kept_and_not_summed():
 )
 def test_a_method_needs_its_fields(kind, client, name):
     with pytest.raises(Refusal):
-        AnnotationSet().add(Annotation(0, type=kind, client_id=client, name=name))
+        check_annotation(Annotation(0, type=kind, client_id=client, name=name))

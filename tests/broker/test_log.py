@@ -38,11 +38,15 @@ class Writer:
         event = msgspec.structs.replace(
             record.current, action=action, data=data, version=Version(serial=f"{serial}:000")
         )
-        self.log.add(Entry(serial, Action.MESSAGE, [event], id="x:0", connection_id="k", record=record))
+        self.log.add(
+            Entry(serial, Action.MESSAGE, [event], id="x:0", connection_id="k", record=record)
+        )
 
 
 def test_size_counts_bytes_of_what_is_sent():
-    assert payload_size(Message(name="ab", client_id="c", data="ü", extras={"a": 1})) == 2 + 1 + 2 + 7
+    assert (
+        payload_size(Message(name="ab", client_id="c", data="ü", extras={"a": 1})) == 2 + 1 + 2 + 7
+    )
     assert payload_size(Message(data=b"123")) == 3
 
 

@@ -21,7 +21,9 @@ from chat_transport.broker.settings import Limits
 
 
 def identity(client_id="c", capability=ALL, **claims):
-    return Identity(app_id="a", key_name="a.k", capability=capability, client_id=client_id, claims=claims)
+    return Identity(
+        app_id="a", key_name="a.k", capability=capability, client_id=client_id, claims=claims
+    )
 
 
 def record(**fields):
@@ -47,7 +49,11 @@ def test_an_append_may_make_a_message_longer_than_a_publish_unless_told_otherwis
     long = record(data="x" * 100)
     check_append(long, Message(data="y"), Limits(max_message_size=50))
     refused(
-        40009, check_append, long, Message(data="y"), Limits(max_message_size=50, aggregate_counts=True)
+        40009,
+        check_append,
+        long,
+        Message(data="y"),
+        Limits(max_message_size=50, aggregate_counts=True),
     )
 
 

@@ -32,7 +32,14 @@ def test_an_unsigned_token_is_refused():
 
 @pytest.mark.parametrize(
     ("token", "code"),
-    [("", 40101), ("a.b", 40101), ("....", 40101), ("a.b.c", 40144), ("e30.e30.x", 40144), ("ü.ü.ü", 40144)],
+    [
+        ("", 40101),
+        ("a.b", 40101),
+        ("....", 40101),
+        ("a.b.c", 40144),
+        ("e30.e30.x", 40144),
+        ("ü.ü.ü", 40144),
+    ],
 )
 def test_what_is_no_jwt_is_refused(token, code):
     with pytest.raises(Refusal) as caught:
