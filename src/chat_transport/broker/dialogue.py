@@ -118,7 +118,9 @@ def attach(session: Session, frame: Frame) -> None:
         raise Refusal(90010, 400, f"Maximum number of channels per connection ({limit}) exceeded")
     attachment = Attachment(session, channel, name, session.broker.faults)
     attachment.configure(flags, params, capability)
+    session.outbox.is_replaying = True
     attachment.start(frame.channel_serial, is_resume=bool(flags & Flag.ATTACH_RESUME))
+    session.outbox.is_replaying = False
     session.attachments[name] = attachment
     channel.subscribers[attachment] = None
 
