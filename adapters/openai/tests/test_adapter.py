@@ -203,10 +203,14 @@ async def test_the_sdks_chat_objects_give_the_same_chunks():
     import openai
 
     pieces = [
-        b'data: {"id":"c","model":"m","object":"chat.completion.chunk","created":0,'
-        b'"choices":[{"index":0,"delta":{"content":"a","reasoning_content":"r"}}]}\n\n',
-        b'data: {"id":"c","model":"m","object":"chat.completion.chunk","created":0,'
-        b'"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n',
+        (
+            b'data: {"id":"c","model":"m","object":"chat.completion.chunk","created":0,'
+            b'"choices":[{"index":0,"delta":{"content":"a","reasoning_content":"r"}}]}\n\n'
+        ),
+        (
+            b'data: {"id":"c","model":"m","object":"chat.completion.chunk","created":0,'
+            b'"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
+        ),
     ]
     async with replay_server(Answer(pieces=pieces)) as server:
         fast = await collect(OpenAIChat("m", api_key="k", base_url=f"{server.url}/v1"))

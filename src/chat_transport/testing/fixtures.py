@@ -24,6 +24,7 @@ from ..messages import UIMessage
 from .differences import DIFFERENCES
 from .grammar import grammar_faults
 from .replay import Recipe, Recording, random_splits, replay_server
+from .requests import check_requests
 
 __all__ = ["Outcome", "check_fixtures", "find_recipes", "load_recordings", "replay"]
 
@@ -234,6 +235,8 @@ async def check_fixtures(
             write(f"FAILED {recording.api}/{recording.name}: {outcome.fault}")
         elif outcome.listed:
             write(f"listed {recording.api}/{recording.name}: {', '.join(outcome.listed)}")
+    if golden is not None:
+        _check_requests(golden.parent / "requests" / golden.name, known, tallies, write)
     for api, tally in tallies.items():
         passed = tally.equal + tally.listed
         write(
@@ -244,6 +247,27 @@ async def check_fixtures(
     failed = sum(tally.failed for tally in tallies.values())
     write(f"{passed} passed, {failed} failed")
     return failed == 0
+
+
+def _check_requests(
+    folder: Path,
+    recipes: Mapping[str, Recipe],
+    tallies: dict[str, _Tally],
+    write: Callable[[str], None],
+) -> None:
+    """Compare requests too, where golden requests lie beside the golden chunks."""
+    targets = {name: body for recipe in recipes.values() for name, body in recipe.requests.items()}
+    for outcome in check_requests(folder, targets):
+        tally = tallies.setdefault(f"requests to {outcome.target}", _Tally())
+        name = f"requests/{outcome.case} to {outcome.target}"
+        if outcome.fault is not None:
+            tally.failed += 1
+            write(f"FAILED {name}: {outcome.fault}")
+        elif outcome.listed is not None:
+            tally.listed += 1
+            write(f"listed {name}: {outcome.listed}")
+        else:
+            tally.equal += 1
 
 
 def _golden_chunks(golden: Path | None, recording: Recording) -> Wire | None:

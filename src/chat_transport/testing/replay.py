@@ -16,6 +16,7 @@ import anyio
 import msgspec
 from anyio.abc import SocketAttribute, SocketStream
 
+from ..messages import UIMessage
 from ..model import ModelAdapter, ModelSettings, ProviderTool, ToolSpec
 from ..step import StepDecoder
 
@@ -63,6 +64,7 @@ class Recipe:
         decoder: The adapter's pure decoder, as `adapter` would make it for this recording.
         tools: The tools to declare, so that the stream makes sense.
         settings: The settings to call with.
+        requests: Target of the golden requests -> the body that the adapter sends for messages.
     """
 
     content_type: str
@@ -72,6 +74,9 @@ class Recipe:
     tail: bytes = b""
     tools: Callable[[Recording], Sequence[ToolSpec | ProviderTool]] = lambda _recording: ()
     settings: Callable[[Recording], ModelSettings | None] = lambda _recording: None
+    requests: Mapping[str, Callable[[Sequence[UIMessage]], JSON]] = field(
+        default_factory=dict[str, Callable[[Sequence[UIMessage]], JSON]]
+    )
 
     def answer(self, recording: Recording, **changes: Any) -> Answer:
         """Make the answer that replays a recording; `changes` are fields of `Answer`."""

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
 
-from chat_transport.model import ModelAdapter, ProviderTool, ToolSpec
+from chat_transport.messages import UIMessage
+from chat_transport.model import ModelAdapter, ModelSettings, ProviderTool, ToolSpec
 from chat_transport.testing.replay import Recipe, Recording
 
 from ._adapter import OpenAIChat, OpenAIResponses
+from ._chat_request import chat_body
+from ._responses_request import responses_body
 
 __all__ = ["chat_recipe", "responses_recipe"]
+
+JSON: TypeAlias = Any  # any JSON value
 
 _RECIPIENT = re.compile(r"functions\.(\w+)")
 
@@ -59,6 +65,11 @@ def responses_recipe() -> Recipe:
             tools(recording)
         ),
         tools=tools,
+        requests={
+            "openai-responses": _responses(),
+            "openai-responses-store-false": _responses(store=False),
+            "openai-responses-previous-id": _responses(previous_response_id="resp_0"),
+        },
     )
 
 
@@ -80,4 +91,15 @@ def chat_recipe() -> Recipe:
         tail=b"data: [DONE]\n\n",
         adapter=adapter,
         decoder=lambda recording: OpenAIChat("gpt-4o", provider=_provider(recording)).decoder(),
+        requests={
+            "openai-chat": lambda messages: chat_body(messages, model="gpt-4o"),
+            "openai-compatible": lambda messages: chat_body(
+                messages, model="m", provider="test-provider", compatible=True
+            ),
+        },
     )
+
+
+def _responses(**options: JSON) -> Callable[[Sequence[UIMessage]], JSON]:
+    settings = ModelSettings(provider_options={"openai": options})
+    return lambda messages: responses_body(messages, model="gpt-5.4", settings=settings)
