@@ -116,7 +116,9 @@ def make_site(
 class InvokeAlias:
     """Ably's JavaScript SDK posts to `/api/invoke`; the chat application takes that at its path."""
 
-    def __init__(self, app: ASGIApp, *, alias: str = "/api/invoke", path: str = "/api/chat") -> None:
+    def __init__(
+        self, app: ASGIApp, *, alias: str = "/api/invoke", path: str = "/api/chat"
+    ) -> None:
         self._app = app
         self._alias = alias
         self._path = path
