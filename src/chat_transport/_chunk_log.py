@@ -98,6 +98,11 @@ class LogStream(ChunkStream):
         self._at = 0
         self.run_id = log.run_id
 
+    @property
+    def position(self) -> int:
+        """How many chunks of the log `drain` has given, joined ones counted as they were said."""
+        return self._next
+
     async def __anext__(self) -> UIMessageChunk:
         """Give the next chunk, waiting for it."""
         if self._at >= len(self._page):

@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
+from .._nested_shapes import SteeringPart, check_nested, clean_citations
 from .._strict_json import dumps, loads
 from ..chunks import (
     ABSENT,
@@ -23,7 +24,6 @@ from ..chunks import (
 )
 from ..chunks import SteeringMessage as SteeringChunk
 from ..errors import LocalProtocolError, RemoteProtocolError
-from ._nested import SteeringPart, check_nested, clean_citations
 from .sse import MAX_EVENT_BYTES, SseDecoder, encode_comment
 
 __all__ = [

@@ -11,10 +11,11 @@ from typing import Annotated, Any, Literal, TypeAlias
 import msgspec
 from msgspec import UNSET, UnsetType
 
-__all__ = ["SteeringPart", "check_nested", "clean_citations"]
+__all__ = ["Citation", "ProviderMetadata", "SteeringPart", "check_nested", "clean_citations"]
 
 JSON: TypeAlias = Any  # any JSON value
-_Metadata: TypeAlias = dict[str, dict[str, JSON]]
+ProviderMetadata: TypeAlias = dict[str, dict[str, JSON]]
+"""Provider name -> object of JSON; two levels are enforced."""
 _Index: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
 
 
@@ -23,7 +24,7 @@ class _SourceUrl(msgspec.Struct, tag_field="sourceType", tag="url", rename="came
     id: str
     url: str
     title: str | UnsetType = UNSET
-    provider_metadata: _Metadata | UnsetType = UNSET
+    provider_metadata: ProviderMetadata | UnsetType = UNSET
 
 
 class _SourceDocument(
@@ -34,10 +35,12 @@ class _SourceDocument(
     media_type: str
     title: str
     filename: str | UnsetType = UNSET
-    provider_metadata: _Metadata | UnsetType = UNSET
+    provider_metadata: ProviderMetadata | UnsetType = UNSET
 
 
-class _Citation(msgspec.Struct, rename="camel", kw_only=True):
+class Citation(msgspec.Struct, rename="camel", kw_only=True):
+    """A passage of an answer and the source that it rests on."""
+
     source: _SourceUrl | _SourceDocument
     start_index: _Index | UnsetType = UNSET
     end_index: _Index | UnsetType = UNSET
@@ -46,7 +49,7 @@ class _Citation(msgspec.Struct, rename="camel", kw_only=True):
 
 class _SteeringText(msgspec.Struct, tag_field="type", tag="text", rename="camel", kw_only=True):
     text: str
-    provider_metadata: _Metadata | UnsetType = UNSET
+    provider_metadata: ProviderMetadata | UnsetType = UNSET
 
 
 class _SteeringFile(msgspec.Struct, tag_field="type", tag="file", rename="camel", kw_only=True):
@@ -54,7 +57,7 @@ class _SteeringFile(msgspec.Struct, tag_field="type", tag="file", rename="camel"
     url: str
     filename: str | UnsetType = UNSET
     provider_reference: dict[str, str] | UnsetType = UNSET
-    provider_metadata: _Metadata | UnsetType = UNSET
+    provider_metadata: ProviderMetadata | UnsetType = UNSET
 
 
 SteeringPart: TypeAlias = _SteeringText | _SteeringFile
@@ -67,7 +70,7 @@ def clean_citations(value: JSON) -> list[dict[str, JSON]]:
     Raises:
         msgspec.ValidationError: If one is not a citation.
     """
-    citations: list[dict[str, JSON]] = msgspec.to_builtins(msgspec.convert(value, list[_Citation]))
+    citations: list[dict[str, JSON]] = msgspec.to_builtins(msgspec.convert(value, list[Citation]))
     return citations
 
 
