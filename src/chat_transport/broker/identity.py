@@ -81,7 +81,5 @@ def resolve_client_id(granted: str | None, asked: str | None, *, is_token: bool)
     if granted == WILDCARD:
         return asked or WILDCARD
     if asked is not None and asked != granted:
-        raise Refusal(
-            40102, 401, f"Invalid clientId for credentials; {asked!r} is not {granted!r}"
-        )
+        raise Refusal(40102, 401, f"Invalid clientId for credentials; {asked!r} is not {granted!r}")
     return granted

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
+from chat_transport.broker.annotations import AnnotationSet
 from chat_transport.broker.frames import Action, Annotation, Message, MessageAction, Payload
 from chat_transport.broker.refusal import Refusal
 from chat_transport.broker.serials import channel_serial_of
 from chat_transport.broker.settings import Limits
 
-__all__ = ["ChannelLog", "Entry", "HistoryQuery", "Record", "payload_size"]
+__all__ = ["ChannelLog", "Entry", "HistoryQuery", "Journal", "Record", "payload_size"]
 
 SLACK = 256
 """Entries trimmed at a time: trimming a list costs its length."""
@@ -74,18 +75,33 @@ class Entry:
 class Record:
     """One message: its latest state and its versions."""
 
-    __slots__ = ("_grown", "_parts", "current", "frozen", "serial", "size")
+    __slots__ = ("_grown", "_parts", "annotations", "current", "frozen", "serial", "size")
 
     def __init__(self, message: Message) -> None:
         assert message.serial is not None
         self.serial: str = message.serial
         self.current = message
+        self.annotations = AnnotationSet()
         self.frozen: list[Message] = []
         """Earlier versions, oldest first; a run of appends counts as one."""
         self.size = 200 + payload_size(message)
         self._parts: list[Any] = []
         self._grown = False
         """Whether the current version is the sum of appends."""
+
+    @classmethod
+    def restored(cls, versions: list[Message], *, is_grown: bool) -> Record:
+        """Give a message back from its kept versions."""
+        record = cls(versions[0])
+        record.frozen, record.current = versions[:-1], versions[-1]
+        record.size += sum(payload_size(version) for version in versions[1:])
+        record._grown = is_grown
+        return record
+
+    @property
+    def is_grown(self) -> bool:
+        """Whether the current version is the sum of appends."""
+        return self._grown
 
     @property
     def version_serial(self) -> str:
@@ -109,6 +125,11 @@ class Record:
     def versions(self) -> list[Message]:
         """Give every kept version, oldest first."""
         return [*self.frozen, self.message()]
+
+    @property
+    def has_data(self) -> bool:
+        """Whether there is anything to append to."""
+        return bool(self._parts) or self.current.data is not None
 
     def check_append(self, data: object) -> None:
         """Raise unless this data can be put behind what is there."""
@@ -171,31 +192,33 @@ class HistoryQuery(msgspec.Struct, frozen=True, kw_only=True):
 class ChannelLog:
     """The stream of one channel and its messages."""
 
-    def __init__(self, head: str, limits: Limits) -> None:
+    def __init__(
+        self, head: str, limits: Limits, *, floor: str | None = None, journal: Journal | None = None
+    ) -> None:
         self.limits = limits
         self.head = head
         """Serial of the newest entry; at first the moment of creation."""
-        self.floor = head
+        self.floor = head if floor is None else floor
         """Everything after this serial is still in `entries`."""
+        self.history_floor = ""
+        """Messages up to this serial were forgotten."""
         self.entries: list[Entry] = []
         self.records: dict[str, Record] = {}
         self.order: list[str] = []
         """Serials of `records`, ascending."""
         self.stream_bytes = 0
         self.record_bytes = 0
+        self._journal = journal
+        if journal is not None:
+            journal.load(self)
 
     def add(self, entry: Entry, *, keep_messages: bool = True) -> None:
         """Take an entry with a serial above the head, and fold it into the messages."""
         assert entry.serial > self.head
         self.head = entry.serial
-        self.entries.append(entry)
-        self.stream_bytes += entry.size
-        if entry.kind == Action.MESSAGE:
-            if entry.record is not None:
-                self._change(entry.record, entry.items[0])
-            elif keep_messages:
-                for message in entry.items:
-                    self.restore(Record(message))
+        if self._journal is not None:
+            self._journal.add(entry, keep_messages=keep_messages)
+        self.replay(entry, keep_messages=keep_messages)
         if len(self.entries) > self.limits.history_count + SLACK:
             self._trim_entries(len(self.entries) - self.limits.history_count)
         elif self.stream_bytes > self.limits.history_bytes:
@@ -205,8 +228,21 @@ class ChannelLog:
         elif self.record_bytes > self.limits.history_bytes and len(self.order) > 1:
             self._trim_records(max(1, len(self.order) // 8))
 
+    def replay(self, entry: Entry, *, keep_messages: bool = True) -> None:
+        """Fold an entry that the journal holds already."""
+        self.entries.append(entry)
+        self.stream_bytes += entry.size
+        if entry.kind == Action.MESSAGE:
+            if entry.record is not None:
+                self._change(entry.record, entry.items[0])
+            elif keep_messages:
+                for message in entry.items:
+                    self.restore(Record(message))
+
     def restore(self, record: Record) -> None:
-        """Put a message behind all others."""
+        """Put a message behind all others, unless history has forgotten it or knows it."""
+        if record.serial <= self.history_floor or record.serial in self.records:
+            return
         self.records[record.serial] = record
         self.order.append(record.serial)
         self.record_bytes += record.size
@@ -257,10 +293,16 @@ class ChannelLog:
         return reversed(self.entries)
 
     def _change(self, record: Record, change: Message) -> None:
+        if change.action == MessageAction.SUMMARY:
+            record.annotate((change.annotations or {}).get("summary", {}))
+            return
+        assert change.version is not None
+        if (change.version.serial or "") <= record.version_serial:
+            return  # folded before it was kept
         before = record.size
         if change.action == MessageAction.APPEND:
             record.append(change, self.limits.versions_per_message)
-        elif change.action != MessageAction.SUMMARY:
+        else:
             record.replace(change, self.limits.versions_per_message)
         if record.serial in self.records:
             self.record_bytes += record.size - before
@@ -268,11 +310,36 @@ class ChannelLog:
     def _trim_entries(self, count: int) -> None:
         if count <= 0:
             return
-        self.floor = self.entries[count - 1].serial
-        self.stream_bytes -= sum(entry.size for entry in self.entries[:count])
+        trimmed = self.entries[:count]
+        self.floor = trimmed[-1].serial
+        self.stream_bytes -= sum(entry.size for entry in trimmed)
         del self.entries[:count]
+        if self._journal is not None:
+            self._journal.trimmed(self, trimmed, [])
 
     def _trim_records(self, count: int) -> None:
-        for serial in self.order[:count]:
+        if count <= 0:
+            return
+        trimmed = self.order[:count]
+        for serial in trimmed:
             self.record_bytes -= self.records.pop(serial).size
-        del self.order[: max(count, 0)]
+        self.history_floor = trimmed[-1]
+        del self.order[:count]
+        if self._journal is not None:
+            self._journal.trimmed(self, [], trimmed)
+
+
+class Journal(Protocol):
+    """Where a log is kept beyond the process."""
+
+    def load(self, log: ChannelLog) -> None:
+        """Fill an empty log with what was kept."""
+        ...
+
+    def add(self, entry: Entry, *, keep_messages: bool) -> None:
+        """Keep an entry."""
+        ...
+
+    def trimmed(self, log: ChannelLog, entries: list[Entry], records: list[str]) -> None:
+        """Entries or messages were forgotten."""
+        ...

@@ -6,7 +6,7 @@ Rule: whoever leaves the block has a closed port; the broker's state stays reada
 from __future__ import annotations
 
 import socket
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Generator, Iterable
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
@@ -90,7 +90,7 @@ class _QuietServer(uvicorn.Server):
         self.listening = anyio.Event()
 
     @contextmanager
-    def capture_signals(self) -> Iterator[None]:
+    def capture_signals(self) -> Generator[None, None, None]:
         """Leave signals alone."""
         yield
 
@@ -108,7 +108,7 @@ async def serve_broker(
     port: int = 0,
     certificate: tuple[str, str] | None = None,
     **settings: Any,
-) -> AsyncIterator[RunningBroker]:
+) -> AsyncGenerator[RunningBroker, None]:
     """Serve a broker while the block runs.
 
     Args:

@@ -82,6 +82,11 @@ class Trace:
     operations: Sequence[TraceOperation]
     meta: Mapping[str, JSON]
 
+    @property
+    def speaks_ui(self) -> bool:
+        """Whether the payload is UI message chunks; else it is Responses events."""
+        return all(known.codec().get("partType") != "input_text" for known in self.operations)
+
 
 def read_trace(path: Path) -> Trace:
     """Read `NN-name.jsonl` and, if there is one, `NN-name.meta.json`.

@@ -6,14 +6,15 @@ package shows (`_javascript_view`); what is expected is never touched.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from ..chunks import UIMessageChunk, is_terminal
 from ..codecs.ably.ai_transport.changes import RunView, Trigger
 from ..codecs.ably.ai_transport.conversation import Conversation, UIChange
+from ..codecs.ably.ai_transport.openai_responses import ResponsesConversation
+from ..codecs.ably.ai_transport.runs import RunTree
 from ..codecs.ably.operations import Action, Inbound
-from ..messages import UIMessage
 from ._javascript_view import chunk_as_javascript, last_metadata, message_as_javascript
 from ._trace_file import Trace, TraceOperation, widened
 
@@ -31,7 +32,7 @@ _ACTIONS: Mapping[str, Action] = {
 
 def read_checks(trace: Trace) -> Iterator[Check]:
     """Check everything that the companion file says."""
-    reader = _Reader()
+    reader = _Reader() if trace.speaks_ui else _Reader(ResponsesConversation, _items)
     for operation in trace.operations:
         if not operation.refused:
             reader.feed(operation)
@@ -49,7 +50,7 @@ def read_checks(trace: Trace) -> Iterator[Check]:
         elif key == "runs":
             yield (
                 key,
-                _differs([_run(run, item) for run, item in _runs(reader, expected)], expected),
+                _differs(_runs(reader, expected), expected),
             )
         elif key == "siblings":
             yield key, _siblings(reader, expected, trace.meta.get("index"))
@@ -57,12 +58,30 @@ def read_checks(trace: Trace) -> Iterator[Check]:
             yield key, reader.view_differs(expected, at_any_time=key.startswith("after"))
 
 
+def _entry(conversation: RunTree[Any, Any], message_id: str, message: Any) -> JSON:
+    run = conversation.run_of(message_id)
+    said: Sequence[UIMessageChunk] = ()
+    if run is not None:
+        said = conversation.reply(run.run_id, message_id=message_id)
+    shown = message_as_javascript(message, last_metadata(said))
+    return {"codecMessageId": message_id, "message": shown}
+
+
+def _items(_conversation: RunTree[Any, Any], message_id: str, message: Any) -> JSON:
+    return {"codecMessageId": message_id, "message": message}
+
+
 class _Reader:
     """Our conversation, fed the trace live."""
 
-    def __init__(self) -> None:
-        self.conversation = Conversation()
-        self.heard = Conversation()  # as JavaScript: deaf to updates that do not extend the text
+    def __init__(
+        self,
+        new_conversation: Callable[[], RunTree[Any, Any]] = Conversation,
+        entry: Callable[[RunTree[Any, Any], str, Any], JSON] = _entry,
+    ) -> None:
+        self.conversation = new_conversation()
+        self.heard = new_conversation()  # as JavaScript: deaf to updates that do not extend a text
+        self._entry = entry
         self.triggers: list[Trigger] = []
         self.replies: dict[str, list[JSON]] = {}
         self.prompts: list[list[JSON]] = []
@@ -78,7 +97,7 @@ class _Reader:
                 self.heard.feed(inbound)
             self._route(change)
             if change.event is not None:
-                self._views.append([entry.message_id for entry in self.conversation.entries()])
+                self._views.append([entry for entry, *_ in self.conversation.shown()])
 
     def _route(self, change: UIChange) -> None:
         if change.input is not None and change.input not in self.triggers:
@@ -108,7 +127,7 @@ class _Reader:
                 asked[-1], new_id=lambda: "", run_id=change.run_id
             )
             found = self.conversation.prompt_entries(identity)
-            self.prompts.append([_entry(self.conversation, key, m) for key, m in found])
+            self.prompts.append([self._entry(self.conversation, key, m) for key, m in found])
 
     def chunks_for(self, key: str, meta: Mapping[str, JSON]) -> list[JSON]:
         """Give the reply that a key such as `chunks`, `chunks2` or `bobChunks` means."""
@@ -124,11 +143,8 @@ class _Reader:
             trigger = asked[-1]
         return self.replies.get(trigger.input_id, [])
 
-    def view(self, conversation: Conversation) -> list[JSON]:
-        return [
-            _entry(conversation, entry.message_id, entry.message)
-            for entry in conversation.entries()
-        ]
+    def view(self, conversation: RunTree[Any, Any]) -> list[JSON]:
+        return [self._entry(conversation, key, message) for key, message, _ in conversation.shown()]
 
     def view_differs(self, expected: list[JSON], *, at_any_time: bool) -> str | None:
         """Compare with the view at the end, or with what was in view at some time."""
@@ -138,7 +154,7 @@ class _Reader:
         if at_any_time:
             ids = [entry["codecMessageId"] for entry in expected]
             shown = [
-                _entry(self.conversation, key, message)
+                self._entry(self.conversation, key, message)
                 for key in ids
                 if (message := self.conversation.message(key)) is not None
             ]
@@ -188,17 +204,14 @@ def _posts(reader: _Reader, posts: Sequence[Mapping[str, JSON]]) -> str | None:
     return f"no input was read for {missing!r}" if missing else None
 
 
-def _entry(conversation: Conversation, message_id: str, message: UIMessage) -> JSON:
-    run = conversation.run_of(message_id)
-    said: Sequence[UIMessageChunk] = ()
-    if run is not None:
-        said = conversation.reply(run.run_id, message_id=message_id)
-    shown = message_as_javascript(message, last_metadata(said))
-    return {"codecMessageId": message_id, "message": shown}
-
-
-def _runs(reader: _Reader, expected: Sequence[JSON]) -> Iterator[tuple[RunView, JSON]]:
-    yield from zip(reader.conversation.runs(), expected, strict=True)
+def _runs(reader: _Reader, expected: Sequence[Mapping[str, JSON]]) -> list[JSON]:
+    """Give the runs in view; those that are named, by name."""
+    conversation = reader.conversation
+    keys = dict.fromkeys(n.key for *_, n in conversation.shown() if n.run is not None)
+    shown = [run for run in conversation.runs() if run.run_id in keys]
+    named = [conversation.run(item["id"]) for item in expected if "id" in item]
+    found = [run for run in named or shown if run is not None]
+    return [_run(run, item) for run, item in zip(found, expected, strict=False)]
 
 
 def _run(run: RunView, expected: Mapping[str, JSON]) -> JSON:
@@ -214,8 +227,8 @@ def _run(run: RunView, expected: Mapping[str, JSON]) -> JSON:
 def _siblings(reader: _Reader, expected: JSON, index: JSON) -> str | None:
     groups = [
         found
-        for entry in reader.conversation.entries()
-        if (found := reader.conversation.branches(entry.message_id)) is not None
+        for key, *_ in reader.conversation.shown()
+        if (found := reader.conversation.branches(key)) is not None
     ]
     shown = [([message_as_javascript(m) for m in g.siblings], g.index) for g in groups]
     if any(messages == expected and index in (None, at) for messages, at in shown):

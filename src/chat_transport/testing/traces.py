@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from ..codecs.ably.ai_transport.conversation import Conversation
+from ..codecs.ably.ai_transport.openai_responses import ResponsesCodec, ResponsesConversation
 from ..codecs.ably.ai_transport.ui_chunks import UIChunkCodec
 from ._trace_file import Trace, read_trace
 from ._trace_reading import read_checks
@@ -61,7 +62,10 @@ def _cases(file: Path) -> Iterator[Case]:
 
 
 def _written(trace: Trace) -> str | None:
-    differences = write_trace(trace.operations, UIChunkCodec(), Conversation())
+    if trace.speaks_ui:
+        differences = write_trace(trace.operations, UIChunkCodec(), Conversation())
+    else:
+        differences = write_trace(trace.operations, ResponsesCodec(), ResponsesConversation())
     return "; ".join(differences) or None
 
 

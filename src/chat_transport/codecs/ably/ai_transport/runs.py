@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from .branches import Branches, BranchSelection
 from .changes import Cancel, RunView, Trigger
 from .facts import RunFacts
 from .input_events import MessagePart
@@ -16,14 +17,16 @@ from .nodes import Node
 from .run_encoder import RunIdentity
 from .tree import ConversationTree
 
-__all__ = ["RunTree"]
+__all__ = ["RunTree", "completed_only", "is_complete"]
 
 C = TypeVar("C")
 M = TypeVar("M")
 
 
 class RunTree(ConversationTree[C, M]):
-    """A conversation with answers about its runs."""
+    """A conversation with answers about its runs and branches."""
+
+    _branches: BranchSelection[C, M] | None = None
 
     def trigger(self, event_id: str) -> Trigger | None:
         """Find an input by its event-id; None if it was not seen (yet)."""
@@ -98,6 +101,29 @@ class RunTree(ConversationTree[C, M]):
                 said += repair(wire.all_chunks(self._codec))
         return said
 
+    def shown(self) -> list[tuple[str, M, Node[C, M]]]:
+        """Give the chosen branch: codec-message-id, message and node, in order."""
+        return self._selection().shown()
+
+    def message(self, message_id: str) -> M | None:
+        """Give a message by its codec-message-id, shown or not."""
+        node = self._owner.get(message_id)
+        found = dict(self._entries(node)) if node is not None else {}
+        return found.get(message_id)
+
+    def messages_of(self, run_id: str) -> list[tuple[str, M]]:
+        """Give a run's codec-message-ids and messages, steering messages among them."""
+        node = self._nodes.get(run_id)
+        return [] if node is None else self._entries(node)
+
+    def branches(self, message_id: str) -> Branches[M] | None:
+        """Give the alternatives at a codec-message-id; None if it is not known."""
+        return self._selection().branches(message_id)
+
+    def select(self, message_id: str, index: int) -> bool:
+        """Show another alternative; False if there is none to choose from."""
+        return self._selection().select(message_id, index)
+
     def identify(
         self,
         trigger: Trigger,
@@ -130,6 +156,35 @@ class RunTree(ConversationTree[C, M]):
             continues=continues,
         )
 
+    def prompt_entries(self, identity: RunIdentity) -> list[tuple[str, M]]:
+        """Give the prompt as the JavaScript agent would see it, with codec-message-ids."""
+        out: list[tuple[str, M]] = []
+        for node in completed_only(self._chain(identity), {identity.run_id, identity.input_id}):
+            for message_id, message in self._entries(node):
+                if message_id == identity.regenerates:
+                    return out
+                out.append((message_id, message))
+        return out
+
+    def _chain(self, identity: RunIdentity) -> list[Node[C, M]]:
+        node = self._owner.get(identity.input_id) or self._owner.get(identity.output_parent or "")
+        chain: list[Node[C, M]] = []
+        while node is not None and node not in chain:  # a self-parent or a cycle ends the walk
+            chain.append(node)
+            node = self._owner.get(node.parent or "")
+        chain.reverse()
+        own = self._nodes.get(identity.run_id)
+        if own is not None and own not in chain:
+            chain.append(own)
+        return chain
+
+    def _selection(self) -> BranchSelection[C, M]:
+        if self._branches is None:
+            self._branches = BranchSelection(
+                self._nodes, self._owner, self._superseded, self._entries
+            )
+        return self._branches
+
 
 def _view(node: Node[C, M], run: RunFacts) -> RunView:
     return RunView(
@@ -144,3 +199,17 @@ def _view(node: Node[C, M], run: RunFacts) -> RunView:
         announced=run.announced,
         serial=node.serial,
     )
+
+
+def is_complete(node: Node[C, M]) -> bool:
+    """Whether a run ended well."""
+    return node.run is not None and node.run.state == "ended" and node.run.reason == "complete"
+
+
+def completed_only(chain: Sequence[Node[C, M]], own: set[str]) -> list[Node[C, M]]:
+    """Leave out what did not end well, and the inputs that it answered."""
+    dropped = {
+        n.key for n in chain if n.run is not None and n.key not in own and not is_complete(n)
+    }
+    inputs = {n.parent for n in chain if n.key in dropped}
+    return [n for n in chain if n.key not in dropped and (n.run is not None or n.key not in inputs)]

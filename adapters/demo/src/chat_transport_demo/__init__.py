@@ -1,0 +1,9 @@
+"""A bundled model that needs no key: `DemoModel`, two tools, and a handler that runs them."""
+
+from __future__ import annotations
+
+from ._adapter import DemoModel, create
+from ._handler import demo_handler
+from ._tools import DemoTool, demo_tools, send_email, weather
+
+__all__ = ["DemoModel", "DemoTool", "create", "demo_handler", "demo_tools", "send_email", "weather"]
