@@ -11,8 +11,16 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from chat_transport.codecs.ably.ai_transport import RunIdentity
+from chat_transport import chunks as c
+from chat_transport.codecs.ably.ai_transport import (
+    Conversation,
+    EncodedInput,
+    InputEncoder,
+    RunIdentity,
+    ui_run_encoder,
+)
 from chat_transport.codecs.ably.operations import Append, Inbound, Operation, Publish, Update
+from chat_transport.messages import UIMessage
 from chat_transport.testing._trace_file import Trace, read_trace
 
 VECTORS = Path(__file__).resolve().parents[3] / "vectors" / "ably"
@@ -118,6 +126,88 @@ def disturb(
         if chance.random() < 0.3:
             out.append(chance.choice(out))
     return out
+
+
+@dataclass
+class Talk:
+    """A conversation that both ends write into one channel."""
+
+    channel: FakeChannel
+    new_id: Callable[[], str]
+    conversation: Conversation = field(default_factory=Conversation)
+
+    @property
+    def client(self) -> InputEncoder:
+        return InputEncoder(new_id=self.new_id, client_id="alice")
+
+    def put(self, operations, *, by: str = "agent") -> list:
+        deliveries = self.channel.take(operations, by=by)
+        return [self.conversation.feed(inbound) for inbound in deliveries]
+
+    def send(self, encoded: EncodedInput, *, by: str = "alice"):
+        self.put([encoded.operation], by=by)
+        return encoded
+
+    def ask(self, text: str, **links) -> EncodedInput:
+        message = UIMessage.user(text, id=f"u-{text}")
+        return self.send(self.client.user_message(message, **links))
+
+    def identify(self, asked: EncodedInput) -> RunIdentity:
+        trigger = self.conversation.trigger(asked.event_id)
+        return self.conversation.identify(trigger, new_id=self.new_id)
+
+    def run(self, asked: EncodedInput):
+        """Begin to answer; gives the encoder, whose operations go to `put`."""
+        encoder = ui_run_encoder(self.identify(asked), new_id=self.new_id)
+        self.put(encoder.start())
+        return encoder
+
+    def say(self, encoder, *texts: str) -> str:
+        """Say messages of one text each; gives the codec-message-id of the last."""
+        for text in texts:
+            operations = encoder.next_message()
+            for chunk in (
+                c.Start(message_id=f"a-{text}"),
+                c.StartStep(),
+                c.TextStart(id="t"),
+                c.TextDelta(id="t", delta=text),
+                c.TextEnd(id="t"),
+                c.FinishStep(),
+                c.Finish(finish_reason="stop"),
+            ):
+                operations += encoder.encode(chunk)
+            self.put(operations)
+        return encoder.message_id
+
+    def answer(self, asked: EncodedInput, *texts: str, reason: str = "complete"):
+        encoder = self.run(asked)
+        message_id = self.say(encoder, *texts)
+        self.put(encoder.end(reason))
+        return message_id
+
+    def call_tool(self, encoder, *, approval: bool = False) -> str:
+        operations = encoder.next_message()
+        chunks = [
+            c.Start(message_id="a-tool"),
+            c.StartStep(),
+            c.ToolInputStart(tool_call_id="call", tool_name="rm"),
+            c.ToolInputAvailable(tool_call_id="call", tool_name="rm", input={"p": 1}),
+        ]
+        if approval:
+            chunks.append(c.ToolApprovalRequest(tool_call_id="call", approval_id="ap"))
+        for chunk in [*chunks, c.FinishStep(), c.Finish(finish_reason="tool-calls")]:
+            operations += encoder.encode(chunk)
+        self.put(operations)
+        return encoder.message_id
+
+    @property
+    def texts(self) -> list[str]:
+        return [entry.message.text for entry in self.conversation.entries()]
+
+
+@pytest.fixture
+def talk(channel: FakeChannel, new_id: Callable[[], str]) -> Talk:
+    return Talk(channel, new_id)
 
 
 @pytest.fixture
