@@ -96,7 +96,13 @@ class Session:
         else:
             self._put(payload)
 
+    def _note(self, payload: str | bytes, *, is_out: bool) -> None:
+        if self.broker.traffic is not None:
+            name = self._connection.id if self._connection else "refused"
+            self.broker.traffic.note(self.broker.now_ms(), name, payload, is_out=is_out)
+
     def _put(self, payload: str | bytes) -> None:
+        self._note(payload, is_out=True)
         delay = self.broker.faults.settings.delay_ms
         self._last_sent_ms = self.broker.now_ms()
         if delay:
@@ -107,6 +113,7 @@ class Session:
     def receive(self, payload: str | bytes) -> None:
         """Take one WebSocket message."""
         if self._connection is not None and self.outbox.close_code is None:
+            self._note(payload, is_out=False)
             hear(self, payload)
 
     def perform(self, frame: Frame, act: Callable[[Author], list[str | None]]) -> None:

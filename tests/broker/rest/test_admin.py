@@ -20,7 +20,11 @@ def test_single_acts(world, call):
 
 
 def test_rejections(world, call):
-    call("POST", "/admin/faults/reject", body={"kind": "publish", "every": 2, "code": 42913, "status": 429})
+    call(
+        "POST",
+        "/admin/faults/reject",
+        body={"kind": "publish", "every": 2, "code": 42913, "status": 429},
+    )
     statuses = [call("POST", "/channels/c/messages", body={}).status for _ in range(4)]
     assert statuses == [201, 429, 201, 429]
     assert call("POST", "/admin/faults/reject", body={"kind": "publish", "every": 0}).code == 40000

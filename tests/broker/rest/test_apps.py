@@ -7,7 +7,10 @@ PLAN = {
     "keys": [{}, {"capability": '{"c":["subscribe"]}'}, {"capability": {"d": ["*"]}}],
     "namespaces": [{"id": "plain"}, {"id": "rich", "persisted": True, "mutableMessages": True}],
     "channels": [
-        {"name": "persisted:fixtures", "presence": [{"clientId": "a", "data": "x"}, {"clientId": "b"}]}
+        {
+            "name": "persisted:fixtures",
+            "presence": [{"clientId": "a", "data": "x"}, {"clientId": "b"}],
+        }
     ],
 }
 
@@ -18,7 +21,11 @@ def test_an_app_comes_with_its_keys_namespaces_and_members(world, call):
     assert (got.status, app["endpoint"], app["port"], app["tls"]) == (201, "127.0.0.1", 8090, False)
     assert (len(app["keys"]), len(app["namespaces"])) == (3, 2)
     key = app["keys"][0]
-    assert key["keyStr"] == f"{app['appId']}.{key['id']}:{key['value']}" == f"{key['keyName']}:{key['keySecret']}"
+    assert (
+        key["keyStr"]
+        == f"{app['appId']}.{key['id']}:{key['value']}"
+        == f"{key['keyName']}:{key['keySecret']}"
+    )
     assert [json.loads(k["capability"]) for k in app["keys"]] == [
         {"*": ["*"]},
         {"c": ["subscribe"]},

@@ -12,7 +12,9 @@ def path_of(serial, tail=""):
 
 
 def test_publish_says_where_and_under_which_serials(call):
-    got = call("POST", "/channels/c/messages", body=[{"data": "1"}, {"data": "2", "clientId": "bob"}])
+    got = call(
+        "POST", "/channels/c/messages", body=[{"data": "1"}, {"data": "2", "clientId": "bob"}]
+    )
     assert (got.status, got.value["channel"], len(got.value["serials"])) == (201, "c", 2)
     newest, oldest = call("GET", "/channels/c/messages").value
     assert [oldest["serial"], newest["serial"]] == got.value["serials"]
@@ -84,7 +86,9 @@ def test_history_gives_the_newest_version_in_the_place_of_the_create(world, call
 
 
 def test_get_change_and_versions(call):
-    (serial,) = call("POST", "/channels/c/messages", body={"name": "n", "data": "a"}).value["serials"]
+    (serial,) = call("POST", "/channels/c/messages", body={"name": "n", "data": "a"}).value[
+        "serials"
+    ]
     for body in ({"action": 1, "data": "b"}, {"action": 5, "data": "c"}, {"action": 2}):
         got = call("PATCH", path_of(serial), body=body)
         assert got.status == 200

@@ -14,7 +14,13 @@ def test_statistics_are_empty(call):
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("GET", "/"), ("GET", "/nope"), ("PUT", "/time"), ("GET", "/channels"), ("GET", "/channels/a/b/c/d/e")],
+    [
+        ("GET", "/"),
+        ("GET", "/nope"),
+        ("PUT", "/time"),
+        ("GET", "/channels"),
+        ("GET", "/channels/a/b/c/d/e"),
+    ],
 )
 def test_unknown_paths(call, method, path):
     got = call(method, path)

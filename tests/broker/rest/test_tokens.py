@@ -22,7 +22,9 @@ def signed(world, **changes):
 def test_a_signed_request_gives_a_token_that_works(world, call):
     got = call("POST", "/keys/app.key/requestToken", body=signed(world), auth=None)
     assert got.status == 201
-    assert {k: got.value[k] for k in ("keyName", "issued", "expires", "capability", "clientId")} == {
+    assert {
+        k: got.value[k] for k in ("keyName", "issued", "expires", "capability", "clientId")
+    } == {
         "keyName": "app.key",
         "issued": world.now,
         "expires": world.now + 60_000,
