@@ -7,7 +7,9 @@ from chat_transport.broker.refusal import Refusal
 
 
 def test_a_channel_has_the_rules_of_its_namespace(new_world):
-    world = new_world(namespaces=[Namespace("plain")], undeclared=Namespace("", mutable_messages=True))
+    world = new_world(
+        namespaces=[Namespace("plain")], undeclared=Namespace("", mutable_messages=True)
+    )
     app = world.broker.apps["app"]
     for name, is_mutable in (("plain:x", False), ("plain", False), ("x", True), ("rich:x", True)):
         assert app.channel(name).namespace.mutable_messages is is_mutable

@@ -27,7 +27,12 @@ def test_the_state_lists_apps_channels_and_connections(world):
     value = msgspec.json.decode(show(world, "/inspect/state")[1])
     (app,) = value["apps"]
     (channel,) = app["channels"]
-    assert (channel["name"], channel["messages"], channel["members"], channel["subscribers"]) == ("c", 1, 1, 1)
+    assert (channel["name"], channel["messages"], channel["members"], channel["subscribers"]) == (
+        "c",
+        1,
+        1,
+        1,
+    )
     assert app["connections"] == [
         {"id": peer.session.connection_id, "clientId": "alice", "online": True, "channels": ["c"]}
     ]
@@ -36,7 +41,9 @@ def test_the_state_lists_apps_channels_and_connections(world):
 def test_a_channel_shows_messages_with_their_versions(world):
     started(world)
     value = msgspec.json.decode(show(world, "/inspect/channel", app="app", name="c")[1])
-    assert [[(v["action"], v["data"]) for v in m] for m in value["messages"]] == [[(0, "a"), (1, "ab")]]
+    assert [[(v["action"], v["data"]) for v in m] for m in value["messages"]] == [
+        [(0, "a"), (1, "ab")]
+    ]
     assert [m["clientId"] for m in value["members"]] == ["alice"]
     assert show(world, "/inspect/channel", app="app", name="x")[0].status == 404
 

@@ -77,9 +77,11 @@ class Session:
         self._beat()
 
     def refuse(self, refusal: Refusal) -> None:
-        """Fail the connection: ERROR, then close."""
+        """Fail the connection: ERROR, then close. It cannot be resumed."""
         self.send(Frame(Action.ERROR, error=refusal.words))
         self.outbox.close(1000)
+        if self._connection is not None:
+            self.broker.end(self._connection)
 
     def after(self, delay_ms: int, call: Callable[[], None]) -> Timer:
         """Call back later; what it sends is dropped if the socket has gone by then."""
