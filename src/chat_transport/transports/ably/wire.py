@@ -125,14 +125,6 @@ class ClientWire(Protocol):
         """Ask that a run end."""
         ...
 
-    def steer(self, run_id: str, message: UIMessage) -> Outgoing:
-        """Say something to a run that is under way.
-
-        Raises:
-            NotSupported: If this wire cannot.
-        """
-        ...
-
     def active_runs(self) -> Sequence[RunRef]:
         """Give the runs under way, oldest first."""
         ...
