@@ -130,7 +130,7 @@ async def test_history_that_is_refused_says_why(
 async def test_an_attach_that_is_refused_says_why(broker: RunningBroker, connect: Any) -> None:
     broker.broker.faults.reject("attach", code=40160, status=401, message="denied")
     async with connect("ann") as connection:
-        with pytest.raises(RequestRejected, match="attach to channel 'ai:x'.*denied"):
+        with pytest.raises(RequestRejected, match=r"attach to channel 'ai:x'.*denied"):
             await connection.channel("ai:x").listening(Ear()).__aenter__()
 
 

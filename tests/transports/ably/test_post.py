@@ -69,7 +69,7 @@ async def test_a_token_is_fetched_each_time(server: Server) -> None:
 
 
 async def test_a_refusal_keeps_status_and_words(server: Server) -> None:
-    with pytest.raises(RequestRejected, match="503 .*come back later") as raised:
+    with pytest.raises(RequestRejected, match=r"503 .*come back later") as raised:
         await post_json(address(server, "/busy?secret=1"), {})
     assert (raised.value.status, raised.value.body) == (503, "come back later")
     assert "secret" not in str(raised.value)

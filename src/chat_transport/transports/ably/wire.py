@@ -242,6 +242,10 @@ class AgentWire(Protocol):
         """Whether the input has been read."""
         ...
 
+    def lacks_run(self, event_id: str) -> bool:
+        """Whether the input is about a run whose beginning has not been read yet."""
+        ...
+
     def resolve(self, event_id: str) -> RunTask | None:
         """Give what the input asks for; None if it is not known, or is no trigger (yet)."""
         ...
