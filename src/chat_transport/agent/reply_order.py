@@ -94,9 +94,9 @@ class ReplyOrder:
             ready.insert(0, Start(message_id=self._message_id))
         return ready
 
-    def close(self) -> list[UIMessageChunk]:
+    def close(self, last: Finish | None = None) -> list[UIMessageChunk]:
         """Give what a reply without an end still needs: its blocks', its step's, its own."""
-        return [] if self.ended else self.admit(Finish())
+        return [] if self.ended else self.admit(last or Finish())
 
     def _start(self, chunk: Start) -> list[UIMessageChunk]:
         if self._started:
