@@ -11,10 +11,9 @@ import secrets
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import anyio
-import click
 import typer
 
 from ..broker.command import parse_namespace
@@ -29,15 +28,15 @@ __all__ = ["app", "run"]
 
 app = typer.Typer(
     add_completion=False,
-    no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     help="Chat over HTTP and Ably, from one command.",
 )
-check = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="Compare recorded behaviour with ours."
-)
+check = typer.Typer(rich_markup_mode=None, help="Compare recorded behaviour with ours.")
 app.add_typer(check, name="check")
+
+_BadArguments = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[2])  # its parent
+"""click's `ClickException`, wherever typer has it: inside since 0.20, from click before."""
 
 Port = Annotated[int, typer.Option(help="Where to listen; 0 lets the system choose.")]
 Host = Annotated[str, typer.Option(help="Which address to listen on.")]
@@ -70,7 +69,7 @@ def demo(
 
 
 @app.command()
-def serve(
+def serve(  # noqa: PLR0917  # typer reads a signature
     port: Port = 8000,
     host: Host = "127.0.0.1",
     model: Annotated[str, typer.Option(help="demo, openai:NAME or openai-chat:NAME.")] = "demo",
@@ -81,7 +80,9 @@ def serve(
     ably_endpoint: Annotated[
         str | None, typer.Option(metavar="HOST:PORT", help="Another broker than Ably's cloud.")
     ] = None,
-    tls: Annotated[bool, typer.Option("--tls/--no-tls", help="Whether that broker has TLS.")] = True,
+    tls: Annotated[
+        bool, typer.Option("--tls/--no-tls", help="Whether that broker has TLS.")
+    ] = True,
     channels: Annotated[
         list[str] | None, typer.Option(help="Channels to answer on; repeat. [default: ai:*]")
     ] = None,
@@ -102,7 +103,11 @@ def serve(
         )
     elif ably_endpoint is not None or channels or not tls:
         raise CommandFailed("unable to use Ably without a key; give --ably-key or ABLY_API_KEY")
-    anyio.run(run_until_signal, lambda stopping: _server.serve(settings, ably, stopping))
+
+    async def serve_it(stopping: anyio.Event) -> None:
+        await _server.serve(settings, ably, stopping)
+
+    anyio.run(run_until_signal, serve_it)
 
 
 @app.command()
@@ -123,12 +128,11 @@ def broker(
     keys = key or ["app.key:secret"]
     for text in keys:
         _server.read_key(text)
-    anyio.run(
-        run_until_signal,
-        lambda stopping: _broker.serve(
-            keys, namespaces, host=host, port=port, data=data, stopping=stopping
-        ),
-    )
+
+    async def serve_it(stopping: anyio.Event) -> None:
+        await _broker.serve(keys, namespaces, host=host, port=port, data=data, stopping=stopping)
+
+    anyio.run(run_until_signal, serve_it)
 
 
 @check.command()
@@ -152,14 +156,11 @@ def _exit_code(arguments: Sequence[str]) -> int:
     command = typer.main.get_command(app)
     try:
         code = command.main(list(arguments), prog_name="chat-transport", standalone_mode=False)
-    except click.exceptions.NoArgsIsHelpError as error:
-        print(error.format_message(), file=sys.stderr)
-        return EXIT_REFUSED
-    except click.ClickException as error:
-        return _refuse(error.format_message())
+    except _BadArguments as error:
+        return _refuse(f"{error.format_message().rstrip('.')}; see --help")
     except CommandFailed as error:
         return _refuse(str(error))
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         return 0
     return code if isinstance(code, int) else 0
 
