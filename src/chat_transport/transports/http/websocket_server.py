@@ -137,7 +137,7 @@ class _Socket:
             )
             active = await self._routes.begin(wish, user)
             serving.run_id, serving.started = active.run.run_id, active
-            await self._stream(frame.request_id, active.log, 0)
+            await self._stream(frame, active.log, 0)
             return
         run = await self._routes.find_for(user, frame.chat_id)
         log = None if run is None else await self._routes.follow(run)
@@ -147,7 +147,7 @@ class _Socket:
         serving.run_id = run.run_id
         await self._tell(server_frame("start", frame.request_id))
         last = frame.last_sequence
-        await self._stream(frame.request_id, log, 0 if last is None else last + 1)
+        await self._stream(frame, log, 0 if last is None else last + 1)
 
     def _with_headers(self, frame: ClientFrame) -> IncomingRequest:
         """Browsers cannot set a socket's headers, so a frame brings its own."""
@@ -155,7 +155,8 @@ class _Socket:
         named = {name.lower(): value for name, value in frame.headers.items()}
         return self._request.with_headers(named)
 
-    async def _stream(self, request_id: str, log: ChunkLog, start: int) -> None:
+    async def _stream(self, frame: SendFrame | ResumeFrame, log: ChunkLog, start: int) -> None:
+        request_id = frame.request_id
         stream, sequence = log.stream(start), start
         try:
             while chunks := await stream.drain():
@@ -164,6 +165,7 @@ class _Socket:
                         await self._tell(server_chunk(request_id, sequence, chunk))
                         sequence += 1
         except StreamInterrupted:
+            await self._routes.keep_orphan(frame.chat_id, log)
             ending = Error(error_text=INTERRUPTED_TEXT)
             await self._tell(server_chunk(request_id, sequence, ending))
         await self._tell(server_frame("end", request_id))
