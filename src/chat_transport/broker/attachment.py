@@ -8,14 +8,14 @@ Source: Ably docs, channel options (rewind, modes, echo, appendMode); features s
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any, Protocol
 
-import msgspec
-
-from chat_transport.broker.channel import Channel
 from chat_transport.broker.capability import Capability
+from chat_transport.broker.channel import Channel
+from chat_transport.broker.conflation import Conflation
 from chat_transport.broker.faults import Faults
-from chat_transport.broker.frames import Action, Flag, Frame, Message, encode_frame
+from chat_transport.broker.frames import Action, Flag, Frame, Message, MessageAction, encode_frame
 from chat_transport.broker.log import Entry, Record
 from chat_transport.broker.refusal import ErrorWords, Refusal
 from chat_transport.broker.serials import is_channel_serial, new_id
@@ -51,9 +51,17 @@ TOO_MANY = ErrorWords(90004, 404, "Unable to recover channel (message limit exce
 class Outlet(Protocol):
     """What an attachment needs of the socket."""
 
-    connection_id: str
     binary: bool
     echo: bool
+
+    @property
+    def connection_id(self) -> str:
+        """Whose socket it is."""
+        ...
+
+    def after(self, delay_ms: int, call: Callable[[], None]) -> object:
+        """Call back later."""
+        ...
 
     def send(self, frame: Frame) -> None:
         """Queue a frame."""
@@ -102,13 +110,21 @@ class Attachment:
         self.echo = True
         self.whole = False
         """Whether appends come as whole messages (appendMode=full)."""
+        self._asked: tuple[int, dict[str, str]] = (0, {})
         self._faults = faults
+        self._appends = 0
+        self._conflation = Conflation(faults, outlet.after, self._send)
         self._seen: dict[str, str] = {}
         """Newest version sent of each message."""
 
-    def configure(self, modes: Flag, params: dict[str, str]) -> None:
-        """Take modes and params, new or changed."""
-        self.modes = modes
+    def configure(self, flags: int, params: dict[str, str], capability: Capability) -> None:
+        """Take modes and params, new or changed.
+
+        Raises:
+            Refusal: If no mode is permitted (40160).
+        """
+        self.modes = modes = modes_for(self.channel.name, flags, params, capability)
+        self._asked = flags, params
         self.params = {name: params[name] for name in PARAMS if name in params}
         if "modes" in self.params:
             self.params["modes"] = ",".join(
@@ -116,6 +132,14 @@ class Attachment:
             )
         self.echo = self.params.get("echo", "true") != "false"
         self.whole = self.params.get("appendMode") == "full"
+
+    def review(self, capability: Capability) -> None:
+        """Take the modes that a new token permits, of those that were asked for.
+
+        Raises:
+            Refusal: If that is none (40160).
+        """
+        self.configure(*self._asked, capability)
 
     def start(self, serial: str | None, *, is_resume: bool) -> None:
         """Answer ATTACH: say where delivery starts, give members and backlog, then go live."""
@@ -167,7 +191,7 @@ class Attachment:
         """Send the presence set, in pages."""
         members = self.channel.members.present()
         sync_id = new_id(8)
-        for begin in range(0, len(members), SYNC_PAGE):
+        for begin in range(0, max(len(members), 1), SYNC_PAGE):
             rest = begin + SYNC_PAGE < len(members)
             self.outlet.send(
                 Frame(
@@ -181,6 +205,8 @@ class Attachment:
 
     def deliver(self, entry: Entry) -> None:
         """Send a live entry, unless the modes or echo=false keep it out."""
+        if self._conflation.entries and not self._conflation.takes(entry):
+            self._conflation.flush()
         if entry.kind == Action.MESSAGE:
             self._deliver_message(entry)
         elif entry.kind == Action.PRESENCE:
@@ -202,17 +228,29 @@ class Attachment:
                 self._saw(message.serial, message.serial)
             self._send(entry, entry.items, "")
             return
+        if entry.items[0].action == MessageAction.SUMMARY:
+            self._send(entry, entry.items, "")
+            return
         version = entry.items[0].version.serial
         known = self._seen.get(record.serial)
         if known is not None and version <= known:
             return
-        if entry.is_append and (known is None or self.whole or self._faults.settings.aggregates):
+        if entry.is_append and (known is None or self.whole or self._aggregates()):
             version = record.version_serial
             self._saw(record.serial, version)
             self._send(entry, [record.message()], version)
             return
         self._saw(record.serial, version)
-        self._send(entry, entry.items, "")
+        if entry.is_append and self._faults.settings.conflate > 1:
+            self._conflation.add(entry)
+        else:
+            self._send(entry, entry.items, "")
+
+    def _aggregates(self) -> bool:
+        """Whether a fault switch wants the whole message now."""
+        every = int(self._faults.settings.aggregates)
+        self._appends += 1
+        return every > 0 and self._appends % every == 0
 
     def _saw(self, serial: str, version: str) -> None:
         seen = self._seen

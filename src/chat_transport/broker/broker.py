@@ -38,6 +38,7 @@ __all__ = ["Broker"]
 INVALID_KEY = ErrorWords(80018, 400, "Invalid connectionKey")
 EXPIRED = ErrorWords(80008, 400, "Unable to recover connection (connection expired)")
 SWEEP_MS = 10_000
+OLDEST_VERSION = 2
 FORGOTTEN = 10_000
 
 
@@ -154,16 +155,24 @@ class Broker:
             on_ready=on_ready,
         )
         try:
-            version = query.get("v", "").partition(".")[0]
-            if not version.isdigit() or int(version) < 1:
-                raise Refusal(40017, 400, f"unsupported protocol version {query.get('v')!r}")
-            identity = self.identify(query, authorization, query.get("clientId") or None)
-            connection, error = self._admit(identity, query.get("resume") or query.get("recover"))
+            connection, error = self._enter(query, authorization)
         except Refusal as refusal:
             session.refuse(refusal)
         else:
             session.welcome(connection, error)
         return session
+
+    def _enter(
+        self, query: Mapping[str, str], authorization: str | None
+    ) -> tuple[Connection, ErrorWords | None]:
+        """Give the connection that a socket asks for, and what to say if it is not the wanted one."""
+        version = query.get("v", "").partition(".")[0]
+        if not version.isdigit() or int(version) < OLDEST_VERSION:
+            raise Refusal(40017, 400, f"unsupported protocol version {query.get('v')!r}")
+        identity = self.identify(query, authorization, query.get("clientId") or None)
+        rollup = _bounded(query.get("appendRollupWindow"), 0, 500)
+        rollup_ms = self.limits.append_rollup_ms if rollup is None else rollup
+        return self._admit(identity, query.get("resume") or query.get("recover"), rollup_ms)
 
     def identify(
         self, query: Mapping[str, str], authorization: str | None, asked: str | None
@@ -191,9 +200,10 @@ class Broker:
 
     def _identify_key(self, text: str, asked: str | None) -> Identity:
         name, _, secret = text.partition(":")
-        key = self.app_of_key(name).key(name)
-        if not same_secret(key, secret):
-            raise Refusal(40101, 401, "Not authorized: invalid key secret")
+        app = self.apps.get(name.partition(".")[0])
+        key = app.keys.get(name) if app else None
+        if key is None or not same_secret(key, secret):
+            raise Refusal(40101, 401, f"Not authorized: no such key, or not its secret; {name!r}")
         return identity_of_key(key, asked)
 
     def identify_token(self, token: str, asked: str | None) -> Identity:
@@ -203,8 +213,7 @@ class Broker:
             Refusal: If it is not good (40140 to 40149, 40102, 40160, 40400).
         """
         name = jwt_key_name(token)
-        app = self.apps.get(name.partition(".")[0])
-        key = app.keys.get(name) if app else None
+        key = self.app_of_key(name).keys.get(name)
         if key is None:
             raise Refusal(40144, 401, f"invalid JWT: no key {name!r}")
         return identity_of_token(token, key, asked, self.now_ms())
@@ -223,8 +232,22 @@ class Broker:
         return app
 
     def connection_key(self, connection: Connection) -> str:
-        """Give the key with which a client resumes its connection."""
-        return f"{connection.id}!{self._signature(connection.app, connection.id)}"
+        """Give a key with which a client resumes its connection; each is another one."""
+        named = f"{connection.id}!{new_id(6)}"
+        return f"{named}-{_signature(connection.app, named)}"
+
+    def connection_of_key(self, app: App, key: str) -> Connection:
+        """Give the connection of a key that the broker issued.
+
+        Raises:
+            Refusal: If it did not, or the connection has ended (40006).
+        """
+        named, _, signature = key.rpartition("-")
+        connection = self.connections.get(named.partition("!")[0])
+        genuine = hmac.compare_digest(signature.encode(), _signature(app, named).encode())
+        if connection is None or not genuine:
+            raise Refusal(40006, 400, "invalid connectionKey")
+        return connection
 
     def keep(self, connection: Connection, remain_present_ms: int) -> None:
         """Keep a connection whose socket is gone, for the time that it may come back."""
@@ -239,19 +262,21 @@ class Broker:
 
     def end(self, connection: Connection) -> None:
         """The client closed its connection: nothing of it is kept."""
+        connection.rollup.flush()
         self._forget(connection)
 
     def _admit(
-        self, identity: Identity, resume: str | None
+        self, identity: Identity, resume: str | None, rollup_ms: int
     ) -> tuple[Connection, ErrorWords | None]:
         """Give the connection for a socket, and what to say if it could not be resumed."""
         app = self.apps[identity.app_id]
         error: ErrorWords | None = None
         connection_id = new_id()
         if resume:
-            given, _, signature = resume.partition("!")
+            named, _, signature = resume.rpartition("-")
+            given = named.partition("!")[0]
             known = self.connections.get(given)
-            if not hmac.compare_digest(signature.encode(), self._signature(app, given).encode()):
+            if not hmac.compare_digest(signature.encode(), _signature(app, named).encode()):
                 error = INVALID_KEY
             elif given in self._forgotten:
                 error = EXPIRED
@@ -262,7 +287,9 @@ class Broker:
             else:
                 self._take_over(known, identity)
                 return known, None
-        connection = Connection(connection_id, app, identity, self.limits.remembered_results)
+        connection = Connection(
+            connection_id, app, identity, timers=self.timers, rollup_ms=rollup_ms
+        )
         self.connections[connection_id] = connection
         return connection, error
 
@@ -282,11 +309,6 @@ class Broker:
             self._forgotten.popitem(last=False)
         connection.cancel_timers()
         connection.leave()
-
-    @staticmethod
-    def _signature(app: App, connection_id: str) -> str:
-        digest = hmac.new(app.secret, connection_id.encode(), hashlib.sha256).digest()
-        return base64.urlsafe_b64encode(digest[:18]).decode()
 
     def _sweep(self) -> None:
         now = self.now_ms()
@@ -326,6 +348,11 @@ class Broker:
                 connection.session.outbox.held = True
             else:
                 connection.session.outbox.release()
+
+
+def _signature(app: App, text: str) -> str:
+    digest = hmac.new(app.secret, text.encode(), hashlib.sha256).digest()
+    return base64.b32encode(digest[:15]).decode()
 
 
 def _bounded(text: str | None, low: int, high: int) -> int | None:

@@ -14,6 +14,12 @@ from chat_transport.broker.refusal import Refusal
 
 __all__ = ["ALL", "Capability", "covers", "pattern_matches"]
 
+OPERATIONS = frozenset(
+    "* publish subscribe presence history stats channel-metadata push-subscribe push-admin"
+    " privileged-headers annotation-publish annotation-subscribe message-update-own"
+    " message-update-any message-delete-own message-delete-any object-subscribe"
+    " object-publish".split()
+)
 PREFIX = re.compile(r"^\[[^\]]*\]")
 
 
@@ -56,8 +62,12 @@ class Capability:
         self._known: dict[tuple[str, str], bool] = {}
 
     @classmethod
-    def parse(cls, text: str) -> Capability:
+    def parse(cls, text: str, *, known_only: bool = False) -> Capability:
         """Read `{"pattern": ["op", ...]}`.
+
+        Args:
+            text: JSON.
+            known_only: Whether unknown, missing or mixed operations are refused.
 
         Raises:
             Refusal: If it is not such an object (40000).
@@ -66,6 +76,9 @@ class Capability:
             rules = msgspec.json.decode(text, type=dict[str, list[str]])
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             raise Refusal(40000, 400, f"invalid capability: {error}") from error
+        for resource, ops in rules.items() if known_only else ():
+            if not ops or not OPERATIONS.issuperset(ops) or ("*" in ops and len(ops) > 1):
+                raise Refusal(40000, 400, f"invalid capability: {resource!r} has {ops!r}")
         return cls({resource: frozenset(ops) for resource, ops in rules.items()})
 
     def allows(self, channel: str, operation: str) -> bool:

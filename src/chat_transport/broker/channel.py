@@ -7,44 +7,41 @@ Source: Ably docs, channels, updates and deletes, presence; features spec RTL6, 
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from typing import Any, Protocol
+from typing import Protocol
 
 import msgspec
 
+from chat_transport.broker.annotations import check_annotation
 from chat_transport.broker.faults import Faults
 from chat_transport.broker.frames import (
     Action,
+    Annotation,
     Message,
     MessageAction,
     Presence,
     PresenceAction,
     Version,
     from_wire,
-    json_text,
 )
-from chat_transport.broker.identity import Identity
-from chat_transport.broker.log import ChannelLog, Entry, Journal, Record, payload_size
+from chat_transport.broker.log import ChannelLog, Entry, Journal, Record
 from chat_transport.broker.members import Members
+from chat_transport.broker.publishing import (
+    Author,
+    check_append,
+    check_ids,
+    check_right,
+    check_size,
+    merge,
+    stamp,
+)
+from chat_transport.broker.rates import RateMeter
 from chat_transport.broker.refusal import Refusal
 from chat_transport.broker.serials import SerialClock, new_id, serial_ms
 from chat_transport.broker.settings import Limits, Namespace
 
-__all__ = ["Author", "Channel", "Subscriber", "check_channel_name"]
+__all__ = ["Channel", "Subscriber", "check_channel_name"]
 
 CHANGES = (MessageAction.UPDATE, MessageAction.DELETE, MessageAction.APPEND)
-RIGHTS = {
-    MessageAction.UPDATE: "message-update",
-    MessageAction.APPEND: "message-update",
-    MessageAction.DELETE: "message-delete",
-}
-
-
-class Author(msgspec.Struct, frozen=True):
-    """Who does something, over which connection (None: REST), and the id its entry gets."""
-
-    identity: Identity
-    connection_id: str | None
-    id: str
 
 
 class Subscriber(Protocol):
@@ -91,7 +88,8 @@ class Channel:
         self.members = Members(limits.members_per_channel)
         self.subscribers: dict[Subscriber, None] = {}
         self.presence_history: deque[Presence] = deque(maxlen=1000)
-        self._serials_by_id: OrderedDict[str, list[str]] = OrderedDict()
+        self._serials_by_id: OrderedDict[str, list[str | None]] = OrderedDict()
+        self._rate = RateMeter(42913, "channel.maxRate")
         for entry in self.log.entries:
             if entry.kind == Action.PRESENCE:
                 self.presence_history.extend(entry.items)
@@ -114,7 +112,7 @@ class Channel:
         if not messages:
             raise Refusal(40000, 400, "nothing to publish: messages is empty")
         messages = [from_wire(message) for message in messages]
-        self._check_size(messages)
+        check_size(messages, self.limits)
         actions = [message.action or MessageAction.CREATE for message in messages]
         if actions[0] in CHANGES:
             if len(messages) > 1:
@@ -126,66 +124,38 @@ class Channel:
         if self.namespace.authenticated and not author.identity.concrete_client_id:
             raise Refusal(40161, 401, "operation not permitted as it requires an identified client")
         self.faults.check("publish", self.name)
-        return self._create(author, messages)
-
-    def _create(self, author: Author, messages: list[Message]) -> list[str | None]:
-        ids = self._check_ids(messages)
+        ids = check_ids(messages)
         clients = [author.identity.client_id_for(message.client_id) for message in messages]
         if ids and ids[0] in self._serials_by_id:
             return list(self._serials_by_id[ids[0]])
+        self._check_rate(len(messages))
         serial = self.clock.next()
-        now = serial_ms(serial)
-        claim = author.identity.user_claim(self.name)
-        stamped: list[Message] = []
-        for index, message in enumerate(messages):
-            own = f"{serial}:{index:03d}"
-            stamped.append(
-                Message(
-                    id=message.id or f"{author.id}:{index}",
-                    name=message.name,
-                    data=message.data,
-                    encoding=message.encoding,
-                    client_id=clients[index],
-                    connection_id=author.connection_id,
-                    timestamp=now,
-                    extras=_with_claim(message.extras, claim),
-                    serial=own,
-                    action=MessageAction.CREATE,
-                    version=Version(serial=own, timestamp=now, client_id=clients[index]),
-                )
-            )
+        stamped = stamp(messages, clients, serial, author, self.name)
+        serials = [message.serial for message in stamped]
+        if ids:
+            self._serials_by_id[ids[0]] = serials
+            if len(self._serials_by_id) > self.limits.remembered_ids:
+                self._serials_by_id.popitem(last=False)
         entry = Entry(
             serial, Action.MESSAGE, stamped, id=author.id, connection_id=author.connection_id
         )
-        serials = [message.serial for message in stamped]
-        if ids:
-            self._serials_by_id[ids[0]] = [serial for serial in serials if serial]
-            if len(self._serials_by_id) > self.limits.remembered_ids:
-                self._serials_by_id.popitem(last=False)
-        ephemeral = bool((stamped[0].extras or {}).get("ephemeral"))
-        self.commit(entry, keep_messages=not ephemeral)
+        self.commit(entry, keep_messages=not (stamped[0].extras or {}).get("ephemeral"))
         return serials
 
     def _change(self, author: Author, change: Message, action: MessageAction) -> str | None:
-        if not self.namespace.mutable_messages:
-            raise Refusal(
-                93002,
-                400,
-                f"unable to change a message on {self.name!r}: message interactions are not enabled"
-                " for this channel's namespace; set mutableMessages for it",
-            )
+        self._require_mutable()
         if not change.serial:
             raise Refusal(40003, 400, "invalid serial: a change must name the message's serial")
         record = self.log.records.get(change.serial)
-        self._check_right(author.identity, action, record)
+        check_right(author.identity, action, record, self.name)
         if record is None:
             raise Refusal(40400, 404, f"message not found; serial {change.serial!r}")
-        author.identity.client_id_for(change.client_id)
-        if action == MessageAction.APPEND:
-            self._check_append(record, change)
-        self.faults.check("append" if action == MessageAction.APPEND else "update", self.name)
         given = change.version or Version()
         operator = author.identity.client_id_for(given.client_id or change.client_id)
+        if action == MessageAction.APPEND:
+            check_append(record, change, self.limits)
+        self.faults.check("append" if action == MessageAction.APPEND else "update", self.name)
+        self._check_rate(1)
         serial = self.clock.next()
         version = Version(
             serial=f"{serial}:000",
@@ -194,51 +164,99 @@ class Channel:
             description=given.description,
             metadata=given.metadata,
         )
-        event = self._merged(author, record, change, action, version)
+        event = merge(record, change, action, version, author, self.name)
+        connection_id = author.connection_id
         self.commit(
             Entry(
                 serial,
                 Action.MESSAGE,
                 [event],
                 id=author.id,
-                connection_id=author.connection_id,
+                connection_id=connection_id,
                 record=record,
             )
         )
         return version.serial
 
-    def _merged(
-        self,
-        author: Author,
-        record: Record,
-        change: Message,
-        action: MessageAction,
-        version: Version,
-    ) -> Message:
-        """Give the event of a change: absent fields come from the message, a delta stays one."""
+    def annotate(self, author: Author, annotations: list[Annotation]) -> list[str | None]:
+        """Log annotations of messages, and tell subscribers the new sums; give their serials.
+
+        Raises:
+            Refusal: If the caller may not, or a message or type is unknown.
+        """
+        self._require_mutable()
+        author.identity.capability.require(self.name, "annotation-publish")
+        annotations = [
+            msgspec.structs.replace(
+                from_wire(item), client_id=author.identity.client_id_for(item.client_id)
+            )
+            for item in annotations
+        ]
+        check_size(annotations, self.limits)
+        for item in annotations:
+            check_annotation(item)
+            if item.message_serial not in self.log.records:
+                raise Refusal(40400, 404, f"message not found; serial {item.message_serial!r}")
+        serials: list[str | None] = []
+        for index, item in enumerate(annotations):
+            record = self.log.records[item.message_serial or ""]
+            serial = self.clock.next()
+            stamped = msgspec.structs.replace(
+                item,
+                id=item.id or f"{author.id}:{index}",
+                action=item.action or 0,
+                connection_id=author.connection_id,
+                serial=f"{serial}:000",
+                timestamp=serial_ms(serial),
+            )
+            record.annotations.add(stamped)
+            connection_id = author.connection_id
+            self.commit(
+                Entry(
+                    serial,
+                    Action.ANNOTATION,
+                    [stamped],
+                    id=author.id,
+                    connection_id=connection_id,
+                    record=record,
+                )
+            )
+            self._tell_summary(record, author)
+            serials.append(stamped.serial)
+        return serials
+
+    def _tell_summary(self, record: Record, author: Author) -> None:
+        summary = record.annotations.summary()
+        record.annotate(summary)
         known = record.current
-        extras = known.extras
-        if change.extras is not None:
-            extras = _with_claim(change.extras, author.identity.user_claim(self.name))
-        data, encoding = change.data, change.encoding
-        if data is None and action != MessageAction.APPEND:
-            data, encoding = record.message().data, known.encoding
-        elif action == MessageAction.APPEND and data is not None and encoding is None:
-            encoding = known.encoding if known.data is not None else None
-        return Message(
+        event = Message(
             id=f"{author.id}:0",
-            name=known.name if change.name is None else change.name,
-            data=data,
-            encoding=encoding,
+            name=known.name,
             client_id=known.client_id,
-            connection_id=author.connection_id,
             timestamp=known.timestamp,
-            extras=extras,
             serial=record.serial,
-            action=action,
-            version=version,
-            annotations=known.annotations,
+            action=MessageAction.SUMMARY,
+            version=known.version,
+            annotations={"summary": summary},
         )
+        serial = self.clock.next()
+        self.commit(
+            Entry(serial, Action.MESSAGE, [event], id=author.id, connection_id=None, record=record)
+        )
+
+    def _require_mutable(self) -> None:
+        if not self.namespace.mutable_messages:
+            raise Refusal(
+                93002,
+                400,
+                f"unable to change a message on {self.name!r}: message interactions are not enabled"
+                " for this channel's namespace; set mutableMessages for it",
+            )
+
+    def _check_rate(self, count: int) -> None:
+        rate = self.faults.settings.rate_per_second or self.limits.rate_per_second
+        if rate:
+            self._rate.take(count, rate, self.clock.now_ms())
 
     def commit(self, entry: Entry, *, keep_messages: bool = True) -> None:
         """Log an entry and hand it to every subscriber."""
@@ -262,7 +280,7 @@ class Channel:
             ):
                 raise Refusal(40003, 400, f"invalid presence action {event.action!r}")
         events = [from_wire(event) for event in events]
-        self._check_size(events)
+        check_size(events, self.limits)
         clients = [author.identity.client_id_for(event.client_id) for event in events]
         if any(client is None for client in clients):
             raise Refusal(91000, 400, "unable to enter presence channel (no clientId)")
@@ -335,73 +353,3 @@ class Channel:
                 connection_id=author.connection_id if author else connection_id,
             )
         )
-
-    def _check_size(self, items: list[Any]) -> None:
-        if len(items) > self.limits.max_messages_per_frame:
-            raise Refusal(40000, 400, f"too many messages in one publish: {len(items)}")
-        for item in items:
-            if item.extras is not None:
-                json_text(item.extras)
-        size = sum(payload_size(item) for item in items)
-        limit = self.limits.max_message_size
-        if size > limit:
-            raise Refusal(
-                40009,
-                413,
-                f"Maximum message length exceeded (size was {size} bytes, limit is {limit} bytes)",
-            )
-
-    def _check_append(self, record: Record, change: Message) -> None:
-        record.check_append(change.data)
-        total = record.size + payload_size(change)
-        if self.limits.aggregate_counts and total > self.limits.max_message_size:
-            raise Refusal(
-                40009,
-                413,
-                f"Maximum message length exceeded (size was {total} bytes,"
-                f" limit is {self.limits.max_message_size} bytes)",
-            )
-
-    @staticmethod
-    def _check_ids(messages: list[Message]) -> list[str]:
-        ids = [message.id for message in messages if message.id]
-        if not ids:
-            return []
-        base = ids[0].rpartition(":")[0]
-        wanted = [f"{base}:{index}" for index in range(len(messages))]
-        if len(messages) > 1 and (ids != wanted or not base):
-            raise Refusal(
-                40031,
-                400,
-                "Client-specified message ids do not match the required format"
-                " for multi-message ProtocolMessages",
-            )
-        return ids
-
-    def _check_right(
-        self, identity: Identity, action: MessageAction, record: Record | None
-    ) -> None:
-        right = RIGHTS[action]
-        if identity.capability.allows(self.name, f"{right}-any"):
-            return
-        identity.capability.require(self.name, f"{right}-own")
-        caller = identity.concrete_client_id
-        if caller is None:
-            verb = "delete" if action == MessageAction.DELETE else "update"
-            raise Refusal(
-                40166,
-                401,
-                f"Unable to {verb} message: anonymous clients require the '{right}-any' capability",
-            )
-        if record is not None and record.current.client_id != caller:
-            raise Refusal(
-                40160, 401, f"operation not permitted; the message is not one of {caller!r}"
-            )
-
-
-def _with_claim(extras: dict[str, Any] | None, claim: str | None) -> dict[str, Any] | None:
-    """Give extras with the server's word on the user, and never the client's own."""
-    if claim is None and (extras is None or "userClaim" not in extras):
-        return extras
-    rest = {name: value for name, value in (extras or {}).items() if name != "userClaim"}
-    return rest if claim is None else {**rest, "userClaim": claim}

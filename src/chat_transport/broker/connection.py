@@ -8,43 +8,75 @@ Source: features spec RTN15, RTN19, RTN7.
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable
+from collections import OrderedDict, deque
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from chat_transport.broker.channel import Author
 from chat_transport.broker.frames import Action, Frame
 from chat_transport.broker.identity import Identity
+from chat_transport.broker.publishing import Author
+from chat_transport.broker.rates import RateMeter
 from chat_transport.broker.refusal import Refusal
-from chat_transport.broker.timers import Timer
+from chat_transport.broker.rollup import Rollup
+from chat_transport.broker.timers import Timer, Timers
 
 if TYPE_CHECKING:
     from chat_transport.broker.app import App
     from chat_transport.broker.session import Session
 
-__all__ = ["Connection"]
+__all__ = ["Connection", "Operation"]
+
+
+class Operation:
+    """One acknowledged frame: what it was, and its answer once there is one."""
+
+    __slots__ = ("answer", "digest", "serial")
+
+    def __init__(self, serial: int, digest: int) -> None:
+        self.serial = serial
+        self.digest = digest
+        self.answer: Frame | None = None
+
+    def resolve(self, serials: list[str | None], refusal: Refusal | None = None) -> None:
+        """Decide the answer: ACK with serials, or NACK."""
+        if refusal is not None:
+            self.answer = Frame(Action.NACK, msg_serial=self.serial, count=1, error=refusal.words)
+        else:
+            res = [{"serials": serials}]
+            self.answer = Frame(Action.ACK, msg_serial=self.serial, count=1, res=res)
 
 
 class Connection:
     """One client's connection across its sockets."""
 
-    def __init__(self, connection_id: str, app: App, identity: Identity, remembered: int) -> None:
+    def __init__(
+        self,
+        connection_id: str,
+        app: App,
+        identity: Identity,
+        *,
+        timers: Timers,
+        rollup_ms: int,
+    ) -> None:
         self.id = connection_id
         self.app = app
         self.identity = identity
         self.session: Session | None = None
+        self.rollup = Rollup(timers, rollup_ms)
+        self.rolls_up = rollup_ms > 0
         self.present_in: set[str] = set()
         """Channels where this connection has members."""
         self.timers: list[Timer] = []
         """What happens if no socket comes back."""
-        self._remembered = remembered
+        self._now_ms = timers.now_ms
         self._counter = 0
-        self._results: OrderedDict[int, tuple[int, Frame]] = OrderedDict()
+        self._known: OrderedDict[int, Operation] = OrderedDict()
+        self._unanswered: deque[Operation] = deque()
+        self._rate = RateMeter(42911, "connection.inboundRate")
 
-    def perform(self, frame: Frame, act: Callable[[Author], list[str | None]]) -> Frame:
-        """Do the operation of a frame once; give its ACK or NACK.
+    def operation(self, frame: Frame) -> tuple[Operation, bool]:
+        """Give the operation of a frame, and whether it is a new one.
 
         Raises:
             Refusal: If the frame has no msgSerial, so that no answer can name it (40000).
@@ -57,25 +89,36 @@ class Connection:
                 (frame.action, frame.channel, frame.messages, frame.presence, frame.annotations)
             )
         )
-        known = self._results.get(serial)
-        if known is not None and known[0] == digest:
-            return known[1]
-        if serial == 0 and self._results:
-            self._results.clear()
-        number = max(serial, self._counter)
+        known = self._known.get(serial)
+        if known is not None and known.digest == digest:
+            return known, False
+        if serial == 0:
+            self._known.clear()
+        operation = self._known[serial] = Operation(serial, digest)
+        if len(self._known) > self.app.limits.remembered_results:
+            self._known.popitem(last=False)
+        self._unanswered.append(operation)
+        return operation, True
+
+    def author(self, operation: Operation) -> Author:
+        """Give who does an operation, with the id that its entry gets: it never repeats."""
+        number = max(operation.serial, self._counter)
         self._counter = number + 1
-        author = Author(self.identity, self.id, f"{self.id}:{number}")
-        try:
-            serials = act(author)
-        except Refusal as refusal:
-            answer = Frame(Action.NACK, msg_serial=serial, count=1, error=refusal.words)
-        else:
-            res = [{"serials": serials}]
-            answer = Frame(Action.ACK, msg_serial=serial, count=1, res=res)
-        self._results[serial] = (digest, answer)
-        if len(self._results) > self._remembered:
-            self._results.popitem(last=False)
-        return answer
+        return Author(self.identity, self.id, f"{self.id}:{number}")
+
+    def send_answers(self) -> None:
+        """Send the answers that are ready, in the order of the frames."""
+        unanswered = self._unanswered
+        while unanswered and unanswered[0].answer is not None:
+            answer = unanswered.popleft().answer
+            if self.session is not None and answer is not None:
+                self.session.acknowledge(answer)
+
+    def check_rate(self, count: int) -> None:
+        """Raise if this connection publishes too fast (42911); off unless set."""
+        rate = self.app.limits.rate_per_second
+        if rate:
+            self._rate.take(count, rate, self._now_ms())
 
     def leave(self, channel_name: str | None = None) -> None:
         """Let this connection's members leave one channel, or all."""

@@ -12,7 +12,7 @@ import msgspec
 
 from chat_transport.broker.refusal import Refusal
 
-__all__ = ["Faults", "FaultSettings", "Rejection"]
+__all__ = ["FaultSettings", "Faults", "Rejection"]
 
 Kind: TypeAlias = Literal["publish", "append", "update", "presence", "attach"]
 
@@ -37,8 +37,8 @@ class FaultSettings(msgspec.Struct, kw_only=True, rename="camel"):
     """Every outbound frame waits this long; order is kept."""
     hold: bool = False
     """No outbound frame leaves until it is turned off."""
-    aggregates: bool = False
-    """Subscribers get the whole message instead of an append's delta."""
+    aggregates: int = 0
+    """Every n-th append reaches a subscriber as the whole message instead of its delta; 1 = all."""
     conflate: int = 0
     """Join this many appends of one message into one delivery; 0 or 1 is off."""
     unavailable: bool = False

@@ -133,6 +133,8 @@ class Message(msgspec.Struct, omit_defaults=True, rename="camel"):
     action: int | None = None
     version: Version | None = None
     annotations: dict[str, Any] | None = None
+    connection_key: str | None = None
+    """Only inbound over REST: the connection on whose behalf the message is published."""
 
 
 class Presence(msgspec.Struct, omit_defaults=True, rename="camel"):

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from chat_transport.broker.annotations import AnnotationSet
 from chat_transport.broker.frames import Action, Annotation, Message, MessageAction, Payload
 from chat_transport.broker.refusal import Refusal
 from chat_transport.broker.serials import channel_serial_of
@@ -74,12 +75,13 @@ class Entry:
 class Record:
     """One message: its latest state and its versions."""
 
-    __slots__ = ("_grown", "_parts", "current", "frozen", "serial", "size")
+    __slots__ = ("_grown", "_parts", "annotations", "current", "frozen", "serial", "size")
 
     def __init__(self, message: Message) -> None:
         assert message.serial is not None
         self.serial: str = message.serial
         self.current = message
+        self.annotations = AnnotationSet()
         self.frozen: list[Message] = []
         """Earlier versions, oldest first; a run of appends counts as one."""
         self.size = 200 + payload_size(message)
@@ -123,6 +125,11 @@ class Record:
     def versions(self) -> list[Message]:
         """Give every kept version, oldest first."""
         return [*self.frozen, self.message()]
+
+    @property
+    def has_data(self) -> bool:
+        """Whether there is anything to append to."""
+        return bool(self._parts) or self.current.data is not None
 
     def check_append(self, data: object) -> None:
         """Raise unless this data can be put behind what is there."""
@@ -286,6 +293,9 @@ class ChannelLog:
         return reversed(self.entries)
 
     def _change(self, record: Record, change: Message) -> None:
+        if change.action == MessageAction.SUMMARY:
+            record.annotate((change.annotations or {}).get("summary", {}))
+            return
         assert change.version is not None
         if (change.version.serial or "") <= record.version_serial:
             return  # folded before it was kept

@@ -123,9 +123,9 @@ class BrokerApp:
             self.broker,
             scope["method"],
             raw_path.decode("latin-1"),
-            dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)),
-            headers,
-            bytes(body),
+            query=dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)),
+            headers=headers,
+            body=bytes(body),
         )
         if len(body) > MAX_BODY:
             reply = refusal_reply(Refusal(40009, 413, f"request body above {MAX_BODY} bytes"))

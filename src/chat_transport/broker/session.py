@@ -1,29 +1,20 @@
-"""A session: one socket's side of the protocol. Frames in, frames out; no I/O here.
+"""A session: one socket's side of a connection. Frames in, frames out; no I/O here.
 
-Rule: every frame is answered in the order in which it came; what cannot be answered by an ACK or NACK
-is answered by an ERROR on its channel, or on the connection if no channel is named.
-Source: features spec RTN*, RTL4 to RTL13, RTC8; tolerances from ably 3.1.4 and ably-js 2.28.
+Rule: it greets, keeps warm, ends in time, and knows its attachments; what each frame of a client
+does is in `dialogue`.
+Source: features spec RTN2, RTN14, RTN15, RTN22, RTN23; tolerances of ably 3.1.4 and ably-js 2.28.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl
+from typing import TYPE_CHECKING
 
-from chat_transport.broker.attachment import Attachment, modes_for
-from chat_transport.broker.channel import Author
-from chat_transport.broker.frames import (
-    Action,
-    ConnectionDetails,
-    Flag,
-    Frame,
-    PresenceAction,
-    decode_frame,
-    encode_frame,
-    salvage,
-)
+from chat_transport.broker.attachment import Attachment
+from chat_transport.broker.dialogue import hear
+from chat_transport.broker.frames import Action, ConnectionDetails, Frame, encode_frame
 from chat_transport.broker.outbox import Outbox
+from chat_transport.broker.publishing import Author
 from chat_transport.broker.refusal import ErrorWords, Refusal
 from chat_transport.broker.timers import Timer
 
@@ -31,25 +22,11 @@ if TYPE_CHECKING:
     from chat_transport.broker.broker import Broker
     from chat_transport.broker.connection import Connection
 
-__all__ = ["Session", "split_qualifier"]
+__all__ = ["Session"]
 
 PROMPT_MS = 30_000
 """How long before a token's end the client is asked for a new one."""
 HEARTBEAT_MARGIN_MS = 1_000
-
-
-def split_qualifier(name: str | None) -> tuple[str, dict[str, str]]:
-    """Give the plain channel name and the params of `[?k=v]name`.
-
-    Raises:
-        Refusal: If it begins with another qualifier (40010).
-    """
-    if not name or not name.startswith("[?"):
-        return name or "", {}
-    query, bracket, plain = name[2:].partition("]")
-    if not bracket:
-        raise Refusal(40010, 400, f"invalid channel name: {name!r}")
-    return plain, dict(parse_qsl(query))
 
 
 class Session:
@@ -77,6 +54,8 @@ class Session:
         self._expiry: list[Timer] = []
         self._last_sent_ms = broker.now_ms()
         self._heartbeat: Timer | None = None
+        self._caused: list[str | bytes] | None = None
+        """Frames that an operation causes, kept back until it is answered."""
 
     @property
     def connection(self) -> Connection:
@@ -102,12 +81,22 @@ class Session:
         self.send(Frame(Action.ERROR, error=refusal.words))
         self.outbox.close(1000)
 
+    def after(self, delay_ms: int, call: Callable[[], None]) -> Timer:
+        """Call back later; what it sends is dropped if the socket has gone by then."""
+        return self.broker.timers.after(delay_ms, call)
+
     def send(self, frame: Frame) -> None:
         """Queue a frame."""
         self.send_encoded(encode_frame(frame, binary=self.binary))
 
     def send_encoded(self, payload: str | bytes) -> None:
         """Queue an encoded frame."""
+        if self._caused is not None:
+            self._caused.append(payload)
+        else:
+            self._put(payload)
+
+    def _put(self, payload: str | bytes) -> None:
         delay = self.broker.faults.settings.delay_ms
         self._last_sent_ms = self.broker.now_ms()
         if delay:
@@ -117,23 +106,57 @@ class Session:
 
     def receive(self, payload: str | bytes) -> None:
         """Take one WebSocket message."""
-        if self._connection is None or self.outbox.close_code is not None:
+        if self._connection is not None and self.outbox.close_code is None:
+            hear(self, payload)
+
+    def perform(self, frame: Frame, act: Callable[[Author], list[str | None]]) -> None:
+        """Do the operation of a frame once, and answer it before anything that it causes."""
+        connection = self.connection
+        operation, is_new = connection.operation(frame)
+        if not is_new:
+            if operation.answer is not None:
+                self.acknowledge(operation.answer)
             return
+        caused: list[str | bytes] = []
+        self._caused = caused
         try:
-            frame = decode_frame(payload)
+            operation.resolve(act(connection.author(operation)))
         except Refusal as refusal:
-            self._answer_malformed(payload, refusal)
+            operation.resolve([], refusal)
+        finally:
+            self._caused = None
+        connection.send_answers()
+        for payload in caused:
+            self.send_encoded(payload)
+
+    def perform_later(
+        self,
+        frame: Frame,
+        act: Callable[[Author, Callable[[str | None, Refusal | None], None]], None],
+    ) -> None:
+        """Do an operation whose answer may come later."""
+        connection = self.connection
+        operation, is_new = connection.operation(frame)
+        if not is_new:
+            if operation.answer is not None:
+                self.acknowledge(operation.answer)
             return
-        act = HANDLERS.get(frame.action)
-        if act is None:
-            return
+
+        def answer(serial: str | None, refusal: Refusal | None) -> None:
+            operation.resolve([serial], refusal)
+            connection.send_answers()
+
         try:
-            act(self, frame)
+            act(connection.author(operation), answer)
         except Refusal as refusal:
-            if frame.channel is None:
-                self.refuse(refusal)
-            else:
-                self._fail_channel(frame.channel, refusal)
+            answer(None, refusal)
+
+    def acknowledge(self, answer: Frame) -> None:
+        """Send an ACK or NACK, before what the operation under way causes."""
+        payload = encode_frame(answer, binary=self.binary)
+        self._put(payload)
+        if self.broker.faults.settings.double_acks:
+            self._put(payload)
 
     def lost(self) -> None:
         """The socket is gone; the connection waits for another."""
@@ -154,6 +177,7 @@ class Session:
     def _greet(self, error: ErrorWords | None = None) -> None:
         connection, limits = self.connection, self.broker.limits
         identity = connection.identity
+        key = self.broker.connection_key(connection)
         shown = identity.client_id
         if not identity.is_token and shown == "*":
             shown = None
@@ -161,11 +185,11 @@ class Session:
             Frame(
                 Action.CONNECTED,
                 connection_id=connection.id,
-                connection_key=self.broker.connection_key(connection),
+                connection_key=key,
                 timestamp=self.broker.now_ms(),
                 connection_details=ConnectionDetails(
                     client_id=shown,
-                    connection_key=self.broker.connection_key(connection),
+                    connection_key=key,
                     max_message_size=limits.max_message_size,
                     max_frame_size=limits.max_frame_size,
                     max_inbound_rate=1000,
@@ -209,142 +233,38 @@ class Session:
             timer.cancel()
         self._expiry.clear()
 
-    def _answer_malformed(self, payload: str | bytes, refusal: Refusal) -> None:
-        """Answer what can be named: NACK a publish, fail a channel, or fail the connection."""
-        action, channel, serial = salvage(payload)
-        if action in (Action.MESSAGE, Action.PRESENCE, Action.ANNOTATION) and serial is not None:
-            self.send(Frame(Action.NACK, msg_serial=serial, count=1, error=refusal.words))
-        elif channel is not None:
-            self._fail_channel(channel, refusal)
-        else:
-            self.refuse(refusal)
-
-    def _fail_channel(self, name: str, refusal: Refusal) -> None:
-        self._drop_attachment(name)
+    def fail_channel(self, name: str, refusal: Refusal) -> None:
+        """End an attachment with an error that the client does not retry."""
+        self.drop_attachment(name)
         self.send(Frame(Action.ERROR, channel=name, error=refusal.words))
 
-    def _drop_attachment(self, name: str) -> None:
+    def drop_attachment(self, name: str) -> None:
+        """End an attachment; the client's members leave."""
         attachment = self.attachments.pop(name, None)
         if attachment is not None:
             attachment.channel.subscribers.pop(attachment, None)
             self.connection.leave(attachment.channel.name)
 
-    def _heard_heartbeat(self, frame: Frame) -> None:
-        self.send(Frame(Action.HEARTBEAT, id=frame.id))
+    def adopt(self, token: str | None) -> None:
+        """Go on under a new token, and say so with CONNECTED.
 
-    def _heard_ping(self, frame: Frame) -> None:
-        self.send(Frame(Action.PONG, id=frame.id))
-
-    def _heard_close(self, _: Frame) -> None:
-        self.send(Frame(Action.CLOSED))
-        self.outbox.close(1000)
-        self.broker.end(self.connection)
-
-    def _heard_disconnect(self, _: Frame) -> None:
-        self.outbox.close(1000)
-
-    def _heard_attach(self, frame: Frame) -> None:
-        name = frame.channel or ""
-        plain, params = split_qualifier(frame.channel)
-        params |= {
-            key: str(value) for key, value in (frame.params or {}).items() if value is not None
-        }
-        self.broker.faults.check("attach", plain)
-        channel = self.connection.app.channel(plain)
-        capability = self.connection.identity.capability
-        modes = modes_for(plain, frame.flags or 0, params, capability)
-        attachment = self.attachments.get(name)
-        if attachment is not None:
-            attachment.configure(modes, params)
-            attachment.attached(Flag.RESUMED, channel.log.head)
-            return
-        limit = self.broker.limits.channels_per_connection
-        if len(self.attachments) >= limit:
-            raise Refusal(
-                90010, 400, f"Maximum number of channels per connection ({limit}) exceeded"
-            )
-        attachment = Attachment(self, channel, name, self.broker.faults)
-        attachment.configure(modes, params)
-        attachment.start(
-            frame.channel_serial, is_resume=bool((frame.flags or 0) & Flag.ATTACH_RESUME)
-        )
-        self.attachments[name] = attachment
-        channel.subscribers[attachment] = None
-
-    def _heard_detach(self, frame: Frame) -> None:
-        name = frame.channel or ""
-        self._drop_attachment(name)
-        self.send(Frame(Action.DETACHED, channel=name))
-
-    def _heard_message(self, frame: Frame) -> None:
-        def act(author: Author) -> list[str | None]:
-            plain, _ = split_qualifier(frame.channel)
-            self._check_mode(frame.channel, Flag.PUBLISH)
-            return self.connection.app.channel(plain).publish(author, frame.messages or [])
-
-        self._perform(frame, act)
-
-    def _heard_presence(self, frame: Frame) -> None:
-        def act(author: Author) -> list[str | None]:
-            plain, _ = split_qualifier(frame.channel)
-            if frame.channel not in self.attachments:
-                raise Refusal(
-                    90001,
-                    404,
-                    f"Unable to perform operation on channel: {plain} (not currently attached)",
-                )
-            self._check_mode(frame.channel, Flag.PRESENCE)
-            events = frame.presence or []
-            self.connection.app.channel(plain).set_presence(author, events)
-            if any(event.action != PresenceAction.LEAVE for event in events):
-                self.connection.present_in.add(plain)
-            return []
-
-        self._perform(frame, act)
-
-    def _check_mode(self, name: str | None, mode: Flag) -> None:
-        attachment = self.attachments.get(name or "")
-        if attachment is None or mode in attachment.modes:
-            return
-        operation = "publish" if mode == Flag.PUBLISH else "presence"
-        self.connection.identity.capability.require(attachment.channel.name, operation)
-        raise Refusal(
-            40165,
-            401,
-            f"Unable to {'publish a message' if mode == Flag.PUBLISH else 'enter presence'}"
-            f" as client did not request the {mode.name} mode when attaching",
-        )
-
-    def _perform(self, frame: Frame, act: Callable[[Author], list[str | None]]) -> None:
-        answer = self.connection.perform(frame, act)
-        self.send(answer)
-        if self.broker.faults.settings.double_acks:
-            self.send(answer)
-
-    def _heard_auth(self, frame: Frame) -> None:
-        connection = self.connection
-        token = frame.auth.access_token if frame.auth else None
+        Raises:
+            Refusal: If the token is not good, or of someone else (40102).
+        """
         if not token:
             raise Refusal(40101, 401, "Not authorized: AUTH without accessToken")
-        try:
-            identity = self.broker.identify_token(token, None)
-            known = connection.identity.client_id
-            if identity.client_id == "*" and known is not None:
-                identity = self.broker.identify_token(token, known)
-            if identity.app_id != connection.app.id:
-                raise Refusal(40101, 401, "Not authorized: the token is of another app")
-            if identity.client_id != known and not (known == "*" and identity.client_id is None):
-                raise Refusal(
-                    40102,
-                    401,
-                    f"Invalid clientId for credentials; {identity.client_id!r} is not {known!r}",
-                )
-        except Refusal as refusal:
-            if 40140 <= refusal.code < 40150:
-                self.disconnect(refusal.words)
-            else:
-                self.refuse(refusal)
-            return
+        connection, known = self.connection, self.connection.identity.client_id
+        identity = self.broker.identify_token(token, None)
+        if identity.client_id == "*" and known is not None:
+            identity = self.broker.identify_token(token, known)
+        if identity.app_id != connection.app.id:
+            raise Refusal(40101, 401, "Not authorized: the token is of another app")
+        if identity.client_id != known and not (known == "*" and identity.client_id is None):
+            raise Refusal(
+                40102,
+                401,
+                f"Invalid clientId for credentials; {identity.client_id!r} is not {known!r}",
+            )
         connection.identity = identity
         self._greet()
         self._schedule_expiry()
@@ -355,28 +275,6 @@ class Session:
         capability = self.connection.identity.capability
         for name, attachment in list(self.attachments.items()):
             try:
-                attachment.modes &= modes_for(
-                    attachment.channel.name, int(attachment.modes), {}, capability
-                )
+                attachment.review(capability)
             except Refusal as refusal:
-                self._fail_channel(name, refusal)
-
-    def _heard_object(self, frame: Frame) -> None:
-        if frame.msg_serial is not None:
-            refusal = Refusal(40000, 400, "this broker has no LiveObjects")
-            answer = Frame(Action.NACK, msg_serial=frame.msg_serial, count=1, error=refusal.words)
-            self.send(answer)
-
-
-HANDLERS: dict[int, Callable[[Session, Frame], Any]] = {
-    Action.HEARTBEAT: Session._heard_heartbeat,
-    Action.PING: Session._heard_ping,
-    Action.CLOSE: Session._heard_close,
-    Action.DISCONNECT: Session._heard_disconnect,
-    Action.ATTACH: Session._heard_attach,
-    Action.DETACH: Session._heard_detach,
-    Action.MESSAGE: Session._heard_message,
-    Action.PRESENCE: Session._heard_presence,
-    Action.AUTH: Session._heard_auth,
-    Action.OBJECT: Session._heard_object,
-}
+                self.fail_channel(name, refusal)

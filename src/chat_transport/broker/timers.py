@@ -18,15 +18,20 @@ __all__ = ["Timer", "Timers"]
 class Timer:
     """One call at one moment; `cancel` takes it back."""
 
-    __slots__ = ("call", "due_ms")
+    __slots__ = ("_on_cancel", "call", "due_ms")
 
-    def __init__(self, due_ms: int, call: Callable[[], None]) -> None:
+    def __init__(
+        self, due_ms: int, call: Callable[[], None], on_cancel: Callable[[], None]
+    ) -> None:
         self.due_ms = due_ms
         self.call: Callable[[], None] | None = call
+        self._on_cancel = on_cancel
 
     def cancel(self) -> None:
         """Never make the call. Harmless when it was made already."""
-        self.call = None
+        if self.call is not None:
+            self.call = None
+            self._on_cancel()
 
 
 class Timers:
@@ -38,13 +43,12 @@ class Timers:
         """Called when a timer becomes the first one, so that a sleeping server looks again."""
         self._heap: list[tuple[int, int, Timer]] = []
         self._order = count()
-        self._cancelled_checks = 0
+        self._cancelled = 0
 
     def after(self, delay_ms: int, call: Callable[[], None]) -> Timer:
         """Make a call after a delay."""
-        timer = Timer(self.now_ms() + delay_ms, call)
+        timer = Timer(self.now_ms() + delay_ms, call, self._count_cancelled)
         heapq.heappush(self._heap, (timer.due_ms, next(self._order), timer))
-        self._sweep()
         if self._heap[0][2] is timer and self.on_sooner is not None:
             self.on_sooner()
         return timer
@@ -53,6 +57,7 @@ class Timers:
         """Give the moment of the next call, or None."""
         while self._heap and self._heap[0][2].call is None:
             heapq.heappop(self._heap)
+            self._cancelled -= 1
         return self._heap[0][0] if self._heap else None
 
     def run_due(self) -> None:
@@ -61,13 +66,15 @@ class Timers:
         while self._heap and self._heap[0][0] <= now:
             _, _, timer = heapq.heappop(self._heap)
             call, timer.call = timer.call, None
-            if call is not None:
+            if call is None:
+                self._cancelled -= 1
+            else:
                 call()
 
-    def _sweep(self) -> None:
-        """Drop cancelled timers now and then, or far ones would pile up."""
-        self._cancelled_checks += 1
-        if self._cancelled_checks > 1000 + len(self._heap):
-            self._cancelled_checks = 0
+    def _count_cancelled(self) -> None:
+        """Drop cancelled timers when they are most of all, or far ones would pile up."""
+        self._cancelled += 1
+        if self._cancelled > 1000 and self._cancelled > len(self._heap) // 2:
+            self._cancelled = 0
             self._heap = [item for item in self._heap if item[2].call is not None]
             heapq.heapify(self._heap)

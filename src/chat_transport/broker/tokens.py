@@ -151,7 +151,7 @@ def grant_token(request: TokenRequest, key: ApiKey, now_ms: int) -> TokenDetails
         text = request.capability
         if not isinstance(text, str):
             text = msgspec.json.encode(text).decode()
-        capability = capability.intersect(Capability.parse(text))
+        capability = capability.intersect(Capability.parse(text, known_only=True))
     if request.client_id == "":
         raise Refusal(40012, 400, "invalid clientId: it must not be empty")
     claims: dict[str, Any] = {

@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 
 from chat_transport.broker.capability import ALL, Capability
-from chat_transport.broker.channel import Author
 from chat_transport.broker.frames import Presence, PresenceAction
+from chat_transport.broker.publishing import Author
 from chat_transport.broker.refusal import Refusal
 from chat_transport.broker.rest.call import Call, Reply
 from chat_transport.broker.serials import new_id
@@ -104,7 +104,7 @@ def create_app(call: Call) -> Reply:
         "keys": [
             {
                 "id": key.name.partition(".")[2],
-                "value": key.text,
+                "value": key.secret,
                 "keyName": key.name,
                 "keySecret": key.secret,
                 "keyStr": key.text,

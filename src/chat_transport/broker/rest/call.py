@@ -36,6 +36,11 @@ def path_segments(raw_path: str) -> list[str]:
     return [unquote(part.replace("+", " ")) for part in parts]
 
 
+def _opens_array(first: bytes) -> bool:
+    """Say whether msgpack begins with an array (fixarray, array 16, array 32)."""
+    return bool(first) and (first[0] & 0xF0 == 0x90 or first[0] in (0xDC, 0xDD))
+
+
 class Reply(msgspec.Struct):
     """What goes back."""
 
@@ -61,6 +66,7 @@ class Call:
         broker: Broker,
         method: str,
         raw_path: str,
+        *,
         query: Mapping[str, str],
         headers: Mapping[str, str],
         body: bytes,
@@ -113,6 +119,19 @@ class Call:
             Refusal: If it is something else (40000).
         """
         return decode_body(self._body, kind, binary=MSGPACK in self.headers.get("content-type", ""))
+
+    def read_many(self, kind: type[T]) -> tuple[list[T], bool]:
+        """Give the items of a body that is one of them or a list, and whether it is a list.
+
+        Raises:
+            Refusal: If it is something else (40000).
+        """
+        binary = MSGPACK in self.headers.get("content-type", "")
+        first = self._body[:1]
+        is_list = self._body.lstrip()[:1] == b"[" if not binary else _opens_array(first)
+        if is_list:
+            return decode_body(self._body, list[kind], binary=binary), True  # type: ignore[valid-type]
+        return [self.read(kind)], False
 
     def number(self, name: str) -> int | None:
         """Give a whole number from the query.

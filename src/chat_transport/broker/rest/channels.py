@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import msgspec
 
-from chat_transport.broker.channel import Author, Channel
-from chat_transport.broker.frames import Message
+from chat_transport.broker.channel import Channel
+from chat_transport.broker.frames import Annotation, Message
 from chat_transport.broker.log import HistoryQuery, Record
+from chat_transport.broker.publishing import FORCED_NACK, Author
 from chat_transport.broker.refusal import Refusal
 from chat_transport.broker.rest.call import Call, Reply
 from chat_transport.broker.serials import new_id, serial_ms
 
 __all__ = [
+    "annotate_message",
     "change_message",
+    "get_annotations",
     "get_history",
     "get_message",
     "get_presence",
@@ -30,9 +33,13 @@ def publish_messages(call: Call) -> Reply:
     """POST /channels/{c}/messages."""
     identity = call.identity()
     channel = call.app().channel(call.segments[1])
-    body = call.read(Message | list[Message])  # type: ignore[arg-type] # a union is a type to msgspec
-    messages = body if isinstance(body, list) else [body]
-    author = Author(identity, None, new_id())
+    messages, _ = call.read_many(Message)
+    if "_forceNack" in call.query:
+        raise FORCED_NACK
+    connection_id = None
+    if messages and messages[0].connection_key:
+        connection_id = call.broker.connection_of_key(call.app(), messages[0].connection_key).id
+    author = Author(identity, connection_id, new_id())
     serials = channel.publish(author, messages)
     known = channel.log.records.get(serials[0] or "")
     base = (known.current.id if known else messages[0].id) or f"{author.id}:0"
@@ -115,6 +122,24 @@ def change_message(call: Call) -> Reply:
         raise Refusal(40003, 400, f"invalid action {change.action!r} for a message")
     serials = channel.publish(Author(identity, None, new_id()), [change])
     return Reply(200, {"channel": channel.name, "versionSerial": serials[0]})
+
+
+def annotate_message(call: Call) -> Reply:
+    """POST /channels/{c}/messages/{serial}/annotations."""
+    identity = call.identity()
+    channel = call.app().channel(call.segments[1])
+    given, _ = call.read_many(Annotation)
+    annotations = [msgspec.structs.replace(item, message_serial=call.segments[3]) for item in given]
+    serials = channel.annotate(Author(identity, None, new_id()), annotations)
+    return Reply(201, {"channel": channel.name, "serials": serials})
+
+
+def get_annotations(call: Call) -> Reply:
+    """GET /channels/{c}/messages/{serial}/annotations."""
+    kept = list(_record(call).annotations.kept)
+    begin = call.number("cursor") or 0
+    end = begin + call.limit()
+    return call.page(kept[begin:end], str(end) if end < len(kept) else None)
 
 
 def get_presence(call: Call) -> Reply:

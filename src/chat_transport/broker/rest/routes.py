@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from chat_transport.broker.refusal import Refusal
-from chat_transport.broker.rest import apps, channels, tokens
+from chat_transport.broker.rest import admin, apps, batch, channels, tokens
 from chat_transport.broker.rest.call import Call, Reply
 
 __all__ = ["ROUTES", "answer", "refusal_reply"]
@@ -38,6 +38,12 @@ ROUTES: dict[tuple[str, str], Resource] = {
     ("GET", "time"): get_time,
     ("GET", "stats"): get_stats,
     ("POST", "stats"): post_stats,
+    ("POST", "messages"): batch.batch_publish,
+    ("GET", "presence"): batch.batch_presence,
+    ("GET", "admin/faults"): admin.get_faults,
+    ("PUT", "admin/faults"): admin.set_faults,
+    ("DELETE", "admin/faults"): admin.clear_faults,
+    ("POST", "admin/faults/*"): admin.act,
     ("POST", "apps"): apps.create_app,
     ("DELETE", "apps/*"): apps.delete_app,
     ("POST", "keys/*/requestToken"): tokens.request_token,
@@ -48,6 +54,8 @@ ROUTES: dict[tuple[str, str], Resource] = {
     ("GET", "channels/*/messages/*"): channels.get_message,
     ("PATCH", "channels/*/messages/*"): channels.change_message,
     ("GET", "channels/*/messages/*/versions"): channels.get_versions,
+    ("GET", "channels/*/messages/*/annotations"): channels.get_annotations,
+    ("POST", "channels/*/messages/*/annotations"): channels.annotate_message,
     ("GET", "channels/*/presence"): channels.get_presence,
     ("GET", "channels/*/presence/history"): channels.get_presence_history,
 }
@@ -63,28 +71,29 @@ def refusal_reply(refusal: Refusal) -> Reply:
     )
 
 
+NAMED = {"apps": (1,), "keys": (1,), "channels": (1, 3), "admin": (2,)}
+"""Where names stand in a path, by its first segment."""
+
+
 def _find(call: Call) -> Resource | None:
-    """Names stand at odd places in every path: one pattern per shape."""
-    shape = "/".join(
-        "*"
-        if index % 2 and index < 4 and call.segments[0] in ("apps", "keys", "channels")
-        else part
-        for index, part in enumerate(call.segments)
-    )
-    if len(call.segments) == 4 and call.segments[2] == "presence":
-        shape = "channels/*/presence/history" if call.segments[3] == "history" else shape
-    return ROUTES.get((call.method, shape))
+    """Give the resource of a path: names become `*`, all else is taken as it is."""
+    parts = list(call.segments)
+    for index in NAMED.get(parts[0], ()):
+        is_name = len(parts) > index and not (index == 3 and parts[2] == "presence")
+        if is_name:
+            parts[index] = "*"
+    return ROUTES.get((call.method, "/".join(parts)))
 
 
 def answer(call: Call) -> Reply:
     """Give the reply to a call. Never raises for what a caller can cause."""
+    if call.broker.faults.settings.unavailable and call.segments[0] != "admin":
+        return refusal_reply(Refusal(50003, 503, "service unavailable; a fault switch is on"))
+    resource = _find(call)
+    if resource is None:
+        path = "/".join(call.segments)
+        return refusal_reply(Refusal(40400, 404, f"Could not find path: {call.method} /{path}"))
     try:
-        if call.broker.faults.settings.unavailable:
-            raise Refusal(50003, 503, "service unavailable; a fault switch is on")
-        resource = _find(call)
-        if resource is None:
-            path = "/".join(call.segments)
-            raise Refusal(40400, 404, f"Could not find path: {call.method} /{path}")
         return resource(call)
     except Refusal as refusal:
         return refusal_reply(refusal)
