@@ -21,7 +21,7 @@ from chat_transport.broker.frames import (
     decode_frame,
     salvage,
 )
-from chat_transport.broker.publishing import Author
+from chat_transport.broker.publishing import FORCED_NACK, Author
 from chat_transport.broker.refusal import Refusal
 
 if TYPE_CHECKING:
@@ -118,7 +118,9 @@ def attach(session: Session, frame: Frame) -> None:
         raise Refusal(90010, 400, f"Maximum number of channels per connection ({limit}) exceeded")
     attachment = Attachment(session, channel, name, session.broker.faults)
     attachment.configure(flags, params, capability)
+    session.outbox.is_replaying = True
     attachment.start(frame.channel_serial, is_resume=bool(flags & Flag.ATTACH_RESUME))
+    session.outbox.is_replaying = False
     session.attachments[name] = attachment
     channel.subscribers[attachment] = None
 
@@ -147,6 +149,8 @@ def message(session: Session, frame: Frame) -> None:
         _check_mode(session, name, Flag.PUBLISH)
         connection.rollup.flush(channel.name)
         messages = frame.messages or []
+        if "_forceNack" in (frame.params or {}):
+            raise FORCED_NACK
         connection.check_rate(len(messages))
         return channel.publish(author, messages)
 

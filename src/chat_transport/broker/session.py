@@ -93,7 +93,10 @@ class Session:
         """Queue an encoded frame."""
         if self._caused is not None:
             self._caused.append(payload)
-            return
+        else:
+            self._put(payload)
+
+    def _put(self, payload: str | bytes) -> None:
         delay = self.broker.faults.settings.delay_ms
         self._last_sent_ms = self.broker.now_ms()
         if delay:
@@ -149,10 +152,11 @@ class Session:
             answer(None, refusal)
 
     def acknowledge(self, answer: Frame) -> None:
-        """Send an ACK or NACK."""
-        self.send(answer)
+        """Send an ACK or NACK, before what the operation under way causes."""
+        payload = encode_frame(answer, binary=self.binary)
+        self._put(payload)
         if self.broker.faults.settings.double_acks:
-            self.send(answer)
+            self._put(payload)
 
     def lost(self) -> None:
         """The socket is gone; the connection waits for another."""
@@ -173,6 +177,7 @@ class Session:
     def _greet(self, error: ErrorWords | None = None) -> None:
         connection, limits = self.connection, self.broker.limits
         identity = connection.identity
+        key = self.broker.connection_key(connection)
         shown = identity.client_id
         if not identity.is_token and shown == "*":
             shown = None
@@ -180,11 +185,11 @@ class Session:
             Frame(
                 Action.CONNECTED,
                 connection_id=connection.id,
-                connection_key=self.broker.connection_key(connection),
+                connection_key=key,
                 timestamp=self.broker.now_ms(),
                 connection_details=ConnectionDetails(
                     client_id=shown,
-                    connection_key=self.broker.connection_key(connection),
+                    connection_key=key,
                     max_message_size=limits.max_message_size,
                     max_frame_size=limits.max_frame_size,
                     max_inbound_rate=1000,

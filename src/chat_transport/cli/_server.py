@@ -155,6 +155,7 @@ def _application(
         page=find_page(settings.web),
         ably=ably.address if ably is not None else None,
         token_endpoint=_token_endpoint(ably) if ably is not None else None,
+        attend=ably_agent.attend if ably_agent is not None else None,
         settings={"model": settings.model_name},
     )
     store = MemoryChatStore() if settings.data is None else SqliteChatStore(str(settings.data))

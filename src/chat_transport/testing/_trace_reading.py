@@ -50,7 +50,7 @@ def read_checks(trace: Trace) -> Iterator[Check]:
         elif key == "runs":
             yield (
                 key,
-                _differs([_run(run, item) for run, item in _runs(reader, expected)], expected),
+                _differs(_runs(reader, expected), expected),
             )
         elif key == "siblings":
             yield key, _siblings(reader, expected, trace.meta.get("index"))
@@ -204,8 +204,14 @@ def _posts(reader: _Reader, posts: Sequence[Mapping[str, JSON]]) -> str | None:
     return f"no input was read for {missing!r}" if missing else None
 
 
-def _runs(reader: _Reader, expected: Sequence[JSON]) -> Iterator[tuple[RunView, JSON]]:
-    yield from zip(reader.conversation.runs(), expected, strict=True)
+def _runs(reader: _Reader, expected: Sequence[Mapping[str, JSON]]) -> list[JSON]:
+    """Give the runs in view; those that are named, by name."""
+    conversation = reader.conversation
+    keys = dict.fromkeys(n.key for *_, n in conversation.shown() if n.run is not None)
+    shown = [run for run in conversation.runs() if run.run_id in keys]
+    named = [conversation.run(item["id"]) for item in expected if "id" in item]
+    found = [run for run in named or shown if run is not None]
+    return [_run(run, item) for run, item in zip(found, expected, strict=False)]
 
 
 def _run(run: RunView, expected: Mapping[str, JSON]) -> JSON:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import msgspec
@@ -170,7 +170,7 @@ class TraceWriter:
         if repair is None:
             return []
         # A refused append need not be in the trace: the whole text is known from here only.
-        return [replace(repair, data=operation.messages[0].get("data", ""))]
+        return [msgspec.structs.replace(repair, data=operation.messages[0].get("data", ""))]
 
     def _take(
         self, invocation: _Invocation, operations: list[Operation], at: TraceOperation

@@ -323,7 +323,21 @@ def _translated(doing: str, sdk: Sdk = None) -> Generator[None, None, None]:
         ) from error
     except Exception as error:
         # TypeError from attach (3.1.4 raises None), ConnectionClosed from a dead socket, httpx.
+        _hush(sdk)
         raise translate(code=None, status=None, text=repr(error), doing=doing) from error
+
+
+def _hush(sdk: Sdk) -> None:
+    """Read the errors of futures that the SDK leaves behind when a send raises."""
+    if sdk is not None:
+        for pending in sdk.ably.connection.connection_manager.pending_message_queue.messages:
+            if pending.future is not None:
+                pending.future.add_done_callback(_read)
+
+
+def _read(future: asyncio.Future[JSON]) -> None:
+    if not future.cancelled():
+        future.exception()
 
 
 def _explained(reason: Exception, doing: str) -> TransportError:

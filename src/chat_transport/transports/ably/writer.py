@@ -14,7 +14,7 @@ import json
 import uuid
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias, TypeVar
 
 from anyio.abc import TaskGroup
@@ -230,7 +230,10 @@ class OperationWriter:
             if waiting.key == new.key:
                 if waiting.metadata != new.metadata:
                     return False
-                self._queue[index] = replace(new, data=waiting.data + new.data)
+                text = waiting.data + new.data
+                self._queue[index] = Append(
+                    key=new.key, data=text, extras=new.extras, metadata=new.metadata
+                )
                 return True
         return False
 

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeAlias, TypeVar
 
+import msgspec
+
 from .facts import RunReason, RunState
 from .input_events import InputEvent
 
@@ -57,8 +59,7 @@ class Cancel:
     user_claim: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change(Generic[C]):
+class Change(msgspec.Struct, Generic[C], frozen=True, kw_only=True):
     """What one delivery changed.
 
     Attributes:

@@ -9,8 +9,9 @@ that does not extend the text replaces it, instead of being ignored.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Generic, TypeVar
+
+import msgspec
 
 from ..operations import Inbound
 from . import headers as h
@@ -22,8 +23,7 @@ __all__ = ["Decoded", "Decoder"]
 C = TypeVar("C")
 
 
-@dataclass(frozen=True, slots=True)
-class Decoded(Generic[C]):
+class Decoded(msgspec.Struct, Generic[C], frozen=True):
     """What one delivery added.
 
     Attributes:

@@ -10,47 +10,45 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
+import msgspec
+
 __all__ = ["Close", "Grow", "InputWords", "Open", "Payload", "PayloadCodec", "StreamView", "Whole"]
 
 JSON: TypeAlias = Any  # any JSON value
 C = TypeVar("C")
 
 
-@dataclass(frozen=True, slots=True)
-class Open:
+class Open(msgspec.Struct, frozen=True):
     """A streamed message begins."""
 
     stream_id: str
     codec: dict[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Grow:
+class Grow(msgspec.Struct, frozen=True):
     """More text for an open stream."""
 
     stream_id: str
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Close:
+class Close(msgspec.Struct, frozen=True):
     """A stream is complete.
 
     Attributes:
         overlay: Codec headers that replace those of the open.
         text_if_empty: What to stream after all, if nothing was.
-        otherwise: What to send instead if no such stream is open.
+        otherwise: Payloads to send instead if no such stream is open.
     """
 
     stream_id: str
     overlay: dict[str, str]
     text_if_empty: str = ""
-    otherwise: Sequence[Payload] = ()
+    otherwise: Sequence[Any] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Whole:
-    """A discrete message; `ends_reply` marks what nothing may follow in one reply."""
+class Whole(msgspec.Struct, frozen=True):
+    """A discrete message."""
 
     codec: dict[str, str]
     data: JSON = ""

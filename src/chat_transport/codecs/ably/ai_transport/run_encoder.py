@@ -211,7 +211,12 @@ class RunEncoder(Generic[C]):
         if self._awaiting is not None:
             self._held.append(lambda: self._encode(chunk))
             return []
-        return self._encode(chunk)
+        if self._message_id is None or (self._implicit_steps and self._step is None):
+            return self._encode(chunk)
+        payloads = self._codec.encode(chunk, self._message_id)
+        if len(payloads) == 1:
+            return self._send(payloads[0])
+        return [operation for payload in payloads for operation in self._send(payload)]
 
     def repair(self, key: str) -> Update | None:
         """Give the one update that makes up for a rejected append; None if `key` is no stream.
@@ -335,10 +340,8 @@ class RunEncoder(Generic[C]):
             self._held.insert(0, lambda: self._encode(chunk))
             return operations
         assert self._message_id is not None
-        operations = []
-        for payload in self._codec.encode(chunk, self._message_id):
-            operations += self._send(payload)
-        return operations
+        payloads = self._codec.encode(chunk, self._message_id)
+        return [operation for payload in payloads for operation in self._send(payload)]
 
     def _send(self, payload: Payload) -> list[Operation]:
         if isinstance(payload, Grow):

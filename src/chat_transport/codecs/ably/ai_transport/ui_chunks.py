@@ -135,7 +135,6 @@ _ROWS: dict[str, _Row] = {
         _Row(c.ToolOutputDenied, (_CALL,)),
     )
 }
-_STREAMS = {"text": _ID, "reasoning": _ID, "tool-input": _CALL}
 _REQUIRED_META = frozenset({"message-metadata"})
 
 
@@ -146,22 +145,8 @@ class UIChunkCodec:
 
     def encode(self, chunk: UIMessageChunk, message_id: str) -> Sequence[Payload]:
         """Say what to send; see `PayloadCodec.encode`."""
-        if isinstance(chunk, c.TextDelta | c.ReasoningDelta):
-            return (Grow(chunk.id, chunk.delta),)
-        if isinstance(chunk, c.ToolInputDelta):
-            return (Grow(chunk.tool_call_id, chunk.input_text_delta),)
-        if isinstance(chunk, c.TextStart | c.ReasoningStart):
-            kind = "text" if isinstance(chunk, c.TextStart) else "reasoning"
-            return (Open(chunk.id, write_fields((_ID, _META), chunk, {h.KIND: kind})),)
-        if isinstance(chunk, c.TextEnd | c.ReasoningEnd):
-            fields = _TEXT_END if isinstance(chunk, c.TextEnd) else (_ID, _META)
-            return (Close(chunk.id, write_fields(fields, chunk, {})),)
-        if isinstance(chunk, c.ToolInputStart):
-            codec = write_fields(_TOOL_INPUT, chunk, {h.KIND: "tool-input"})
-            return (Open(chunk.tool_call_id, codec),)
-        if isinstance(chunk, c.ToolInputAvailable):
-            return (_tool_input(chunk),)
-        return (_whole(chunk, message_id),)
+        encode = _ENCODERS.get(type(chunk))
+        return (_whole(chunk, message_id) if encode is None else encode(chunk),)
 
     def start(self, stream: StreamView) -> Sequence[UIMessageChunk]:
         """Give the chunks of a stream's begin."""
@@ -179,7 +164,7 @@ class UIChunkCodec:
         """Give the chunks of more text."""
         kind = stream.codec.get(h.KIND)
         if kind == "text":
-            return (c.TextDelta(id=_id(stream), delta=text),)
+            return (c.TextDelta(id=stream.codec.get("id", stream.stream_id), delta=text),)
         if kind == "reasoning":
             return (c.ReasoningDelta(id=_id(stream), delta=text),)
         if kind == "tool-input":
@@ -227,6 +212,35 @@ class UIChunkCodec:
 
 def _id(stream: StreamView) -> str:
     return stream.codec.get("id", stream.stream_id)
+
+
+def _text_start(chunk: c.TextStart) -> Payload:
+    return Open(chunk.id, write_fields((_ID, _META), chunk, {h.KIND: "text"}))
+
+
+def _text_delta(chunk: c.TextDelta | c.ReasoningDelta) -> Payload:
+    return Grow(chunk.id, chunk.delta)
+
+
+def _text_end(chunk: c.TextEnd) -> Payload:
+    return Close(chunk.id, write_fields(_TEXT_END, chunk, {}))
+
+
+def _reasoning_start(chunk: c.ReasoningStart) -> Payload:
+    return Open(chunk.id, write_fields((_ID, _META), chunk, {h.KIND: "reasoning"}))
+
+
+def _reasoning_end(chunk: c.ReasoningEnd) -> Payload:
+    return Close(chunk.id, write_fields((_ID, _META), chunk, {}))
+
+
+def _tool_start(chunk: c.ToolInputStart) -> Payload:
+    codec = write_fields(_TOOL_INPUT, chunk, {h.KIND: "tool-input"})
+    return Open(chunk.tool_call_id, codec)
+
+
+def _tool_delta(chunk: c.ToolInputDelta) -> Payload:
+    return Grow(chunk.tool_call_id, chunk.input_text_delta)
 
 
 def _tool_input(chunk: c.ToolInputAvailable) -> Close:
@@ -297,3 +311,17 @@ def _json_or_text(text: str) -> JSON:
         return msgspec.json.decode(text)
     except msgspec.DecodeError:
         return text
+
+
+_ENCODERS: Mapping[type[UIMessageChunk], Callable[[Any], Payload]] = {
+    c.TextStart: _text_start,
+    c.TextDelta: _text_delta,
+    c.TextEnd: _text_end,
+    c.ReasoningStart: _reasoning_start,
+    c.ReasoningDelta: _text_delta,
+    c.ReasoningEnd: _reasoning_end,
+    c.ToolInputStart: _tool_start,
+    c.ToolInputDelta: _tool_delta,
+    c.ToolInputAvailable: _tool_input,
+}
+"""Chunks that are streamed; all others are discrete."""
