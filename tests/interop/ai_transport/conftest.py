@@ -25,6 +25,12 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
+@pytest.fixture
+def ably_key() -> str:
+    """The broker's key."""
+    return KEY
+
+
 class JsPeer:
     """A Node program that answers one JSON line with one JSON line.
 
