@@ -174,7 +174,7 @@ def texts(messages: list[dict[str, Any]]) -> list[str]:
     [("hello", "you said hello"), ("reason", "because"), ("weather", "clear sky")],
 )
 async def test_a_reply(
-    js: Open, agent: AblyAgent, broker: RunningBroker, ably_key: str, prompt: str, reply: str
+    js: Open, agent: AblyAgent, broker: RunningBroker, ably_key: str, *, prompt: str, reply: str
 ) -> None:
     client = await js("client", channel="ai:1", clientId="alice")
     assert await client.call("send", text=prompt) == {"status": "ready"}
