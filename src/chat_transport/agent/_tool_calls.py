@@ -9,7 +9,6 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Callable
-from contextlib import aclosing
 from typing import Any, TypeAlias
 
 import anyio
@@ -18,6 +17,7 @@ from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from ..chunks import ToolOutputAvailable, ToolOutputError, UIMessageChunk
+from ._closing import closing_stream
 from ._tool_schema import explain_invalid
 from .tools import Tool, ToolContext, ToolError, is_streaming
 
@@ -93,13 +93,16 @@ async def _output(
     if _is_async(tool.function):
         result = tool.function(**arguments)
     else:
-        result = await anyio.to_thread.run_sync(lambda: tool(**arguments), abandon_on_cancel=True)
+        # In a tuple: trio refuses a thread that gives an awaitable (trio 0.27, to_thread_run_sync).
+        (result,) = await anyio.to_thread.run_sync(
+            lambda: (tool(**arguments),), abandon_on_cancel=True
+        )
     if inspect.isawaitable(result):
         result = await result
     if not is_streaming(result):
         return _as_json(result, tool)
     output: JSON = None
-    async with aclosing(result) as values:
+    async with closing_stream(result) as values:
         async for value in values:
             output = _as_json(value, tool)
             say(

@@ -5,6 +5,7 @@ Rule: pure; pydantic reads the signature, the docstring gives the words.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import re
 import typing
@@ -61,11 +62,12 @@ def read_signature(function: Callable[..., Any], context_type: type) -> ToolSign
     Raises:
         TypeError: If a parameter has no type, or cannot be given by name.
     """
-    hints = typing.get_type_hints(function, include_extras=True)
+    hints = typing.get_type_hints(_routine(function), include_extras=True)
     described, about = _read_docstring(inspect.getdoc(function) or "")
     context_name: str | None = None
     fields: dict[str, Any] = {}
-    name = str(getattr(function, "__name__", type(function).__name__))
+    named = function.func if isinstance(function, functools.partial) else function
+    name = str(getattr(named, "__name__", type(named).__name__))
     for parameter in inspect.signature(function).parameters.values():
         hint = hints.get(parameter.name)
         if hint is None:
@@ -85,6 +87,13 @@ def read_signature(function: Callable[..., Any], context_type: type) -> ToolSign
             )
     model = create_model(name, __config__=ConfigDict(extra="forbid"), **fields)
     return ToolSignature(model, description=described, context_name=context_name)
+
+
+def _routine(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give what bears the annotations: of a partial its function, of an object its call."""
+    if isinstance(function, functools.partial):
+        return _routine(function.func)
+    return function if inspect.isroutine(function) else type(function).__call__
 
 
 def explain_invalid(error: ValidationError) -> str:

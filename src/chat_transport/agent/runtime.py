@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, nullcontext
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self, TypeAlias
@@ -32,6 +32,7 @@ from ..chunks import (
 from ..errors import TransportClosed
 from ..messages import UIMessage
 from ..reducer import MessageReducer
+from ._closing import closing_stream
 from ._open_parts import OpenParts
 from ._states import Completed, Failed, RunEvent, RunState, Stopped, Waits, step
 from .run import Handler, Run, RunEnd, RunRequest
@@ -229,7 +230,7 @@ class ActiveRun:
             async with open_task_group() as tasks:
                 run = replace(self.run, tasks=tasks, reply_so_far=self._reply_so_far)
                 chunks = self._handler(run)
-                async with _closing(chunks):
+                async with closing_stream(chunks):
                     async for chunk in chunks:
                         self._accept(chunk)
                 tasks.cancel_scope.cancel()
@@ -351,9 +352,3 @@ def _say(error_text: Callable[[Exception], str], error: Exception) -> str:
     except Exception:  # noqa: BLE001  # the application's code must not end other runs
         _log.exception("error_text failed")
         return MASKED_ERROR_TEXT
-
-
-def _closing(chunks: Any) -> AbstractAsyncContextManager[Any]:  # handlers may give any iterator
-    if isinstance(chunks, AsyncGenerator) or hasattr(chunks, "aclose"):
-        return aclosing(chunks)
-    return nullcontext()

@@ -31,6 +31,7 @@ from ..chunks import (
 from ..errors import LocalProtocolError
 from ..messages import DynamicToolPart, ToolPart, UIMessage
 from ..model import ModelAdapter, ModelSettings, ProviderTool
+from ._closing import closing_stream
 from ._loop_state import LoopState
 from ._tool_calls import ErrorText, mask_tool_error, needs_approval, run_call
 from .approvals import ApprovalSigner
@@ -146,7 +147,7 @@ class ToolLoop:
     ) -> AsyncGenerator[UIMessageChunk, None]:
         state.begin_step()
         stream = self.model.stream(messages, tools=self._specs, settings=self._settings)
-        async with aclosing(stream) as chunks:  # type: ignore[type-var]  # adapters give generators
+        async with closing_stream(stream) as chunks:
             async for chunk in chunks:
                 if isinstance(chunk, Finish):
                     state.note(chunk)
