@@ -47,12 +47,12 @@ class Peer:
         return self.acked(15, channel, messages=list(messages))["res"][0]["serials"]
 
     def attach(self, channel: str, **fields: Any) -> dict[str, Any]:
-        """Attach and give ATTACHED."""
+        """Attach and give ATTACHED; `early` is what follows it at once."""
+        self.frames()
         self.send(10, channel=channel, **fields)
-        waiting = self.frames()
-        assert waiting[0]["action"] == 11, waiting[0]
-        self.early = waiting[1:]
-        return waiting[0]
+        attached, *self.early = self.frames()
+        assert attached["action"] == 11, attached
+        return attached
 
     @property
     def is_closed(self) -> bool:

@@ -72,7 +72,18 @@ def test_bad_base64_is_refused():
 
 @pytest.mark.parametrize(
     "payload",
-    ["", "{", "[]", "null", '{"action":"x"}', '{"messages":[]}', "[" * 5000, b"", b"\xc1", b"\x92\x01"],
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        '{"action":"x"}',
+        '{"messages":[]}',
+        "[" * 5000,
+        b"",
+        b"\xc1",
+        b"\x92\x01",
+    ],
 )
 def test_malformed_frames_are_refused(payload):
     with pytest.raises(Refusal) as caught:

@@ -79,7 +79,11 @@ def test_a_granted_token_gives_the_identity_asked_for():
     assert (details.issued, details.expires) == (NOW, NOW + 3_600_000)
     assert details.capability == '{"a":["publish"]}'
     identity = identity_of_token(details.token, KEY, None, NOW)
-    assert (identity.client_id, identity.is_token, identity.expires_ms) == ("c", True, NOW + 3_600_000)
+    assert (identity.client_id, identity.is_token, identity.expires_ms) == (
+        "c",
+        True,
+        NOW + 3_600_000,
+    )
     assert identity.capability.text == '{"a":["publish"]}'
 
 
@@ -98,7 +102,13 @@ def test_an_expired_token_says_so():
 
 @pytest.mark.parametrize(
     "claims",
-    [{"exp": "soon"}, {"exp": True}, {"iat": None}, {"x-ably-capability": {}}, {"x-ably-clientId": 1}],
+    [
+        {"exp": "soon"},
+        {"exp": True},
+        {"iat": None},
+        {"x-ably-capability": {}},
+        {"x-ably-clientId": 1},
+    ],
 )
 def test_malformed_claims_are_refused(claims):
     refused(40144, lambda: identity_of_token(token(**claims), KEY, None, NOW))

@@ -16,7 +16,7 @@ import msgspec
 from chat_transport.broker.frames import Annotation
 from chat_transport.broker.refusal import Refusal
 
-__all__ = ["ANNOTATION_CREATE", "ANNOTATION_DELETE", "AnnotationSet", "summary_method"]
+__all__ = ["ANNOTATION_CREATE", "ANNOTATION_DELETE", "AnnotationSet", "check_annotation"]
 
 ANNOTATION_CREATE = 0
 ANNOTATION_DELETE = 1
@@ -93,6 +93,17 @@ def summary_method(annotation_type: str | None) -> str | None:
     return method
 
 
+def check_annotation(annotation: Annotation) -> None:
+    """Raise unless an annotation has what the method of its type needs (40000, 40012)."""
+    method = summary_method(annotation.type)
+    if method in {"distinct.v1", "unique.v1", "multiple.v1"} and not annotation.name:
+        raise Refusal(40000, 400, f"an annotation of type {annotation.type!r} needs a name")
+    if method in {"flag.v1", "distinct.v1", "unique.v1"} and not annotation.client_id:
+        raise Refusal(
+            40012, 400, f"an annotation of type {annotation.type!r} needs an identified client"
+        )
+
+
 class AnnotationSet:
     """The annotations of one message that stand, by type."""
 
@@ -102,22 +113,13 @@ class AnnotationSet:
         self._unnamed: dict[str, int] = {}
 
     def add(self, annotation: Annotation) -> None:
-        """Take an annotation, or take one back.
-
-        Raises:
-            Refusal: If the method needs a name or a client and there is none (40000, 40012).
-        """
+        """Take an annotation that was checked, or take one back."""
         kind = annotation.type or ""
         method = summary_method(kind)
-        if method is None:
-            self.kept.append(annotation)
-            return
         client, name = annotation.client_id or "", annotation.name or ""
-        if method in {"distinct.v1", "unique.v1", "multiple.v1"} and not name:
-            raise Refusal(40000, 400, f"an annotation of type {kind!r} needs a name")
-        if method in {"flag.v1", "distinct.v1", "unique.v1"} and not client:
-            raise Refusal(40012, 400, f"an annotation of type {kind!r} needs an identified client")
         self.kept.append(annotation)
+        if method is None:
+            return
         if method == "total.v1":
             step = -1 if annotation.action == ANNOTATION_DELETE else 1
             self._unnamed[kind] = max(0, self._unnamed.get(kind, 0) + step)

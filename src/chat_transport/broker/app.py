@@ -6,6 +6,7 @@ Source: Ably docs, platform account app; test bodies of ably-common `test-app-se
 from __future__ import annotations
 
 import hashlib
+from collections import OrderedDict
 from collections.abc import Iterable
 
 from chat_transport.broker.channel import Channel, check_channel_name
@@ -17,6 +18,8 @@ from chat_transport.broker.store import Store
 from chat_transport.broker.tokens import ApiKey
 
 __all__ = ["App"]
+
+REMEMBERED_HEADS = 10_000
 
 
 class App:
@@ -46,6 +49,8 @@ class App:
         self._store = store
         self._horizon = clock.next()
         """Nothing was logged after this on channels that are not here."""
+        self._heads: OrderedDict[str, str] = OrderedDict()
+        """Where forgotten channels ended: for these, more exact than the horizon."""
         if store is not None:
             self._horizon = store.mark(f"horizon {app_id}", self._horizon)
             for name in store.channels(app_id):
@@ -85,7 +90,7 @@ class App:
                 clock=self.clock,
                 limits=self.limits,
                 faults=self.faults,
-                horizon=self._horizon,
+                horizon=self._heads.pop(name, self._horizon),
                 journal=self._store.journal(self.id, name) if self._store else None,
             )
         return channel
@@ -96,6 +101,13 @@ class App:
             channel.log.expire(now_ms)
             if channel.is_idle and channel.idle_since(now_ms) > self.limits.idle_channel_ms:
                 del self.channels[name]
-                self._horizon = max(self._horizon, channel.log.head)
-                if self._store is not None:
-                    self._store.forget(self.id, name, self._horizon)
+                self._forget(name, channel.log.head)
+
+    def _forget(self, name: str, head: str) -> None:
+        """Remember where an empty channel ended; of many, only the newest end of all."""
+        self._heads[name] = head
+        if len(self._heads) > REMEMBERED_HEADS:
+            _, oldest = self._heads.popitem(last=False)
+            self._horizon = max(self._horizon, oldest)
+        if self._store is not None:
+            self._store.forget(self.id, name, head)

@@ -15,10 +15,26 @@ from chat_transport.broker.refusal import Refusal
 __all__ = ["ALL", "Capability", "covers", "pattern_matches"]
 
 OPERATIONS = frozenset(
-    "* publish subscribe presence history stats channel-metadata push-subscribe push-admin"
-    " privileged-headers annotation-publish annotation-subscribe message-update-own"
-    " message-update-any message-delete-own message-delete-any object-subscribe"
-    " object-publish".split()
+    [
+        "*",
+        "publish",
+        "subscribe",
+        "presence",
+        "history",
+        "stats",
+        "channel-metadata",
+        "push-subscribe",
+        "push-admin",
+        "privileged-headers",
+        "annotation-publish",
+        "annotation-subscribe",
+        "message-update-own",
+        "message-update-any",
+        "message-delete-own",
+        "message-delete-any",
+        "object-subscribe",
+        "object-publish",
+    ]
 )
 PREFIX = re.compile(r"^\[[^\]]*\]")
 

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import msgspec
 
-from chat_transport.broker.annotations import summary_method
+from chat_transport.broker.annotations import check_annotation
 from chat_transport.broker.faults import Faults
 from chat_transport.broker.frames import (
     Action,
@@ -186,10 +186,15 @@ class Channel:
         """
         self._require_mutable()
         author.identity.capability.require(self.name, "annotation-publish")
-        annotations = [from_wire(item) for item in annotations]
+        annotations = [
+            msgspec.structs.replace(
+                from_wire(item), client_id=author.identity.client_id_for(item.client_id)
+            )
+            for item in annotations
+        ]
         check_size(annotations, self.limits)
         for item in annotations:
-            summary_method(item.type)
+            check_annotation(item)
             if item.message_serial not in self.log.records:
                 raise Refusal(40400, 404, f"message not found; serial {item.message_serial!r}")
         serials: list[str | None] = []
@@ -200,7 +205,6 @@ class Channel:
                 item,
                 id=item.id or f"{author.id}:{index}",
                 action=item.action or 0,
-                client_id=author.identity.client_id_for(item.client_id),
                 connection_id=author.connection_id,
                 serial=f"{serial}:000",
                 timestamp=serial_ms(serial),

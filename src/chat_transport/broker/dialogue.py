@@ -21,7 +21,7 @@ from chat_transport.broker.frames import (
     decode_frame,
     salvage,
 )
-from chat_transport.broker.publishing import Author
+from chat_transport.broker.publishing import FORCED_NACK, Author
 from chat_transport.broker.refusal import Refusal
 
 if TYPE_CHECKING:
@@ -59,16 +59,23 @@ def hear(session: Session, payload: str | bytes) -> None:
     try:
         handler(session, frame)
     except Refusal as refusal:
-        if frame.channel is None:
-            session.refuse(refusal)
-        else:
-            session.fail_channel(frame.channel, refusal)
+        _answer_refused(session, frame.action, frame.channel, frame.msg_serial, refusal)
 
 
 def _answer_malformed(session: Session, payload: str | bytes, refusal: Refusal) -> None:
     """Answer what can be named: NACK a publish, fail a channel, or fail the connection."""
-    action, channel, serial = salvage(payload)
-    if action in ACKED and serial is not None:
+    _answer_refused(session, *salvage(payload), refusal)
+
+
+def _answer_refused(
+    session: Session,
+    action: int | None,
+    channel: str | None,
+    serial: int | None,
+    refusal: Refusal,
+) -> None:
+    if action in ACKED and serial is not None and serial >= 0:
+        session.connection.rollup.flush()
         session.send(Frame(Action.NACK, msg_serial=serial, count=1, error=refusal.words))
     elif channel is not None:
         session.fail_channel(channel, refusal)
@@ -118,7 +125,9 @@ def attach(session: Session, frame: Frame) -> None:
         raise Refusal(90010, 400, f"Maximum number of channels per connection ({limit}) exceeded")
     attachment = Attachment(session, channel, name, session.broker.faults)
     attachment.configure(flags, params, capability)
+    session.outbox.is_replaying = True
     attachment.start(frame.channel_serial, is_resume=bool(flags & Flag.ATTACH_RESUME))
+    session.outbox.is_replaying = False
     session.attachments[name] = attachment
     channel.subscribers[attachment] = None
 
@@ -147,6 +156,8 @@ def message(session: Session, frame: Frame) -> None:
         _check_mode(session, name, Flag.PUBLISH)
         connection.rollup.flush(channel.name)
         messages = frame.messages or []
+        if "_forceNack" in (frame.params or {}):
+            raise FORCED_NACK
         connection.check_rate(len(messages))
         return channel.publish(author, messages)
 
@@ -240,11 +251,9 @@ def auth(session: Session, frame: Frame) -> None:
             session.refuse(refusal)
 
 
-def objects(session: Session, frame: Frame) -> None:
+def objects(_: Session, __: Frame) -> None:
     """OBJECT: there are none here."""
-    if frame.msg_serial is not None:
-        refusal = Refusal(40000, 400, "this broker has no LiveObjects")
-        session.send(Frame(Action.NACK, msg_serial=frame.msg_serial, count=1, error=refusal.words))
+    raise Refusal(40000, 400, "this broker has no LiveObjects")
 
 
 HANDLERS: dict[int, Callable[[Session, Frame], None]] = {

@@ -31,6 +31,7 @@ __all__ = [
     "decode_body",
     "decode_frame",
     "encode_body",
+    "encode_content",
     "encode_frame",
     "from_wire",
     "json_text",
@@ -246,6 +247,19 @@ def encode_frame(frame: Frame, *, binary: bool) -> str | bytes:
         if items and any(isinstance(item.data, bytes) for item in items):
             frame = msgspec.structs.replace(frame, **{name: [to_json_form(item) for item in items]})
     return _json_encoder.encode(frame).decode()
+
+
+def encode_content(frame: Frame) -> bytes:
+    """Give what makes two operations the same: action, channel and items.
+
+    Raises:
+        Refusal: If it holds what cannot be encoded again, such as a number of 70 bits (40000).
+    """
+    content = (frame.action, frame.channel, frame.messages, frame.presence, frame.annotations)
+    try:
+        return _msgpack_encoder.encode(content)
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise Refusal(40000, 400, f"content cannot be encoded: {error}") from error
 
 
 def decode_body(body: bytes, kind: type[T], *, binary: bool) -> T:

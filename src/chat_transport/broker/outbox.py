@@ -19,7 +19,8 @@ class Outbox:
         """Set once: send what is left, then close with this code."""
         self.held = False
         """Whether a fault switch keeps everything back."""
-        self.sent_frames = 0
+        self.is_replaying = False
+        """Whether what comes is a backlog: it does not count, or a long one could never be healed."""
         self._limit = limit_bytes
         self._on_ready = on_ready
         self._frames: list[str | bytes] = []
@@ -30,7 +31,8 @@ class Outbox:
         if self.close_code is not None:
             return
         self._frames.append(payload)
-        self._bytes += len(payload)
+        if not self.is_replaying:
+            self._bytes += len(payload)
         if self._bytes > self._limit:
             self.cut()
         elif len(self._frames) == 1 and not self.held:
@@ -41,7 +43,6 @@ class Outbox:
         if self.held or not self._frames:
             return []
         frames, self._frames, self._bytes = self._frames, [], 0
-        self.sent_frames += len(frames)
         return frames
 
     def release(self) -> None:

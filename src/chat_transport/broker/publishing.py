@@ -20,6 +20,7 @@ from chat_transport.broker.serials import serial_ms
 from chat_transport.broker.settings import Limits
 
 __all__ = [
+    "FORCED_NACK",
     "Author",
     "check_append",
     "check_ids",
@@ -34,6 +35,10 @@ RIGHTS = {
     MessageAction.APPEND: "message-update",
     MessageAction.DELETE: "message-delete",
 }
+
+
+FORCED_NACK = Refusal(40099, 400, "Force nack param passed")
+"""What the cloud answers to the publish param `_forceNack`: a hook for tests of clients."""
 
 
 class Author(msgspec.Struct, frozen=True):

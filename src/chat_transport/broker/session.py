@@ -77,9 +77,11 @@ class Session:
         self._beat()
 
     def refuse(self, refusal: Refusal) -> None:
-        """Fail the connection: ERROR, then close."""
+        """Fail the connection: ERROR, then close. It cannot be resumed."""
         self.send(Frame(Action.ERROR, error=refusal.words))
         self.outbox.close(1000)
+        if self._connection is not None:
+            self.broker.end(self._connection)
 
     def after(self, delay_ms: int, call: Callable[[], None]) -> Timer:
         """Call back later; what it sends is dropped if the socket has gone by then."""
@@ -93,7 +95,16 @@ class Session:
         """Queue an encoded frame."""
         if self._caused is not None:
             self._caused.append(payload)
-            return
+        else:
+            self._put(payload)
+
+    def _note(self, payload: str | bytes, *, is_out: bool) -> None:
+        if self.broker.traffic is not None:
+            name = self._connection.id if self._connection else "refused"
+            self.broker.traffic.note(self.broker.now_ms(), name, payload, is_out=is_out)
+
+    def _put(self, payload: str | bytes) -> None:
+        self._note(payload, is_out=True)
         delay = self.broker.faults.settings.delay_ms
         self._last_sent_ms = self.broker.now_ms()
         if delay:
@@ -104,6 +115,7 @@ class Session:
     def receive(self, payload: str | bytes) -> None:
         """Take one WebSocket message."""
         if self._connection is not None and self.outbox.close_code is None:
+            self._note(payload, is_out=False)
             hear(self, payload)
 
     def perform(self, frame: Frame, act: Callable[[Author], list[str | None]]) -> None:
@@ -149,10 +161,11 @@ class Session:
             answer(None, refusal)
 
     def acknowledge(self, answer: Frame) -> None:
-        """Send an ACK or NACK."""
-        self.send(answer)
+        """Send an ACK or NACK, before what the operation under way causes."""
+        payload = encode_frame(answer, binary=self.binary)
+        self._put(payload)
         if self.broker.faults.settings.double_acks:
-            self.send(answer)
+            self._put(payload)
 
     def lost(self) -> None:
         """The socket is gone; the connection waits for another."""
@@ -173,6 +186,7 @@ class Session:
     def _greet(self, error: ErrorWords | None = None) -> None:
         connection, limits = self.connection, self.broker.limits
         identity = connection.identity
+        key = self.broker.connection_key(connection)
         shown = identity.client_id
         if not identity.is_token and shown == "*":
             shown = None
@@ -180,11 +194,11 @@ class Session:
             Frame(
                 Action.CONNECTED,
                 connection_id=connection.id,
-                connection_key=self.broker.connection_key(connection),
+                connection_key=key,
                 timestamp=self.broker.now_ms(),
                 connection_details=ConnectionDetails(
                     client_id=shown,
-                    connection_key=self.broker.connection_key(connection),
+                    connection_key=key,
                     max_message_size=limits.max_message_size,
                     max_frame_size=limits.max_frame_size,
                     max_inbound_rate=1000,

@@ -32,7 +32,7 @@ def _sections(token: str) -> tuple[dict[str, Any], dict[str, Any], bytes]:
     """Give header, claims and signature, unverified."""
     parts = token.split(".")
     if len(parts) != 3:
-        raise Refusal(40144, 401, f"invalid JWT: {len(parts)} parts instead of 3")
+        raise Refusal(40101, 401, "Not authorized: invalid token; it is no JWT")
     try:
         header = msgspec.json.decode(_unpack(parts[0]), type=dict[str, Any])
         claims = msgspec.json.decode(_unpack(parts[1]), type=dict[str, Any])
@@ -53,7 +53,7 @@ def jwt_key_name(token: str) -> str:
     """Give the key name that a token says it was signed with.
 
     Raises:
-        Refusal: If it is no JWT, or its header names no key (40144).
+        Refusal: If it is nothing like a JWT (40101), or one that names no key (40144).
     """
     header, _, _ = _sections(token)
     name = header.get("kid")

@@ -79,11 +79,13 @@ class Store:
         """Give the part of one channel."""
         return ChannelJournal(self._sql, app_id, channel)
 
-    def forget(self, app_id: str, channel: str, horizon: str) -> None:
-        """Forget an empty channel; `horizon` is the newest that such a channel had."""
+    def forget(self, app_id: str, channel: str, head: str) -> None:
+        """Forget an empty channel; the file's horizon moves to its end."""
         self._sql.execute("DELETE FROM floors WHERE app = ? AND channel = ?", (app_id, channel))
         self._sql.execute(
-            "INSERT OR REPLACE INTO marks VALUES (?, ?)", (f"horizon {app_id}", horizon)
+            "INSERT INTO marks VALUES (?, ?) ON CONFLICT (name) DO UPDATE"
+            " SET value = max(value, excluded.value)",
+            (f"horizon {app_id}", head),
         )
 
     def newest_serial(self) -> str | None:

@@ -22,9 +22,17 @@ def run_check(check: Check, path: Path) -> int:
     if not path.exists():
         raise CommandFailed(f"unable to check {str(path)!r}; no such file or folder")
     try:
-        passed, failed = check(path, lambda line: print(line, flush=True))
+        lines: list[str] = []
+
+        def show(line: str) -> None:
+            lines.append(line)
+            if len(lines) > 1:
+                print(lines[-2], flush=True)
+
+        passed, failed = check(path, show)
     except (OSError, ValueError) as error:
         raise CommandFailed(f"unable to check {str(path)!r}; {error}") from error
     if passed + failed == 0:
         raise CommandFailed(f"unable to check {str(path)!r}; there is nothing to check in it")
+    print(lines[-1])
     return EXIT_FAILED_CHECKS if failed else 0

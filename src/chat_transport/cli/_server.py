@@ -19,9 +19,8 @@ from ..broker.serving import serve_broker
 from ..broker.settings import OPEN
 from ..errors import ChatTransportError, LocalProtocolError
 from ..model import ModelAdapter
-from ..transports.ably.agent import AblyAgent
+from ..transports import ably as ably_transport
 from ..transports.ably.auth import CLIENT_OPERATIONS, AblyKey, Grant, TokenAsked, TokenEndpoint
-from ..transports.ably.supervisor import AblyConnection
 from ..transports.http.app import create_app
 from ..transports.http.chat_store import MemoryChatStore
 from ..transports.http.settings import Invocation
@@ -99,9 +98,7 @@ async def embedded_broker(
             broker.close()
 
 
-async def serve(
-    settings: ServeSettings, ably: AblySettings | None, stopping: anyio.Event
-) -> None:
+async def serve(settings: ServeSettings, ably: AblySettings | None, stopping: anyio.Event) -> None:
     """Serve until `stopping`, then end the runs and close.
 
     Raises:
@@ -124,14 +121,15 @@ async def serve(
 @asynccontextmanager
 async def _ably_agent(
     agent: Agent, ably: AblySettings | None
-) -> AsyncGenerator[AblyAgent | None, None]:
+) -> AsyncGenerator[ably_transport.AblyAgent | None, None]:
     if ably is None:
         yield None
         return
-    connection = AblyConnection(
+    # The package loads its names when they are used: a server without Ably starts a second sooner.
+    connection = ably_transport.AblyConnection(
         key=ably.key, client_id=AGENT_ID, endpoint=ably.endpoint, tls=ably.tls
     )
-    served = AblyAgent(agent, connection, channels=ably.channels)
+    served = ably_transport.AblyAgent(agent, connection, channels=ably.channels)
     try:
         await served.__aenter__()
     except ChatTransportError as error:
@@ -143,7 +141,10 @@ async def _ably_agent(
 
 
 def _application(
-    settings: ServeSettings, ably: AblySettings | None, agent: Agent, ably_agent: AblyAgent | None
+    settings: ServeSettings,
+    ably: AblySettings | None,
+    agent: Agent,
+    ably_agent: ably_transport.AblyAgent | None,
 ) -> InvokeAlias:
     async def on_invocation(invocation: Invocation) -> Mapping[str, Any] | None:
         assert ably_agent is not None
@@ -154,6 +155,7 @@ def _application(
         page=find_page(settings.web),
         ably=ably.address if ably is not None else None,
         token_endpoint=_token_endpoint(ably) if ably is not None else None,
+        attend=ably_agent.attend if ably_agent is not None else None,
         settings={"model": settings.model_name},
     )
     store = MemoryChatStore() if settings.data is None else SqliteChatStore(str(settings.data))
@@ -175,7 +177,7 @@ def _token_endpoint(ably: AblySettings) -> TokenEndpoint:
             return None
         return Grant(
             client_id=asked.client_id,
-            capability={name: CLIENT_OPERATIONS for name in ably.channels},
+            capability=dict.fromkeys(ably.channels, CLIENT_OPERATIONS),
         )
 
     return TokenEndpoint(ably.key, grant)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import signal
 import socket
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
@@ -54,7 +54,7 @@ class _Server(uvicorn.Server):
         self.decided = anyio.Event()
 
     @contextmanager
-    def capture_signals(self) -> Iterator[None]:
+    def capture_signals(self) -> Generator[None, None, None]:
         """Leave signals alone."""
         yield
 
@@ -101,15 +101,15 @@ async def run_until_signal(serve: Callable[[anyio.Event], Awaitable[None]]) -> N
     """Run `serve` with an event that SIGINT or SIGTERM sets; a second signal cancels it."""
     stopping = anyio.Event()
 
-    async def watch(scope: anyio.CancelScope, *, task_status: TaskStatus[None]) -> None:
+    async def watch(*, task_status: TaskStatus[None]) -> None:
         with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
             task_status.started()
             async for _ in signals:
                 if stopping.is_set():
-                    scope.cancel()
+                    tasks.cancel_scope.cancel()
                 stopping.set()
 
     async with open_task_group() as tasks:
-        await tasks.start(lambda task_status: watch(tasks.cancel_scope, task_status=task_status))
+        await tasks.start(watch)
         await serve(stopping)
         tasks.cancel_scope.cancel()

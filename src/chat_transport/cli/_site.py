@@ -5,7 +5,7 @@ Rule: nothing of the page is compiled in; it learns from `config.json` where Abl
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -17,6 +17,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from ..errors import RequestRejected
 from ._failure import CommandFailed
 
 __all__ = ["AblyAddress", "InvokeAlias", "find_page", "make_site"]
@@ -77,6 +78,7 @@ def make_site(
     page: Path | None,
     ably: AblyAddress | None,
     token_endpoint: ASGIApp | None,
+    attend: Callable[[str], Awaitable[object]] | None,
     settings: Mapping[str, JSON],
 ) -> Starlette:
     """Give the application for every path that is not a chat endpoint."""
@@ -89,9 +91,21 @@ def make_site(
     async def no_page(_: Request) -> Response:
         return PlainTextResponse(NO_PAGE)
 
+    async def session(request: Request) -> Response:
+        # A page that opens a chat asks for the agent's presence before the first input.
+        assert attend is not None
+        name = request.query_params.get("sessionName", "")
+        try:
+            await attend(name)
+        except RequestRejected as error:
+            return PlainTextResponse(str(error), status_code=error.status or 400)
+        return Response(status_code=204)
+
     routes: list[BaseRoute] = [Route("/config.json", config)]
     if token_endpoint is not None:
-        routes.append(Mount("/api/auth/token", token_endpoint))
+        routes.append(Route("/api/auth/token", token_endpoint))
+    if attend is not None:
+        routes.append(Route("/api/session", session, methods=["POST"]))
     if page is not None:
         routes.append(Mount("/", StaticFiles(directory=page, html=True)))
     else:
@@ -102,7 +116,9 @@ def make_site(
 class InvokeAlias:
     """Ably's JavaScript SDK posts to `/api/invoke`; the chat application takes that at its path."""
 
-    def __init__(self, app: ASGIApp, *, alias: str = "/api/invoke", path: str = "/api/chat") -> None:
+    def __init__(
+        self, app: ASGIApp, *, alias: str = "/api/invoke", path: str = "/api/chat"
+    ) -> None:
         self._app = app
         self._alias = alias
         self._path = path

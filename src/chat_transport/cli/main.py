@@ -6,21 +6,22 @@ sentence and exit code 2, and ends cleanly on SIGINT and SIGTERM.
 
 from __future__ import annotations
 
+import getpass
 import os
 import secrets
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import anyio
-import click
 import typer
 
 from ..broker.command import parse_namespace
+from ..errors import LocalProtocolError
 from ..testing.traces import run_traces
 from ..testing.vectors import run_vectors
-from . import _broker, _check, _server
+from . import _broker, _check, _server, _targets, _terminal
 from ._failure import EXIT_REFUSED, CommandFailed
 from ._models import find_model
 from ._serving import run_until_signal
@@ -29,15 +30,15 @@ __all__ = ["app", "run"]
 
 app = typer.Typer(
     add_completion=False,
-    no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     help="Chat over HTTP and Ably, from one command.",
 )
-check = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="Compare recorded behaviour with ours."
-)
+check = typer.Typer(rich_markup_mode=None, help="Compare recorded behaviour with ours.")
 app.add_typer(check, name="check")
+
+_BadArguments = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[2])  # its parent
+"""click's `ClickException`, wherever typer has it: inside since 0.20, from click before."""
 
 Port = Annotated[int, typer.Option(help="Where to listen; 0 lets the system choose.")]
 Host = Annotated[str, typer.Option(help="Which address to listen on.")]
@@ -70,7 +71,7 @@ def demo(
 
 
 @app.command()
-def serve(
+def serve(  # noqa: PLR0917  # typer reads a signature
     port: Port = 8000,
     host: Host = "127.0.0.1",
     model: Annotated[str, typer.Option(help="demo, openai:NAME or openai-chat:NAME.")] = "demo",
@@ -81,7 +82,9 @@ def serve(
     ably_endpoint: Annotated[
         str | None, typer.Option(metavar="HOST:PORT", help="Another broker than Ably's cloud.")
     ] = None,
-    tls: Annotated[bool, typer.Option("--tls/--no-tls", help="Whether that broker has TLS.")] = True,
+    tls: Annotated[
+        bool, typer.Option("--tls/--no-tls", help="Whether that broker has TLS.")
+    ] = True,
     channels: Annotated[
         list[str] | None, typer.Option(help="Channels to answer on; repeat. [default: ai:*]")
     ] = None,
@@ -102,7 +105,11 @@ def serve(
         )
     elif ably_endpoint is not None or channels or not tls:
         raise CommandFailed("unable to use Ably without a key; give --ably-key or ABLY_API_KEY")
-    anyio.run(run_until_signal, lambda stopping: _server.serve(settings, ably, stopping))
+
+    async def serve_it(stopping: anyio.Event) -> None:
+        await _server.serve(settings, ably, stopping)
+
+    anyio.run(run_until_signal, serve_it)
 
 
 @app.command()
@@ -123,12 +130,57 @@ def broker(
     keys = key or ["app.key:secret"]
     for text in keys:
         _server.read_key(text)
-    anyio.run(
-        run_until_signal,
-        lambda stopping: _broker.serve(
-            keys, namespaces, host=host, port=port, data=data, stopping=stopping
-        ),
-    )
+
+    async def serve_it(stopping: anyio.Event) -> None:
+        await _broker.serve(keys, namespaces, host=host, port=port, data=data, stopping=stopping)
+
+    anyio.run(run_until_signal, serve_it)
+
+
+@app.command()
+def chat(  # noqa: PLR0917  # typer reads a signature
+    target: Annotated[str, typer.Argument(help="http://HOST:PORT or ably:CHANNEL")],
+    chat_id: Annotated[str, typer.Option("--id", help="Which chat, over HTTP.")] = "terminal",
+    client_id: Annotated[
+        str | None, typer.Option(help="Who you are, over Ably. [default: your user name]")
+    ] = None,
+    ably_key: Annotated[
+        str | None, typer.Option(envvar="ABLY_API_KEY", help="appId.keyId:secret")
+    ] = None,
+    ably_endpoint: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Another broker than Ably's cloud.")
+    ] = None,
+    tls: Annotated[
+        bool, typer.Option("--tls/--no-tls", help="Whether that broker has TLS.")
+    ] = True,
+    server: Annotated[
+        str | None,
+        typer.Option(help="A `serve` or `demo` that gives tokens and wakes its agent on Ably."),
+    ] = None,
+    invoke: Annotated[
+        str | None, typer.Option(help="Where to POST to wake an agent that does not listen.")
+    ] = None,
+) -> None:
+    """Chat in the terminal. Ctrl-C stops the reply, a second one leaves."""
+    if target.startswith("ably:"):
+        channel = target.removeprefix("ably:")
+        transport = _targets.AblyTarget(
+            channel=channel,
+            client_id=client_id or getpass.getuser(),
+            key=ably_key if server is None else None,
+            endpoint=ably_endpoint,
+            tls=tls,
+            server=server,
+            invoke=invoke,
+        ).transport()
+        chat_id, address = channel, target
+    else:
+        transport, address = _targets.http_target(target)
+
+    async def talk() -> None:
+        await _terminal.chat_in_terminal(transport, chat_id=chat_id, address=address)
+
+    anyio.run(talk)
 
 
 @check.command()
@@ -152,14 +204,11 @@ def _exit_code(arguments: Sequence[str]) -> int:
     command = typer.main.get_command(app)
     try:
         code = command.main(list(arguments), prog_name="chat-transport", standalone_mode=False)
-    except click.exceptions.NoArgsIsHelpError as error:
-        print(error.format_message(), file=sys.stderr)
-        return EXIT_REFUSED
-    except click.ClickException as error:
-        return _refuse(error.format_message())
-    except CommandFailed as error:
+    except _BadArguments as error:
+        return _refuse(f"{error.format_message().rstrip('.')}; see --help")
+    except (CommandFailed, LocalProtocolError) as error:
         return _refuse(str(error))
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         return 0
     return code if isinstance(code, int) else 0
 

@@ -21,13 +21,14 @@ from ..messages import UIMessage
 __all__ = [
     "ChatRequest",
     "Credentials",
+    "HttpRequest",
     "PreparedRequest",
     "RequestDraft",
     "RequestLimits",
     "build_reconnect",
     "build_send",
-    "HttpRequest",
     "chat_url",
+    "check_limits",
     "dump_json",
     "load_object",
     "merge_headers",
@@ -229,7 +230,8 @@ def parse_chat_request(fields: Mapping[str, JSON], limits: RequestLimits) -> Cha
     message_id = fields.get("messageId")
     if message_id is not None and not isinstance(message_id, str):
         raise _bad("messageId", "must be a string", message_id)
-    messages = _messages(fields, limits)
+    raw = check_limits(fields, limits)
+    messages = [_message(item, f"messages[{index}]") for index, item in enumerate(raw)]
     if not messages and trigger == "submit-message":
         raise _bad("messages", "must not be empty")
     return ChatRequest(
@@ -256,29 +258,37 @@ def load_object(body: bytes) -> dict[str, JSON]:
     return value
 
 
-def _messages(fields: Mapping[str, JSON], limits: RequestLimits) -> list[UIMessage]:
+def check_limits(fields: Mapping[str, JSON], limits: RequestLimits) -> list[JSON]:
+    """Give the raw messages of a request, their number and sizes checked, not yet their shape.
+
+    Raises:
+        RemoteProtocolError: With a sentence that says which is too large.
+    """
     raw = fields.get("messages", [fields["message"]] if "message" in fields else None)
     if not isinstance(raw, list):
         raise _bad("messages", "must be a list of messages", raw)
     if limits.messages is not None and len(raw) > limits.messages:
         raise _bad("messages", f"has {len(raw)} entries; {limits.messages} are allowed")
-    return [_message(item, f"messages[{index}]", limits) for index, item in enumerate(raw)]
+    for index, item in enumerate(raw):
+        where = f"messages[{index}]"
+        parts = item.get("parts") if isinstance(item, dict) else None
+        if not isinstance(parts, list):
+            raise _bad(where, "must be an object with a list `parts`", item)
+        if limits.parts is not None and len(parts) > limits.parts:
+            raise _bad(f"{where}.parts", f"has {len(parts)} entries; {limits.parts} are allowed")
+        if limits.part_bytes is not None:
+            _check_parts(parts, where, limits.part_bytes)
+    return raw
 
 
-def _message(item: JSON, where: str, limits: RequestLimits) -> UIMessage:
-    parts = item.get("parts") if isinstance(item, dict) else None
-    if not isinstance(parts, list):
-        raise _bad(where, "must be an object with a list `parts`", item)
-    if limits.parts is not None and len(parts) > limits.parts:
-        raise _bad(f"{where}.parts", f"has {len(parts)} entries; {limits.parts} are allowed")
-    if limits.part_bytes is not None:
-        for index, part in enumerate(parts):
-            size = len(dumps(part))
-            if size > limits.part_bytes:
-                raise _bad(
-                    f"{where}.parts[{index}]",
-                    f"takes {size} bytes; {limits.part_bytes} are allowed",
-                )
+def _check_parts(parts: list[JSON], where: str, part_bytes: int) -> None:
+    for at, part in enumerate(parts):
+        size = len(dumps(part))
+        if size > part_bytes:
+            raise _bad(f"{where}.parts[{at}]", f"takes {size} bytes; {part_bytes} are allowed")
+
+
+def _message(item: JSON, where: str) -> UIMessage:
     try:
         return UIMessage.model_validate(item)
     except ValidationError as error:

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 import anyio
 
+from ..chunks import UIMessageChunk
 from ..codecs.ui_frames import (
     FrameRequests,
     ResumeFrame,
@@ -19,7 +20,6 @@ from ..codecs.ui_frames import (
     dump_frame,
     parse_client_frame,
 )
-from ..chunks import UIMessageChunk
 from ..codecs.ui_request import HttpRequest, PreparedRequest, RequestDraft
 from ..codecs.ui_stream import chunk_to_wire
 from ..errors import ChatTransportError, RemoteProtocolError

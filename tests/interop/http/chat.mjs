@@ -26,7 +26,9 @@ class Chat extends sdk.AbstractChat {
   constructor(init) { super({ ...init, state: new State(init.messages ?? []) }); }
 }
 
-const transport = new sdk.DefaultChatTransport({ api: script.api, headers: script.headers });
+const transport = script.socket
+  ? new sdk.WebSocketChatTransport({ url: script.socket, headers: script.headers })
+  : new sdk.DefaultChatTransport({ api: script.api, headers: script.headers });
 const finishes = [];
 const errors = [];
 const data = [];
@@ -55,6 +57,16 @@ const run = {
     if (chat.resumeStream) await chat.resumeStream();
     else await chat.experimental_resume?.();
   },
+  // the same, with the rest of the reply said only after the page shows its beginning again
+  reloadThenOpen: async ({ words, url }) => {
+    const answer = await fetch(`${script.api}/${encodeURIComponent(script.chatId)}`);
+    chat = make((await answer.json()).messages);
+    const there = seen(words);
+    const resumed = chat.resumeStream();
+    await there;
+    await fetch(url, { method: 'POST' });
+    await resumed;
+  },
   // sends, leaves the page as soon as the words are there, without stopping the run
   sendAndLeave: async ({ text, words }) => {
     const there = seen(words);
@@ -66,6 +78,7 @@ const run = {
     const there = seen(words);
     const sent = chat.sendMessage({ text });
     await there;
+    if (script.socket) return void (await chat.stop());
     await fetch(`${script.api}/${encodeURIComponent(script.chatId)}/stop`, { method: 'POST', headers: script.headers });
     await sent;
   },
@@ -87,4 +100,5 @@ for (const step of script.steps) {
   const [[name, value]] = Object.entries(step);
   await run[name](value);
 }
+transport.close?.();
 console.log(JSON.stringify({ status: chat.status, error: chat.error?.message ?? null, messages: chat.messages, finishes, errors, data }));

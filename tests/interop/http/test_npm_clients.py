@@ -56,7 +56,11 @@ def npm_packages() -> None:
     if npm is None:
         pytest.skip("npm is not installed; the AI SDK's own clients come from it")
     done = subprocess.run(
-        [npm, "ci", "--no-audit", "--no-fund"], cwd=HERE, capture_output=True, text=True, check=False
+        [npm, "ci", "--no-audit", "--no-fund"],
+        cwd=HERE,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode or not NODE.exists():
         pytest.skip(f"npm could not install the AI SDK: {done.stderr[-500:]}")
@@ -68,7 +72,13 @@ def served(app: Any) -> Iterator[str]:
     listener.bind(("127.0.0.1", 0))
     listener.listen(100)
     server = uvicorn.Server(
-        uvicorn.Config(app, log_level="warning", lifespan="on", timeout_graceful_shutdown=1)
+        uvicorn.Config(
+            app,
+            log_level="warning",
+            lifespan="on",
+            timeout_graceful_shutdown=1,
+            ws="websockets-sansio",
+        )
     )
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
@@ -82,7 +92,12 @@ def served(app: Any) -> Iterator[str]:
 
 def node(file: str, *arguments: str) -> dict[str, Any]:
     done = subprocess.run(
-        [NODE, HERE / file, *arguments], cwd=HERE, capture_output=True, text=True, timeout=30, check=False
+        [NODE, HERE / file, *arguments],
+        cwd=HERE,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -185,11 +200,9 @@ def test_a_page_that_was_reloaded_in_mid_reply_gets_the_rest_once(sdk: str):
             sdk,
             api,
             {"sendAndLeave": {"text": "q", "words": "before"}},
-            {"open": opened},
-            {"reload": True},
+            {"reloadThenOpen": {"words": "before", "url": opened}},
         )
         door.set()
-    # Left in mid-reply or just after its end: the words are there exactly once either way.
     assert shown(result) == [("user", "q"), ("assistant", "before after")]
 
 
@@ -294,3 +307,37 @@ def test_use_chat_renders_a_reply():
     assert result["statuses"][-1] == "ready"
     assert "submitted" in result["statuses"]
     assert shown(result)[1] == ("assistant", 'You said: hello hook "🐙"\n')
+
+
+def test_the_web_socket_transport_of_the_ai_sdk_talks_to_our_server():
+    with served(create_app(rich)) as api:
+        socket_url = api.replace("http://", "ws://")
+        result = drive("ai7", api, {"send": "hello"}, {"send": "again"}, socket=socket_url)
+        stored = drive("ai7", api, {"reload": True})
+    assert result["errors"] == []
+    assert shown(result) == [
+        ("user", "hello"),
+        ("assistant", 'You said: hello "🐙"\n'),
+        ("user", "again"),
+        ("assistant", 'You said: again "🐙"\n'),
+    ]
+    assert shown(stored) == shown(result)
+
+
+def test_stop_over_the_web_socket_reaches_the_handler():
+    closed = threading.Event()
+
+    async def endless(run: Run) -> AsyncIterator[UIMessageChunk]:
+        try:
+            yield TextStart(id="t")
+            yield TextDelta(id="t", delta="partial")
+            await anyio.sleep_forever()
+        finally:
+            closed.set()
+
+    with served(create_app(endless)) as api:
+        socket_url = api.replace("http://", "ws://")
+        drive("ai7", api, {"sendAndStop": {"text": "q", "words": "partial"}}, socket=socket_url)
+        assert closed.wait(5)
+        result = drive("ai7", api, {"reload": True})
+    assert shown(result) == [("user", "q"), ("assistant", "partial")]

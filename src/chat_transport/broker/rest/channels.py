@@ -10,7 +10,7 @@ import msgspec
 from chat_transport.broker.channel import Channel
 from chat_transport.broker.frames import Annotation, Message
 from chat_transport.broker.log import HistoryQuery, Record
-from chat_transport.broker.publishing import Author
+from chat_transport.broker.publishing import FORCED_NACK, Author
 from chat_transport.broker.refusal import Refusal
 from chat_transport.broker.rest.call import Call, Reply
 from chat_transport.broker.serials import new_id, serial_ms
@@ -34,6 +34,8 @@ def publish_messages(call: Call) -> Reply:
     identity = call.identity()
     channel = call.app().channel(call.segments[1])
     messages, _ = call.read_many(Message)
+    if "_forceNack" in call.query:
+        raise FORCED_NACK
     connection_id = None
     if messages and messages[0].connection_key:
         connection_id = call.broker.connection_of_key(call.app(), messages[0].connection_key).id

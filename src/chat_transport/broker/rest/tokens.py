@@ -26,7 +26,7 @@ def request_token(call: Call) -> Reply:
         raise Refusal(40101, 401, "Not authorized: keyName differs from the path")
     if request.mac is not None:
         check_signature(request, key, broker.now_ms())
-        _use_nonce(call, f"{name}:{request.nonce}")
+        _use_nonce(call, f"{name}:{request.timestamp}:{request.nonce}")
     elif call.identity().is_token or call.identity().key_name != name:
         raise Refusal(40101, 401, "Not authorized: the request is neither signed nor under its key")
     return Reply(201, grant_token(request, key, broker.now_ms()))

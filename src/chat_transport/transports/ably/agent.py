@@ -155,6 +155,22 @@ class AblyAgent:
             self._sessions[name] = found  # newest last
         return found
 
+    async def attend(self, name: str) -> AgentSession:
+        """Serve a channel that a client names, if the patterns allow it.
+
+        A page that opens a chat may ask for this, so that the agent is present before the first
+        input.
+
+        Raises:
+            RequestRejected: If the channel is not served here (403).
+        """
+        if not any(fnmatchcase(name, pattern) for pattern in self._patterns):
+            raise RequestRejected(
+                f"unable to serve channel {name!r}; this agent serves {list(self._patterns)}",
+                status=403,
+            )
+        return await self.serve(name)
+
     async def invoke(self, body: Mapping[str, JSON]) -> Woken:
         """Answer the input that an invocation names, unless that is done or under way.
 
@@ -173,12 +189,7 @@ class AblyAgent:
                 'unable to read the invocation; it is {"inputEventId": "...", "sessionName":'
                 ' "..."} with two strings'
             )
-        if not any(fnmatchcase(name, pattern) for pattern in self._patterns):
-            raise RequestRejected(
-                f"unable to serve channel {name!r}; this agent serves {list(self._patterns)}",
-                status=403,
-            )
-        session = await self.serve(name)
+        session = await self.attend(name)
         await session.locate(event_id)
         return Woken(run_id=session.begin(event_id), session_name=name)
 

@@ -302,7 +302,7 @@ class AgentSession:
         self._mood.set()
         carrier = RunCarrier(
             active,
-            self._wire.speaker(task),
+            lambda: self._wire.speaker(task),
             self.channel,
             window_s=self._serving.window_s,
             on_speech=lambda: self._spoke(served),

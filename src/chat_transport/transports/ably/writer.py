@@ -205,8 +205,8 @@ class OperationWriter:
             async with open_task_group() as self._tasks:
                 while True:
                     await self._write_next()
-        except (TransportError, LocalProtocolError) as error:
-            self._error = error
+        except (TransportError, LocalProtocolError):
+            assert self._error is not None
         finally:
             self._closed = True
             self._wake()
@@ -254,6 +254,9 @@ class OperationWriter:
                 await self._settle()
                 if not self._damaged:
                     await self._write_whole()
+        except (TransportError, LocalProtocolError) as error:
+            self._error = error  # before anybody who waits in `flush` is woken
+            raise
         finally:
             self._busy = False
             self._wake()

@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from ..._tasks import open_task_group
 from ...agent.run import Handler
 from ...agent.runtime import Agent
+from ...agent.trust import TrustRules
 from ...codecs.ui_request import RequestLimits
 from ...errors import LocalProtocolError
 from .chat_store import ChatStore, MemoryChatStore
@@ -31,7 +32,7 @@ from .exchange import (
 )
 from .openapi import describe
 from .routes import ChatRoutes
-from .run_log import MemoryRunLog, RunLog
+from .run_log import LoggedRun, MemoryRunLog, RunLog
 from .settings import (
     Authenticate,
     Authorize,
@@ -40,6 +41,7 @@ from .settings import (
     OnInvocation,
     ProfileChoice,
 )
+from .websocket_server import serve_websocket
 
 __all__ = ["ChatApp", "create_app"]
 
@@ -57,6 +59,7 @@ def create_app(
     keep_alive_s: float | None = 15.0,
     coalesce_s: float = 0.0,
     limits: RequestLimits | None = None,
+    trust: TrustRules | None = None,
     cors: CorsPolicy | None = None,
     on_invocation: OnInvocation | None = None,
     otherwise: ASGIApp | None = None,
@@ -75,6 +78,8 @@ def create_app(
         keep_alive_s: Seconds of silence before a comment is sent; None for never.
         coalesce_s: Seconds to gather chunks before writing; 0 writes each at once.
         limits: What a request may weigh.
+        trust: How much of a client's word is taken. A chat that the store knows is read from
+            there; of another, the client's history is taken as far as it can be believed.
         cors: Which pages from elsewhere may call; None for none.
         on_invocation: Wakes an Ably agent when Ably's JavaScript client asks.
         otherwise: The application that gets every other path, and the lifespan.
@@ -88,6 +93,7 @@ def create_app(
         keep_alive_s=keep_alive_s,
         coalesce_s=coalesce_s,
         limits=limits or RequestLimits(),
+        trust=trust or TrustRules(),
         cors=cors,
         on_invocation=on_invocation,
     )
@@ -124,12 +130,19 @@ class ChatApp:
             raise LocalProtocolError("unable to start the chat application twice; it runs already")
         async with AsyncExitStack() as stack:
             store = await stack.enter_async_context(self._store)
+            routes: ChatRoutes | None = None
+
+            async def keep(run: LoggedRun) -> None:
+                if routes is not None:
+                    await routes.find_orphan(run)
+
+            self._run_log.on_orphan = keep
             run_log = await stack.enter_async_context(self._run_log)
             tasks = await stack.enter_async_context(open_task_group())
             agent = self._agent
             if not isinstance(agent, Agent):
                 agent = await stack.enter_async_context(Agent(agent))
-            self._routes = ChatRoutes(self._settings, agent, run_log, store, tasks)
+            self._routes = routes = ChatRoutes(self._settings, agent, run_log, store, tasks)
             try:
                 yield
             finally:
@@ -146,6 +159,14 @@ class ChatApp:
         elif scope["type"] == "http":
             request = IncomingRequest.from_scope(scope, segments or ())
             await self._answer(request, receive, send, found=segments is not None)
+        elif scope["type"] == "websocket":
+            routes = self._running()
+            if segments == ():
+                request = IncomingRequest.from_scope(scope, ())
+                await serve_websocket(routes, request, receive, send)
+            else:
+                await receive()
+                await send({"type": "websocket.close", "code": 1000})  # before accept: a 403
 
     async def _answer(
         self, request: IncomingRequest, receive: Receive, send: Send, *, found: bool
@@ -166,12 +187,7 @@ class ChatApp:
             return
 
     async def _dispatch(self, request: IncomingRequest, receive: Receive, send: Send) -> None:
-        routes = self._routes
-        if routes is None:
-            raise LocalProtocolError(
-                "unable to answer; the chat application is not running: give `lifespan=chat.lifespan`"
-                " to the framework that mounts it, or `otherwise=app` to create_app"
-            )
+        routes = self._running()
         match request.method, request.segments:
             case "POST", ():
                 await routes.send(request, receive, send)
@@ -191,6 +207,15 @@ class ChatApp:
                 raise _not_allowed(request, "POST")
             case _:
                 raise HttpError(404, "no such endpoint")
+
+    def _running(self) -> ChatRoutes:
+        if self._routes is None:
+            raise LocalProtocolError(
+                "unable to answer; the chat application is not running: give "
+                "`lifespan=chat.lifespan` to the framework that mounts it, "
+                "or `otherwise=app` to create_app"
+            )
+        return self._routes
 
     async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run for the server's lifespan, and let the other application have its own inside."""

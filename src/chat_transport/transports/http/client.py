@@ -43,7 +43,15 @@ from ...messages import UIMessage
 from ...transport import Capabilities, ChatTransport, ChunkStream, History
 from .reply_reader import Place, ReconnectPolicy, ReplyReader
 
-__all__ = ["HttpChatTransport", "HttpClient", "PrepareRequest", "Resolvable"]
+__all__ = [
+    "Headers",
+    "HttpChatTransport",
+    "HttpClient",
+    "PrepareRequest",
+    "Resolvable",
+    "resolve",
+    "translated",
+]
 
 JSON: TypeAlias = Any  # any JSON value
 Value = TypeVar("Value")
@@ -324,14 +332,14 @@ class HttpChatTransport(ChatTransport):
     async def _draft(
         self, chat_id: str, headers: Headers, body: Mapping[str, JSON], draft: RequestDraft
     ) -> RequestDraft:
-        own_headers = await _resolve(self._headers)
-        own_body = await _resolve(self._body)
+        own_headers = await resolve(self._headers)
+        own_body = await resolve(self._body)
         return RequestDraft(
             api=draft.api,
             id=chat_id,
             headers=merge_headers(own_headers, headers),
             body={**(own_body or {}), **body},
-            credentials=await _resolve(self._credentials),
+            credentials=await resolve(self._credentials),
             metadata=draft.metadata,
             messages=draft.messages,
             trigger=draft.trigger,
@@ -341,9 +349,9 @@ class HttpChatTransport(ChatTransport):
     async def _call(self, method: str, url: str, chat_id: str, content: bytes | None) -> bytes:
         headers = merge_headers(
             {"content-type": "application/json"} if content is not None else None,
-            await _resolve(self._headers),
+            await resolve(self._headers),
         )
-        credentials = await _resolve(self._credentials)
+        credentials = await resolve(self._credentials)
         body = await self._open(
             HttpRequest(
                 method=method, url=url, headers=headers, credentials=credentials, body=content
@@ -374,7 +382,7 @@ class HttpChatTransport(ChatTransport):
         try:
             response = cast("HttpResponse", await self._client.send(raw, stream=True))
         except Exception as error:
-            raise _translated(error, request.url) from error
+            raise translated(error, request.url) from error
         body = _HttpBody(response, request.url)
         if not 200 <= response.status_code < 300:
             raise await _rejected(body)
@@ -408,7 +416,7 @@ class _HttpBody:
                 if piece:
                     return piece
         except Exception as error:
-            raise _translated(error, self._url) from error
+            raise translated(error, self._url) from error
         return b""
 
     async def close(self) -> None:
@@ -423,7 +431,8 @@ def _make_client() -> _ClosableClient:
     return httpx2.AsyncClient(limits=limits, follow_redirects=True)
 
 
-async def _resolve(given: Resolvable[Value] | None) -> Value | None:
+async def resolve(given: Resolvable[Value] | None) -> Value | None:
+    """Give the value that an option stands for now."""
     value = given() if callable(given) else given
     return await value if isawaitable(value) else cast("Value | None", value)
 
@@ -439,7 +448,7 @@ _NOTHING_SENT = {"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError"}
 _NOT_A_URL = {"UnsupportedProtocol", "InvalidURL"}
 
 
-def _translated(error: Exception, url: str) -> Exception:
+def translated(error: Exception, url: str) -> Exception:
     """Give our word for an HTTP library's error, told by its class names: any library's."""
     names = {cls.__name__ for cls in type(error).__mro__}
     said = str(error) or type(error).__name__

@@ -7,7 +7,7 @@ Source: ASGI 3 (asgi.readthedocs.io, HTTP connection scope 2.3).
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 from urllib.parse import parse_qs, quote, unquote
 
@@ -51,7 +51,7 @@ class HttpError(Exception):
         self.headers = dict(headers or {})
 
 
-class ClientLeft(Exception):  # noqa: N818  # an outcome, not an error
+class ClientLeft(Exception):  # an outcome, not an error
     """The client closed the connection before its request was whole."""
 
 
@@ -91,6 +91,10 @@ class IncomingRequest:
             client=client[0] if client else None,
             scope=scope,
         )
+
+    def with_headers(self, headers: Mapping[str, str]) -> IncomingRequest:
+        """Give the request with headers overlaid."""
+        return replace(self, headers={**self.headers, **headers})
 
 
 def path_segments(scope: Scope, prefix: str) -> tuple[str, ...] | None:

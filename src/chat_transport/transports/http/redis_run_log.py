@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Self
 from uuid import uuid4
 
 import anyio
-from anyio.abc import TaskGroup
 
 from ..._chunk_log import ChunkLog
 from ..._tasks import open_task_group
@@ -111,7 +110,7 @@ class RedisRunLog(RunLog):
             self._process = uuid4().hex
             async with self._translating():
                 await self._beat()
-            tasks: TaskGroup = await stack.enter_async_context(open_task_group())
+            tasks = await stack.enter_async_context(open_task_group())
             tasks.start_soon(self._write_loop)
             tasks.start_soon(self._read_loop)
             tasks.start_soon(self._life_loop)
@@ -403,6 +402,8 @@ class RedisRunLog(RunLog):
             str(int(self._keep_s * 1000)),
             run.run_id,
         )
+        if told == 1 and self.on_orphan is not None:
+            await self.on_orphan(run)
         return told
 
     async def _known(self, chat_id: str, run_id: str) -> LoggedRun | None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from ...agent.run import User
+from ...agent.trust import TrustRules
 from ...codecs.ui_request import RequestLimits
 from .cors import CorsPolicy
 from .exchange import IncomingRequest
@@ -67,3 +68,4 @@ class HttpSettings:
     limits: RequestLimits = field(default_factory=RequestLimits)
     cors: CorsPolicy | None = None
     on_invocation: OnInvocation | None = None
+    trust: TrustRules = field(default_factory=TrustRules)
