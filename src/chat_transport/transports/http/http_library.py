@@ -6,7 +6,7 @@ can do (httpx2 and httpx have it), an error is told by the names of its classes.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeAlias, cast
@@ -114,6 +114,8 @@ class HttpBody:
 
     async def close(self) -> None:
         """Let go of the connection."""
+        if isinstance(self._pieces, AsyncGenerator):
+            await self._pieces.aclose()
         await self._response.aclose()
 
 
