@@ -91,6 +91,7 @@ def feed(world: Any, payloads: list[str | bytes]) -> None:
             assert peer.frames(0) == [{"action": 0, "id": "alive"}]
         peer.send(7)
         peer.session.lost()
+    world.advance(200_000)
     assert world.broker.connections == {}
     watcher = world.connect()
     watcher.attach("c", params={"rewind": "100"})

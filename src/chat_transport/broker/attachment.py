@@ -171,6 +171,7 @@ class Attachment:
 
     def attached(self, flags: Flag, position: str, error: ErrorWords | None = None) -> None:
         """Send ATTACHED and, if there are members, the set of them."""
+        self._conflation.flush()  # what waits is older than the position that is named
         members = len(self.channel.members) and Flag.PRESENCE_SUBSCRIBE in self.modes
         if members:
             flags |= Flag.HAS_PRESENCE
