@@ -277,14 +277,13 @@ _FIXED = frozenset(
 
 def _part_tag(value: JSON) -> str | None:
     kind = value.get("type") if isinstance(value, dict) else getattr(value, "type", None)
+    if not isinstance(kind, str):
+        return None
     if kind in _FIXED:
-        return str(kind)
-    if isinstance(kind, str):
-        if kind.startswith("tool-"):
-            return "tool"
-        if kind.startswith("data-"):
-            return "data"
-    return None
+        return kind
+    if kind.startswith("tool-"):
+        return "tool"
+    return "data" if kind.startswith("data-") else None
 
 
 UIMessagePart = Annotated[

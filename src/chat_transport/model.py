@@ -83,6 +83,9 @@ class ModelAdapter(ABC):
     model: str = ""
     """The model's name at the provider."""
 
+    async def aclose(self) -> None:  # noqa: B027  # most adapters have nothing to release
+        """Release what the adapter made itself; a client that was handed in stays open."""
+
     @abstractmethod
     def stream(
         self,
@@ -95,8 +98,10 @@ class ModelAdapter(ABC):
 
         Gives `start-step` ... `finish-step` around the step's parts, then `finish` with the
         reason and, in `message_metadata`, the usage. It gives no `start`: the run does that.
-        A failure before or in mid-stream is given as an `error` chunk with the provider's words,
-        then `finish-step` if a step was open, and `finish` with reason `error`.
+        A failure before any output is one `error` chunk with the provider's words, and nothing
+        else. A failure in mid-stream is an `error` chunk, then the ends of what is open,
+        `finish-step`, and `finish` with reason `error`. A stream that ends without the provider's
+        terminal event finishes as `interrupted`.
 
         Closing the iterator (`aclosing`) closes the provider's connection at once.
 

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,9 +30,16 @@ def demo_url() -> Iterator[str]:
     """The address of `chat-transport demo`, as a newcomer starts it."""
     command = [str(Path(sys.executable).with_name("chat-transport")), "demo", "--port", "0"]
     environment = {k: v for k, v in os.environ.items() if not k.endswith("_API_KEY")}
-    process = subprocess.Popen(
+    with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
-    )
+    ) as process:
+        yield read_address(process)
+        process.terminate()
+        assert process.wait(timeout=10) == 0, "the demo must end cleanly on SIGTERM"
+
+
+def read_address(process: subprocess.Popen[str]) -> str:
+    """Wait for the `ready` line; what comes after it is read and dropped."""
     assert process.stdout is not None
     seen: list[str] = []
     for line in process.stdout:
@@ -41,9 +49,8 @@ def demo_url() -> Iterator[str]:
             break
     else:
         pytest.fail("the demo did not get ready:\n" + "".join(seen))
-    yield found.group(1).rstrip("/")
-    process.terminate()
-    assert process.wait(timeout=10) == 0, "the demo must end cleanly on SIGTERM"
+    threading.Thread(target=process.stdout.read, daemon=True).start()
+    return found.group(1).rstrip("/")
 
 
 @pytest.fixture(scope="session")

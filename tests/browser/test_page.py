@@ -26,7 +26,7 @@ def reply(page: Page) -> Locator:
 
 def say(page: Page, text: str) -> None:
     page.get_by_label("Your message").fill(text)
-    page.get_by_role("button", name="Send").click()
+    page.get_by_role("button", name="Send", exact=True).click()
 
 
 def wait_idle(page: Page) -> None:
@@ -89,7 +89,7 @@ def test_stop_ends_the_reply_and_keeps_what_came(page: Page, demo_url: str, wire
     page.wait_for_function(
         "document.querySelector('article.assistant .text')?.innerText.length > 20"
     )
-    page.get_by_role("button", name="Stop").click()
+    page.get_by_role("button", name="Stop", exact=True).click()
     wait_idle(page)
     kept = word_count(page)
     assert 0 < kept < 1000
@@ -107,7 +107,7 @@ def test_the_second_tab_can_stop_what_the_first_asked(
     open_chat(second, demo_url, "stop-other")
     say(page, "stream 1000 words")
     expect(status(second)).to_have_attribute("data-busy", "true")
-    second.get_by_role("button", name="Stop").click()
+    second.get_by_role("button", name="Stop", exact=True).click()
     wait_idle(page)
     wait_idle(second)
     assert word_count(page) < 1000
@@ -146,7 +146,7 @@ def test_a_tool_that_needs_no_leave_shows_its_output(page: Page, demo_url: str, 
 @pytest.mark.parametrize("wire", ["ably", "http"])
 def test_regenerate_replaces_the_reply(page: Page, demo_url: str, wire: str) -> None:
     open_chat(page, demo_url, f"again-{wire}", wire)
-    say(page, "stream 10 words")
+    say(page, "stream 60 words")
     expect(reply(page)).to_be_visible()
     wait_idle(page)
     page.get_by_role("button", name="Regenerate").click()

@@ -8,6 +8,12 @@ import { clientId } from './location.js';
 /** The chat over Ably: the official SDK and transport, unmodified, pointed at the server's broker. */
 export function AblyChat({ chatId, config }) {
   const [client, setClient] = useState(null);
+  const channelName = config.ably.channelPrefix + chatId;
+
+  // The agent comes to the channel before the first prompt, so that its presence can be seen.
+  useEffect(() => {
+    fetch(`api/session?sessionName=${encodeURIComponent(channelName)}`, { method: 'POST' }).catch(() => {});
+  }, [channelName]);
 
   useEffect(() => {
     const id = clientId();
@@ -23,7 +29,7 @@ export function AblyChat({ chatId, config }) {
   if (!client) return <p className="notice" role="status">Connecting…</p>;
   return (
     <AblyProvider client={client}>
-      <ChatTransportProvider channelName={config.ably.channelPrefix + chatId} api="api/invoke">
+      <ChatTransportProvider channelName={channelName} api="api/invoke">
         <Session chatId={chatId} client={client} />
       </ChatTransportProvider>
     </AblyProvider>

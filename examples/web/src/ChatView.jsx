@@ -54,7 +54,7 @@ export function ChatView({ chatId, transport, initialMessages, resume, Sync, sta
         busy={busy}
         onSend={(text) => sendMessage({ text })}
         onStop={halt}
-        onRegenerate={lastReply && !busy ? () => regenerate() : undefined}
+        onRegenerate={lastReply && !busy ? () => regenerate({ messageId: lastReply.id }) : undefined}
       />
     </>
   );

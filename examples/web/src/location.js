@@ -17,11 +17,11 @@ export function writeLocation({ chatId, wire }) {
   if (url !== window.location.pathname + window.location.search) window.history.replaceState(null, '', url);
 }
 
-/** Each browser tab is a client of its own; the id outlives a reload. */
+/** One user for each browser: all its tabs own the runs that any of them asked for. */
 export function clientId() {
-  const stored = sessionStorage.getItem('clientId');
+  const stored = localStorage.getItem('clientId');
   if (stored) return stored;
   const made = `web-${newId()}`;
-  sessionStorage.setItem('clientId', made);
+  localStorage.setItem('clientId', made);
   return made;
 }

@@ -85,6 +85,7 @@ class RunEnd:
         messages: The conversation with the reply in its place.
         finish_reason: The model's, if it gave one.
         error: What the handler raised; None otherwise.
+        suspended: A tool call waits for a person or a client: the reply goes on in a later run.
     """
 
     run: Run
@@ -93,6 +94,7 @@ class RunEnd:
     messages: Sequence[UIMessage]
     finish_reason: FinishReason | None = None
     error: Exception | None = None
+    suspended: bool = False
 
 
 Handler: TypeAlias = Callable[[Run], AsyncIterator[UIMessageChunk]]

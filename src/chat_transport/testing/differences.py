@@ -1,0 +1,310 @@
+"""Where our adapters differ from the AI SDK 7.0.173 on purpose: the one list, with reasons.
+
+Rule: a difference is a pure function on two lists of chunks in wire form; it may only take away
+what its reason names. A recording that is equal only after some of these is a listed difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from .replay import Recording
+
+__all__ = ["DIFFERENCES", "Difference"]
+
+JSON: TypeAlias = Any  # any JSON value
+Wire: TypeAlias = list[dict[str, JSON]]
+Settle: TypeAlias = Callable[[Recording, Wire, Wire], tuple[Wire, Wire]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One deliberate difference.
+
+    Attributes:
+        name: Shown for each recording that it settles.
+        reason: Why we differ.
+        settle: Take the difference away from ours and the golden chunks.
+    """
+
+    name: str
+    reason: str
+    settle: Settle
+
+
+def _types(chunks: Wire) -> set[str]:
+    return {chunk["type"] for chunk in chunks}
+
+
+def _ids(chunks: Wire, *types: str) -> set[str]:
+    return {
+        chunk.get("id") or chunk.get("toolCallId") or ""
+        for chunk in chunks
+        if chunk["type"] in types
+    }
+
+
+def _without(chunks: Wire, void: Callable[[dict[str, JSON]], bool]) -> Wire:
+    return [chunk for chunk in chunks if not void(chunk)]
+
+
+def _said(recording: Recording, words: str) -> bool:
+    return any(words in event for event in recording.events)
+
+
+def _closings(_recording: Recording, ours: Wire, golden: Wire) -> tuple[Wire, Wire]:
+    answered = _ids(golden, "tool-input-available", "tool-input-error")
+    left_open = {
+        "text-end": _ids(golden, "text-start") - _ids(golden, "text-end"),
+        "reasoning-end": _ids(golden, "reasoning-start") - _ids(golden, "reasoning-end"),
+        "tool-input-error": _ids(golden, "tool-input-start") - answered,
+    }
+
+    def void(chunk: dict[str, JSON]) -> bool:
+        part_id = chunk.get("id") or chunk.get("toolCallId")
+        return part_id in left_open.get(chunk["type"], ())
+
+    return _without(ours, void), golden
+
+
+def _reasoning_text(recording: Recording, ours: Wire, golden: Wire) -> tuple[Wire, Wire]:
+    if not (_said(recording, "reasoning_text.delta") or _said(recording, "reasoning_details")):
+        return ours, golden
+    parts = _ids(golden, "reasoning-start")
+    told = _ids(golden, "reasoning-delta")
+
+    def void(chunk: dict[str, JSON]) -> bool:
+        if not chunk["type"].startswith("reasoning-"):
+            return False
+        return chunk["id"] not in parts or (
+            chunk["type"] == "reasoning-delta" and chunk["id"] not in told
+        )
+
+    return _without(ours, void), golden
+
+
+def _reasoning_details(_recording: Recording, ours: Wire, golden: Wire) -> tuple[Wire, Wire]:
+    def bare(chunk: dict[str, JSON]) -> dict[str, JSON]:
+        metadata = chunk.get("providerMetadata", {})
+        if chunk["type"] == "reasoning-end" and any(
+            "reasoning_details" in m for m in metadata.values()
+        ):
+            return {key: value for key, value in chunk.items() if key != "providerMetadata"}
+        return chunk
+
+    return [bare(chunk) for chunk in ours], golden
+
+
+def _reasoning_ends(_recording: Recording, ours: Wire, golden: Wire) -> tuple[Wire, Wire]:
+    def void(chunk: dict[str, JSON]) -> bool:
+        return chunk["type"] == "reasoning-end" and "providerMetadata" not in chunk
+
+    return _without(ours, void), _without(golden, void)
+
+
+NO_REASON = "Response stream ended without a finish reason."
+
+
+def _no_finish_reason(_recording: Recording, ours: Wire, golden: Wire) -> tuple[Wire, Wire]:
+    if not any(chunk.get("errorText") == NO_REASON for chunk in golden):
+        return ours, golden
+    ends = {"error", "finish"}
+    return _without(ours, lambda c: c["type"] in ends), _without(
+        golden, lambda c: c["type"] in ends
+    )
+
+
+def _error_first(_recording: Recording, ours: Wire, golden: Wire) -> tuple[Wire, Wire]:
+    steps = {"start-step", "finish-step", "finish"}
+    if [chunk["type"] for chunk in ours] != ["error"]:
+        return ours, golden
+    return ours, _without(golden, lambda chunk: chunk["type"] in steps)
+
+
+def _images(recording: Recording, ours: Wire, golden: Wire) -> tuple[Wire, Wire]:
+    if not (_said(recording, "image_generation_call") or _said(recording, "data:image/")):
+        return ours, golden
+
+    def bare(chunk: dict[str, JSON]) -> dict[str, JSON]:
+        return {key: value for key, value in chunk.items() if key != "preliminary"}
+
+    kept = ours if "file" in _types(golden) else _without(ours, lambda c: c["type"] == "file")
+    return [bare(chunk) for chunk in kept], golden
+
+
+def _failed_mcp(_recording: Recording, ours: Wire, golden: Wire) -> tuple[Wire, Wire]:
+    def outcome(chunk: dict[str, JSON]) -> dict[str, JSON]:
+        output = chunk.get("output")
+        if isinstance(output, dict) and output.get("type") == "call" and "error" in output:
+            return {"type": "tool-output-error", "toolCallId": chunk["toolCallId"]}
+        if chunk["type"] == "tool-output-error":
+            return {"type": "tool-output-error", "toolCallId": chunk["toolCallId"]}
+        return chunk
+
+    return [outcome(chunk) for chunk in ours], [outcome(chunk) for chunk in golden]
+
+
+def _executed_tools(recording: Recording, ours: Wire, golden: Wire) -> tuple[Wire, Wire]:
+    if not _said(recording, "executed_tools"):
+        return ours, golden
+    return _without(ours, lambda chunk: "toolCallId" in chunk), golden
+
+
+def _sources(recording: Recording, ours: Wire, golden: Wire) -> tuple[Wire, Wire]:
+    if not (_said(recording, "url_citation") or _said(recording, "citations")):
+        return ours, golden
+    if "source-url" in _types(golden):
+        return ours, golden
+    return _without(ours, lambda chunk: chunk["type"] == "source-url"), golden
+
+
+def _first_choice(recording: Recording, ours: Wire, golden: Wire) -> tuple[Wire, Wire]:
+    if recording.api != "openai-chat" or not (
+        _said(recording, '"index":1,') or _said(recording, '"index": 1,')
+    ):
+        return ours, golden
+    text = {"text-delta"}
+    return _without(ours, lambda c: c["type"] in text), _without(
+        golden, lambda c: c["type"] in text
+    )
+
+
+def _lost_content(recording: Recording, ours: Wire, golden: Wire) -> tuple[Wire, Wire]:
+    if not (_said(recording, '"function_call":{') or _said(recording, '"audio":{')):
+        return ours, golden
+    if _types(golden) - {"start-step", "finish-step", "finish"}:
+        return ours, golden
+    return [chunk for chunk in ours if chunk["type"] in _types(golden)], golden
+
+
+def _other_package(recording: Recording, ours: Wire, golden: Wire) -> tuple[Wire, Wire]:
+    if recording.provider not in {"xai.responses", "open-responses"}:
+        return ours, golden
+    return _gist(ours), _gist(golden)
+
+
+def _gist(chunks: Wire) -> Wire:
+    """Words, calls, outputs and sources, without the way they were cut and labelled."""
+    gist: Wire = []
+    texts: dict[str, dict[str, JSON]] = {}
+    for chunk in chunks:
+        kind, _, step = chunk["type"].partition("-")
+        if kind in {"text", "reasoning"} and step == "delta":
+            part = texts.get(chunk["id"])
+            if part is None:
+                part = texts[chunk["id"]] = {"type": kind, "text": ""}
+                gist.append(part)
+            part["text"] += chunk["delta"]
+        elif chunk["type"] in {"tool-input-available", "finish", "error"}:
+            labels = {"providerMetadata", "providerExecuted", "dynamic"}
+            gist.append({key: value for key, value in chunk.items() if key not in labels})
+    return gist
+
+
+def _unknown_fields(_recording: Recording, ours: Wire, golden: Wire) -> tuple[Wire, Wire]:
+    if len(ours) != len(golden):
+        return ours, golden
+    pairs = zip(ours, golden, strict=True)
+    return [_shared(mine, theirs) for mine, theirs in pairs], golden
+
+
+def _shared(mine: JSON, theirs: JSON) -> JSON:
+    """Leave out of our output what theirs does not name."""
+    if not (isinstance(mine, dict) and isinstance(theirs, dict)):
+        return mine
+    if mine.get("type") == "tool-output-available":
+        return mine | {"output": _pruned(mine.get("output"), theirs.get("output"))}
+    return mine
+
+
+def _pruned(mine: JSON, theirs: JSON) -> JSON:
+    if isinstance(mine, dict) and isinstance(theirs, dict):
+        return {key: _pruned(value, theirs[key]) for key, value in mine.items() if key in theirs}
+    if isinstance(mine, list) and isinstance(theirs, list) and len(mine) == len(theirs):
+        return [_pruned(one, other) for one, other in zip(mine, theirs, strict=True)]
+    return mine
+
+
+DIFFERENCES: tuple[Difference, ...] = (
+    Difference(
+        name="closes-open-parts",
+        reason="a part that is open when the stream breaks is ended; the AI SDK leaves it open, "
+        "and a client shows it as streaming for ever",
+        settle=_closings,
+    ),
+    Difference(
+        name="shows-reasoning-text",
+        reason="reasoning that open-weight models show (`reasoning_text`, `reasoning_details`) is "
+        "streamed; the AI SDK's package for this provider drops it",
+        settle=_reasoning_text,
+    ),
+    Difference(
+        name="keeps-reasoning-details",
+        reason="`reasoning_details` with signatures and encrypted parts are kept for the next "
+        "request; the AI SDK's compatible package drops them",
+        settle=_reasoning_details,
+    ),
+    Difference(
+        name="ends-reasoning-before-text",
+        reason="reasoning ends when the answer begins; the AI SDK's packages for DeepSeek, Groq "
+        "and others end it at the end of the stream, so that clients show thinking all along",
+        settle=_reasoning_ends,
+    ),
+    Difference(
+        name="ends-without-reason",
+        reason="a stream that says `[DONE]` but no finish reason (Snowflake) is complete; the AI "
+        "SDK's compatible package makes it an error",
+        settle=_no_finish_reason,
+    ),
+    Difference(
+        name="error-before-output",
+        reason="an error before any output is the error and nothing else, whatever the provider; "
+        "the AI SDK's compatible package opens a step first",
+        settle=_error_first,
+    ),
+    Difference(
+        name="images-are-files",
+        reason="an image that a tool made is also a `file`, and partial images are marked "
+        "preliminary as the protocol says; the AI SDK gives the tool's output alone, unmarked",
+        settle=_images,
+    ),
+    Difference(
+        name="failed-mcp-calls-fail",
+        reason="a call of an MCP server that failed is `tool-output-error`; the AI SDK gives it as "
+        "an output",
+        settle=_failed_mcp,
+    ),
+    Difference(
+        name="shows-executed-tools",
+        reason="tools that Groq's compound models have run are shown; the AI SDK drops them",
+        settle=_executed_tools,
+    ),
+    Difference(
+        name="shows-sources",
+        reason="pages that a compatible server cites are sources; the AI SDK drops them",
+        settle=_sources,
+    ),
+    Difference(
+        name="first-choice-only",
+        reason="of several choices only the first is read; the AI SDK mixes the words of all",
+        settle=_first_choice,
+    ),
+    Difference(
+        name="keeps-audio-and-functions",
+        reason="speech and the older `function_call` are given; the AI SDK loses them",
+        settle=_lost_content,
+    ),
+    Difference(
+        name="keeps-unknown-fields",
+        reason="a provider's tool output keeps fields that the AI SDK's schema does not know yet",
+        settle=_unknown_fields,
+    ),
+    Difference(
+        name="one-adapter-for-responses",
+        reason="xAI and open-responses servers are read by the same adapter as OpenAI; the AI SDK "
+        "has packages of their own with other ids and labels: words, calls and ends are compared",
+        settle=_other_package,
+    ),
+)

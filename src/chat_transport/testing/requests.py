@@ -1,0 +1,84 @@
+"""What adapters send for given messages, beside what the AI SDK sends.
+
+Rule: where the AI SDK refuses, ours must refuse or be a listed difference; `tools`, `stream` and
+`include` are not compared, as the golden requests leave them out.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from ..errors import LocalProtocolError
+from ..messages import UIMessage
+
+__all__ = ["REQUEST_DIFFERENCES", "RequestDifference", "RequestOutcome", "check_requests"]
+
+JSON: TypeAlias = Any  # any JSON value
+Body: TypeAlias = Callable[[Sequence[UIMessage]], JSON]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestDifference:
+    """One deliberate difference of requests.
+
+    Attributes:
+        applies: Whether ours and the golden body differ in this way and no other.
+    """
+
+    name: str
+    reason: str
+    applies: Callable[[str, JSON, JSON], bool]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestOutcome:
+    """How one body fared; `fault` is None if it is equal or listed."""
+
+    case: str
+    target: str
+    listed: str | None = None
+    fault: str | None = None
+
+
+REQUEST_DIFFERENCES: tuple[RequestDifference, ...] = (
+    RequestDifference(
+        name="never-fetches",
+        reason="no file is fetched unless a download hook is given: an address that the AI SDK "
+        "would fetch is passed on, or refused with the remedy",
+        applies=lambda _target, _ours, golden: (
+            isinstance(golden, dict) and "DownloadError" in str(golden.get("__error__", ""))
+        ),
+    ),
+)
+
+
+def check_requests(folder: Path, targets: Mapping[str, Body]) -> Iterator[RequestOutcome]:
+    """Compare the body of every history in `folder` for every target that an adapter knows."""
+    for path in sorted(folder.glob("*.json")):
+        case = json.loads(path.read_text("utf-8"))
+        messages = [UIMessage.model_validate(message) for message in case["messages"]]
+        for target, golden in case["requests"].items():
+            if target in targets:
+                yield _outcome(path.stem, target, _body(targets[target], messages), golden)
+
+
+def _body(build: Body, messages: Sequence[UIMessage]) -> JSON:
+    try:
+        return build(messages)
+    except LocalProtocolError as error:
+        return {"__error__": str(error)}
+
+
+def _outcome(case: str, target: str, body: JSON, golden: JSON) -> RequestOutcome:
+    ours = {key: value for key, value in body.items() if key not in {"tools", "stream", "include"}}
+    if ours == golden or ("__error__" in ours and "__error__" in golden):
+        return RequestOutcome(case=case, target=target)
+    for difference in REQUEST_DIFFERENCES:
+        if difference.applies(target, ours, golden):
+            return RequestOutcome(case=case, target=target, listed=difference.name)
+    fault = f"ours {json.dumps(ours)[:600]} golden {json.dumps(golden)[:600]}"
+    return RequestOutcome(case=case, target=target, fault=fault)
