@@ -35,20 +35,10 @@ values = st.recursive(
 )
 message = st.fixed_dictionaries(
     {},
-    optional={
-        name: values
-        for name in (
-            "id",
-            "name",
-            "data",
-            "encoding",
-            "clientId",
-            "extras",
-            "serial",
-            "action",
-            "version",
-        )
-    },
+    optional=dict.fromkeys(
+        ("id", "name", "data", "encoding", "clientId", "extras", "serial", "action", "version"),
+        values,
+    ),
 )
 item = message | values
 frame = st.fixed_dictionaries(

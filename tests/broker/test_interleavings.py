@@ -124,8 +124,22 @@ class Client:
 STEPS = st.lists(
     st.tuples(
         st.sampled_from(
-            ["publish", "append", "append", "append", "update", "delete", "attach", "detach"]
-            + ["drop", "open", "read", "wait", "again", "faults"]
+            [
+                "publish",
+                "append",
+                "append",
+                "append",
+                "update",
+                "delete",
+                "attach",
+                "detach",
+                "drop",
+                "open",
+                "read",
+                "wait",
+                "again",
+                "faults",
+            ]
         ),
         st.integers(0, 3),
         st.integers(0, 7),

@@ -2,7 +2,7 @@
 
 Rule: what was sent on this socket is never sent again, and the first that a subscriber hears of a
 message is the whole message; only then come deltas.
-Source: Ably docs, channel options (rewind, modes, echo, appendMode); features spec RTL4, RTL13, RTP18.
+Source: Ably docs, channel options (rewind, modes, echo, appendMode); spec RTL4, RTL13, RTP18.
 """
 
 from __future__ import annotations

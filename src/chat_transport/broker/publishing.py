@@ -1,7 +1,7 @@
 """The rules of a publish and of a change: sizes, ids, rights, and what is stamped. Pure.
 
-Rule: identity fields stay those of the create (serial, timestamp, clientId); who changed a message, and
-when, stands in its version. What a change leaves out is carried forward.
+Rule: identity fields stay those of the create (serial, timestamp, clientId); who changed a message,
+and when, stands in its version. What a change leaves out is carried forward.
 Source: Ably docs, publishing, updates and deletes (version structure), user claims.
 """
 
@@ -154,6 +154,7 @@ def merge(
     change: Message,
     action: MessageAction,
     version: Version,
+    *,
     author: Author,
     channel: str,
 ) -> Message:
