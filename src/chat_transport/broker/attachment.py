@@ -237,6 +237,7 @@ class Attachment:
         if known is not None and version <= known:
             return
         if entry.is_append and (known is None or self.whole or self._aggregates()):
+            self._conflation.flush()  # or its deltas would follow the whole that holds them
             version = record.version_serial
             self._saw(record.serial, version)
             self._send(entry, [record.message()], version)
