@@ -72,9 +72,10 @@ def check_size(items: Sequence[Payload], limits: Limits) -> None:
 def check_append(record: Record, change: Message, limits: Limits) -> None:
     """Raise if this data cannot be put behind the message's (40000, 40009)."""
     record.check_append(change.data)
-    total = record.size + payload_size(change)
-    if limits.aggregate_counts and total > limits.max_message_size:
-        raise _too_long(total, limits.max_message_size)
+    if limits.aggregate_counts:
+        total = payload_size(record.message()) + payload_size(change)
+        if total > limits.max_message_size:
+            raise _too_long(total, limits.max_message_size)
 
 
 def check_ids(messages: list[Message]) -> list[str]:
