@@ -120,14 +120,20 @@ async def _outcome(recipe: Recipe, recording: Recording, golden: Wire | None) ->
 
 def _compare(recording: Recording, ours: Wire, expected: Wire) -> Outcome:
     theirs = normalised(expected)
+    if ours == theirs:
+        return Outcome(recording=recording, compared=True)
+    for difference in DIFFERENCES:
+        mine, other = difference.settle(recording, ours, theirs)
+        if renumbered(mine) == renumbered(other):
+            return Outcome(recording=recording, compared=True, listed=(difference.name,))
     listed: list[str] = []
     for difference in DIFFERENCES:
-        if ours == theirs:
-            break
         settled = difference.settle(recording, ours, theirs)
         if settled != (ours, theirs):
             listed.append(difference.name)
             ours, theirs = renumbered(settled[0]), renumbered(settled[1])
+        if ours == theirs:
+            break
     fault = None if ours == theirs else _first_difference(ours, theirs)
     return Outcome(recording=recording, compared=True, listed=tuple(listed), fault=fault)
 
