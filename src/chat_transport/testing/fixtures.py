@@ -6,6 +6,7 @@ not compared; every other difference fails, unless `differences` lists it.
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 from collections import Counter
@@ -26,7 +27,15 @@ from .grammar import grammar_faults
 from .replay import Recipe, Recording, random_splits, replay_server
 from .requests import check_requests
 
-__all__ = ["Outcome", "check_fixtures", "find_recipes", "load_recordings", "replay"]
+__all__ = [
+    "Outcome",
+    "check_fixtures",
+    "cut_faults",
+    "find_recipes",
+    "load_recordings",
+    "normalised",
+    "replay",
+]
 
 JSON: TypeAlias = Any  # any JSON value
 Wire: TypeAlias = list[dict[str, JSON]]
@@ -101,6 +110,16 @@ async def replay(recipe: Recipe, recording: Recording, *, seed: int = 0) -> list
                     return [chunk async for chunk in chunks]
         finally:
             await adapter.aclose()
+
+
+def cut_faults(recipe: Recipe, recording: Recording) -> Iterator[str]:
+    """Say what is wrong with a recording that is cut after each of its events."""
+    decoder = recipe.decoder(recording)
+    chunks: list[UIMessageChunk] = []
+    for index, event in enumerate(recording.events):
+        for fault in grammar_faults([*chunks, *copy.deepcopy(decoder).end()]):
+            yield f"{recording.name} cut before event {index}: {fault}"
+        chunks += decoder.feed(json.loads(event))
 
 
 async def _outcome(recipe: Recipe, recording: Recording, golden: Wire | None) -> Outcome:
