@@ -59,7 +59,7 @@ class AiSdkConversation(Turns):
         super().__init__()
         self._texts = GrownText()
         self._runs: dict[str, str] = {}
-        self._known_calls: set[str] = set()
+        self._known_calls: set[tuple[str, str]] = set()
 
     def messages(self) -> list[UIMessage]:
         """Give the conversation; a message that came back changed stands in its old place."""
@@ -159,7 +159,7 @@ class AiSdkConversation(Turns):
         codec = {"kind": kind, "id": rest}
         if kind == "tool":
             codec = {"kind": "tool-input", "toolCallId": call, "toolName": tool, "id": call}
-            self._known_calls.add(call)
+            self._known_calls.add((run_id, call))
         stream = self._texts.open(inbound, codec)
         chunks = list(self._codec.start(stream))
         if stream.text:
@@ -203,8 +203,8 @@ class AiSdkConversation(Turns):
             return None
         self._seen.add(serial)
         chunks: list[UIMessageChunk] = []
-        if call not in self._known_calls:  # history keeps only the fate
-            self._known_calls.add(call)
+        if (run_id, call) not in self._known_calls:  # history keeps only the fate
+            self._known_calls.add((run_id, call))
             name = str(data.get("toolName", "tool"))
             chunks.append(c.ToolInputStart(tool_call_id=call, tool_name=name))
             given = data.get("input", c.ABSENT)
