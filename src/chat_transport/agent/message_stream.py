@@ -114,6 +114,7 @@ class MessageStream:
         last = self._originals[-1] if self._originals else None
         self._continued = last if last is not None and last.role == "assistant" else None
         self._order = ReplyOrder(self._message_id, continued=self._continued) if ordered else None
+        self._last = Finish()
         self._ids = BlockIds()
         self._own_ids = self._ids.source()
         self._fold: MessageReducer | None = None
@@ -184,9 +185,12 @@ class MessageStream:
             return
         if self._order is None:
             self._pending.append(chunk)
-        elif source is not None and isinstance(chunk, Finish):
-            # A merged stream's end is not the reply's; its metadata is worth keeping.
-            self._pending.extend(self._order.admit(Start(message_metadata=chunk.message_metadata)))
+        elif source is not None and isinstance(chunk, Start | Finish):
+            # A merged stream does not begin or end the reply; what it tells of it is kept.
+            if isinstance(chunk, Finish) and chunk.finish_reason is not ABSENT:
+                self._last = Finish(finish_reason=chunk.finish_reason)
+            told = Start(message_metadata=chunk.message_metadata)
+            self._pending.extend(self._order.admit(told))
         else:
             ids = source or self._own_ids
             self._pending.extend(self._order.admit(ids.rename(chunk)))
@@ -233,7 +237,7 @@ class MessageStream:
         finally:
             self._working -= 1
             if self._working == 0 and self._order is not None and not self._is_over:
-                self._pending.extend(self._order.close())
+                self._pending.extend(self._order.close(self._last))
             self._changed.set()
 
     def _put_error(self, error: Exception) -> None:

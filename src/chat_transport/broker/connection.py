@@ -11,9 +11,7 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from chat_transport.broker.frames import Action, Frame
+from chat_transport.broker.frames import Action, Frame, encode_content
 from chat_transport.broker.identity import Identity
 from chat_transport.broker.publishing import Author
 from chat_transport.broker.rates import RateMeter
@@ -79,16 +77,12 @@ class Connection:
         """Give the operation of a frame, and whether it is a new one.
 
         Raises:
-            Refusal: If the frame has no msgSerial, so that no answer can name it (40000).
+            Refusal: If the frame has no msgSerial, or content that cannot be kept (40000).
         """
         serial = frame.msg_serial
         if serial is None or serial < 0:
             raise Refusal(40000, 400, f"invalid msgSerial {serial!r}")
-        digest = hash(
-            msgspec.msgpack.encode(
-                (frame.action, frame.channel, frame.messages, frame.presence, frame.annotations)
-            )
-        )
+        digest = hash(encode_content(frame))
         known = self._known.get(serial)
         if known is not None and known.digest == digest:
             return known, False

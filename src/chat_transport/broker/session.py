@@ -77,9 +77,11 @@ class Session:
         self._beat()
 
     def refuse(self, refusal: Refusal) -> None:
-        """Fail the connection: ERROR, then close."""
+        """Fail the connection: ERROR, then close. It cannot be resumed."""
         self.send(Frame(Action.ERROR, error=refusal.words))
         self.outbox.close(1000)
+        if self._connection is not None:
+            self.broker.end(self._connection)
 
     def after(self, delay_ms: int, call: Callable[[], None]) -> Timer:
         """Call back later; what it sends is dropped if the socket has gone by then."""
@@ -96,7 +98,13 @@ class Session:
         else:
             self._put(payload)
 
+    def _note(self, payload: str | bytes, *, is_out: bool) -> None:
+        if self.broker.traffic is not None:
+            name = self._connection.id if self._connection else "refused"
+            self.broker.traffic.note(self.broker.now_ms(), name, payload, is_out=is_out)
+
     def _put(self, payload: str | bytes) -> None:
+        self._note(payload, is_out=True)
         delay = self.broker.faults.settings.delay_ms
         self._last_sent_ms = self.broker.now_ms()
         if delay:
@@ -107,6 +115,7 @@ class Session:
     def receive(self, payload: str | bytes) -> None:
         """Take one WebSocket message."""
         if self._connection is not None and self.outbox.close_code is None:
+            self._note(payload, is_out=False)
             hear(self, payload)
 
     def perform(self, frame: Frame, act: Callable[[Author], list[str | None]]) -> None:

@@ -6,6 +6,7 @@ sentence and exit code 2, and ends cleanly on SIGINT and SIGTERM.
 
 from __future__ import annotations
 
+import getpass
 import os
 import secrets
 import sys
@@ -17,9 +18,10 @@ import anyio
 import typer
 
 from ..broker.command import parse_namespace
+from ..errors import LocalProtocolError
 from ..testing.traces import run_traces
 from ..testing.vectors import run_vectors
-from . import _broker, _check, _server
+from . import _broker, _check, _server, _targets, _terminal
 from ._failure import EXIT_REFUSED, CommandFailed
 from ._models import find_model
 from ._serving import run_until_signal
@@ -135,6 +137,52 @@ def broker(
     anyio.run(run_until_signal, serve_it)
 
 
+@app.command()
+def chat(  # noqa: PLR0917  # typer reads a signature
+    target: Annotated[str, typer.Argument(help="http://HOST:PORT or ably:CHANNEL")],
+    chat_id: Annotated[str, typer.Option("--id", help="Which chat, over HTTP.")] = "terminal",
+    client_id: Annotated[
+        str | None, typer.Option(help="Who you are, over Ably. [default: your user name]")
+    ] = None,
+    ably_key: Annotated[
+        str | None, typer.Option(envvar="ABLY_API_KEY", help="appId.keyId:secret")
+    ] = None,
+    ably_endpoint: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Another broker than Ably's cloud.")
+    ] = None,
+    tls: Annotated[
+        bool, typer.Option("--tls/--no-tls", help="Whether that broker has TLS.")
+    ] = True,
+    server: Annotated[
+        str | None,
+        typer.Option(help="A `serve` or `demo` that gives tokens and wakes its agent on Ably."),
+    ] = None,
+    invoke: Annotated[
+        str | None, typer.Option(help="Where to POST to wake an agent that does not listen.")
+    ] = None,
+) -> None:
+    """Chat in the terminal. Ctrl-C stops the reply, a second one leaves."""
+    if target.startswith("ably:"):
+        channel = target.removeprefix("ably:")
+        transport = _targets.AblyTarget(
+            channel=channel,
+            client_id=client_id or getpass.getuser(),
+            key=ably_key if server is None else None,
+            endpoint=ably_endpoint,
+            tls=tls,
+            server=server,
+            invoke=invoke,
+        ).transport()
+        chat_id, address = channel, target
+    else:
+        transport, address = _targets.http_target(target)
+
+    async def talk() -> None:
+        await _terminal.chat_in_terminal(transport, chat_id=chat_id, address=address)
+
+    anyio.run(talk)
+
+
 @check.command()
 def vectors(path: Recordings) -> None:
     """UI protocol vectors: reducer, stream, requests, chat."""
@@ -158,7 +206,7 @@ def _exit_code(arguments: Sequence[str]) -> int:
         code = command.main(list(arguments), prog_name="chat-transport", standalone_mode=False)
     except _BadArguments as error:
         return _refuse(f"{error.format_message().rstrip('.')}; see --help")
-    except CommandFailed as error:
+    except (CommandFailed, LocalProtocolError) as error:
         return _refuse(str(error))
     except (KeyboardInterrupt, typer.Abort):
         return 0

@@ -25,8 +25,8 @@ from .channel import AblyChannel, HistoryReader
 from .feed import OrderedFeed
 from .policy import Policy, user_of
 from .run_carrier import RunCarrier
+from .sending import surely
 from .wire import Act, AgentWire, Heard, RunRef, RunTask
-from .writer import surely
 
 __all__ = ["AgentSession"]
 
@@ -302,7 +302,7 @@ class AgentSession:
         self._mood.set()
         carrier = RunCarrier(
             active,
-            self._wire.speaker(task),
+            lambda: self._wire.speaker(task),
             self.channel,
             window_s=self._serving.window_s,
             on_speech=lambda: self._spoke(served),

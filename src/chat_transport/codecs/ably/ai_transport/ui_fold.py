@@ -20,6 +20,7 @@ from .lifecycle import LifecycleRepair
 __all__ = ["UIFold"]
 
 _INPUTS = (c.ToolInputStart, c.ToolInputAvailable, c.ToolInputError)
+_READY = (c.ToolInputAvailable, c.ToolInputError)
 _RESULTS = (c.ToolOutputAvailable, c.ToolOutputError, c.ToolOutputDenied)
 
 
@@ -59,6 +60,7 @@ class UIFold:
         self._messages: dict[str, _Assistant | _Spoken] = {}
         self._owner: dict[str, _Assistant] = {}
         self._approvals: dict[str, str] = {}
+        self._ready: set[str] = set()
         self._settled: set[str] = set()
         self._pending: list[ToolResolved | ApprovalAnswered] = []
 
@@ -77,6 +79,8 @@ class UIFold:
                 message = self._owner.get(chunk.tool_call_id, message)
                 self._approvals[chunk.tool_call_id] = chunk.approval_id
             message.feed((chunk,))
+            if isinstance(chunk, _READY):
+                self._ready.add(chunk.tool_call_id)
             if self._pending:
                 self._retry()
 
@@ -126,13 +130,14 @@ class UIFold:
             for part in seed.message.parts:
                 if isinstance(part, ToolPart | DynamicToolPart):
                     self._owner[part.tool_call_id] = message
+                    self._ready.add(part.tool_call_id)
                     if part.approval is not None:
                         self._approvals[part.tool_call_id] = part.approval.id
 
     def _resolve(self, event: ToolResolved | ApprovalAnswered) -> None:
         chunk = self._as_chunk(event)
         owner = self._owner.get(event.tool_call_id)
-        if owner is None or chunk is None:
+        if owner is None or chunk is None or event.tool_call_id not in self._ready:
             self._pending.append(event)
         elif isinstance(event, ToolResolved):
             self._settled.add(event.tool_call_id)
