@@ -35,20 +35,10 @@ values = st.recursive(
 )
 message = st.fixed_dictionaries(
     {},
-    optional={
-        name: values
-        for name in (
-            "id",
-            "name",
-            "data",
-            "encoding",
-            "clientId",
-            "extras",
-            "serial",
-            "action",
-            "version",
-        )
-    },
+    optional=dict.fromkeys(
+        ("id", "name", "data", "encoding", "clientId", "extras", "serial", "action", "version"),
+        values,
+    ),
 )
 item = message | values
 frame = st.fixed_dictionaries(
@@ -91,6 +81,7 @@ def feed(world: Any, payloads: list[str | bytes]) -> None:
             assert peer.frames(0) == [{"action": 0, "id": "alive"}]
         peer.send(7)
         peer.session.lost()
+    world.advance(200_000)
     assert world.broker.connections == {}
     watcher = world.connect()
     watcher.attach("c", params={"rewind": "100"})

@@ -124,8 +124,22 @@ class Client:
 STEPS = st.lists(
     st.tuples(
         st.sampled_from(
-            ["publish", "append", "append", "append", "update", "delete", "attach", "detach"]
-            + ["drop", "open", "read", "wait", "again", "faults"]
+            [
+                "publish",
+                "append",
+                "append",
+                "append",
+                "update",
+                "delete",
+                "attach",
+                "detach",
+                "drop",
+                "open",
+                "read",
+                "wait",
+                "again",
+                "faults",
+            ]
         ),
         st.integers(0, 3),
         st.integers(0, 7),
@@ -161,7 +175,7 @@ def perform(world: Any, clients: list[Client], step: tuple[str, int, int], token
         client.peer.send(15, msgSerial=serial, **fields)
     elif kind == "faults":
         world.broker.faults.settings.aggregates = number % 3
-        world.broker.faults.settings.conflate = number
+        world.broker.faults.settings.conflate = number % 4
 
 
 def settle(world: Any, clients: list[Client]) -> None:

@@ -13,7 +13,7 @@ from chat_transport.broker.settings import Limits
 class Writer:
     """Writes entries as a channel does, at times that the test chooses."""
 
-    def __init__(self, **limits):
+    def __init__(self, **limits) -> None:
         self.now = 1_800_000_000_000
         self.clock = SerialClock(lambda: self.now)
         self.log = ChannelLog(self.clock.next(), Limits(**limits))

@@ -2,7 +2,7 @@
 
 Rule: what was sent on this socket is never sent again, and the first that a subscriber hears of a
 message is the whole message; only then come deltas.
-Source: Ably docs, channel options (rewind, modes, echo, appendMode); features spec RTL4, RTL13, RTP18.
+Source: Ably docs, channel options (rewind, modes, echo, appendMode); spec RTL4, RTL13, RTP18.
 """
 
 from __future__ import annotations
@@ -171,6 +171,7 @@ class Attachment:
 
     def attached(self, flags: Flag, position: str, error: ErrorWords | None = None) -> None:
         """Send ATTACHED and, if there are members, the set of them."""
+        self._conflation.flush()  # what waits is older than the position that is named
         members = len(self.channel.members) and Flag.PRESENCE_SUBSCRIBE in self.modes
         if members:
             flags |= Flag.HAS_PRESENCE
@@ -236,6 +237,7 @@ class Attachment:
         if known is not None and version <= known:
             return
         if entry.is_append and (known is None or self.whole or self._aggregates()):
+            self._conflation.flush()  # or its deltas would follow the whole that holds them
             version = record.version_serial
             self._saw(record.serial, version)
             self._send(entry, [record.message()], version)

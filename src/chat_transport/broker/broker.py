@@ -177,7 +177,7 @@ class Broker:
     def _enter(
         self, query: Mapping[str, str], authorization: str | None
     ) -> tuple[Connection, ErrorWords | None]:
-        """Give the connection that a socket asks for, and what to say if it is not the wanted one."""
+        """Give the connection that a socket asks for, and what to say if it is another one."""
         version = query.get("v", "").partition(".")[0]
         if not version.isdigit() or int(version) < OLDEST_VERSION:
             raise Refusal(40017, 400, f"unsupported protocol version {query.get('v')!r}")

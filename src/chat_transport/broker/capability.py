@@ -1,7 +1,7 @@
 """Capabilities: which operations on which channels. Pure.
 
 Rule: `:` separates segments; `*` alone is one segment, at the end any number; `a*` is literal.
-Source: ably.com/docs/auth/capabilities; results of intersections by ably-js `rest/capability.test.js`.
+Source: ably.com/docs/auth/capabilities; intersections by ably-js `rest/capability.test.js`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Frames: what goes over the socket, as JSON text or msgpack bytes. No I/O here.
 
 Rule: inside the broker binary data is `bytes`; base64 exists only in JSON, at this edge.
-Null is equal to absent; unknown fields are ignored; a number that must be explicit (msgSerial 0) is.
-Source: Ably features spec TR*, TM*, TP*, TAN*; sizes by experiment with ably 3.1.4 and ably-js 2.28.
+Null is equal to absent; unknown fields are ignored; msgSerial 0 is explicit.
+Source: Ably features spec TR*, TM*, TP*, TAN*; experiments with ably 3.1.4 and ably-js 2.28.
 """
 
 from __future__ import annotations

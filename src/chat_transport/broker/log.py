@@ -1,7 +1,7 @@
 """A channel as data: the stream of entries, and the messages that they make. Pure.
 
 Rule: an entry, once in the log, never changes; a message's latest state is folded from its entries.
-Appended text is kept in pieces and joined when read, so that an append costs the same at any length.
+Appended text is kept in pieces and joined when read: an append costs the same at any length.
 Source: Ably docs, updates and deletes; mutable messages (append), versions.
 """
 
@@ -41,7 +41,7 @@ def payload_size(item: Payload) -> int:
 
 
 class Entry:
-    """One step of a channel's stream: a publish, a change of a message, of presence, an annotation."""
+    """One step of a channel's stream: a publish, a change, an event of presence, an annotation."""
 
     __slots__ = ("connection_id", "encoded", "id", "items", "kind", "record", "serial", "size")
 

@@ -180,7 +180,7 @@ async def _reply(
 
 
 def _cors(asked: dict[str, str]) -> dict[str, str]:
-    """Let pages of any origin in, as the cloud does; ably-js sends credentials, so `*` will not do."""
+    """Let pages of any origin in, as the cloud does; ably-js sends credentials: no `*` then."""
     return {
         "access-control-allow-origin": asked.get("origin", "*"),
         "access-control-allow-credentials": "true",

@@ -58,7 +58,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     rate_per_second: int = 0
     """Messages a second on one channel and one connection; 0 means no limit. Ably: 50."""
     until_attach_window_ms: int = 0
-    """How long history until attach is answered after the attach; 0 means for ever. Ably: 120,000."""
+    """How long after an attach history until it is answered; 0 is for ever. Ably: 120,000."""
     append_rollup_ms: int = 0
     """Window that merges appends of one message; 0 is off. Ably: 40."""
 

@@ -142,6 +142,11 @@ class Chat(ChatView):
         await self._exit.__aexit__(exc_type, exc, traceback)
 
     @property
+    def transport(self) -> ChatTransport:
+        """Where the chat happens; the caller's."""
+        return self._transport
+
+    @property
     def has_older(self) -> bool:
         """Whether `load_older` would find more; false before `load_history`."""
         return self._others.has_older

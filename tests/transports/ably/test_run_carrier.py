@@ -95,7 +95,9 @@ async def test_2000_deltas_arrive_byte_for_byte_with_the_socket_cut_20_times(
     assert messages[-1].text == "".join(WORDS)
 
 
-@pytest.mark.parametrize("faults", [{}, {"aggregates": True}, {"conflate": 3}, {"double_acks": True}])
+@pytest.mark.parametrize(
+    "faults", [{}, {"aggregates": True}, {"conflate": 3}, {"double_acks": True}]
+)
 async def test_whoever_joins_in_mid_reply_sees_the_same_message(
     broker: RunningBroker, connect: Any, talk: Any, faults: dict[str, Any]
 ) -> None:

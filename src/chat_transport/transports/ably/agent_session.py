@@ -25,8 +25,8 @@ from .channel import AblyChannel, HistoryReader
 from .feed import OrderedFeed
 from .policy import Policy, user_of
 from .run_carrier import RunCarrier
+from .sending import surely
 from .wire import Act, AgentWire, Heard, RunRef, RunTask
-from .writer import surely
 
 __all__ = ["AgentSession"]
 

@@ -23,8 +23,8 @@ from ...transport import ChatChange, History, MessageSeen, MessagesReplaced, Run
 from .channel import AblyChannel, HistoryReader
 from .feed import OrderedFeed
 from .refusals import MESSAGE_LIMIT, translate
+from .sending import message_bytes, surely
 from .wire import ClientWire, Heard, Outgoing, RunRef
-from .writer import message_bytes, surely
 
 __all__ = ["ChatSession"]
 

@@ -17,8 +17,9 @@ from ...agent.runtime import ActiveRun
 from ...chunks import Abort, Error, Finish, TextDelta, ToolInputDelta, UIMessageChunk
 from ...codecs.ably.operations import Operation, Publish
 from ...errors import ChatTransportError, LocalProtocolError, RequestRejected
+from .sending import Outlet
 from .wire import Speaker
-from .writer import OperationWriter, Outlet
+from .writer import OperationWriter
 
 __all__ = ["RunCarrier"]
 

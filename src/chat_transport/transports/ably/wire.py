@@ -117,7 +117,7 @@ class ClientWire(Protocol):
         """Give the inputs that the request amounts to; the last one wakes the agent.
 
         Raises:
-            LocalProtocolError: If there is nothing to ask, or a message is not known.
+            RequestRejected: If there is nothing to ask, or a message is not known.
         """
         ...
 

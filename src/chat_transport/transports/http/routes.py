@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
-from inspect import isawaitable
 from typing import Any, TypeAlias, TypeVar
 from uuid import uuid4
 
@@ -49,7 +48,10 @@ _SSE_HEADERS = {name: value for name, value in RESPONSE_HEADERS.items() if name 
 
 async def settle(value: Answer | Awaitable[Answer]) -> Answer:
     """Give what a hook returned, or what it returned promises."""
-    return await value if isawaitable(value) else value  # type: ignore[return-value]  # narrowed
+    if isinstance(value, Awaitable):
+        given: Answer = await value
+        return given
+    return value
 
 
 class ChatRoutes:

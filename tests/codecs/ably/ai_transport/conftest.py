@@ -98,9 +98,7 @@ def aggregate(deliveries: Sequence[Inbound]) -> list[Inbound]:
     return [stored[serial] for serial in sorted(stored)]
 
 
-def disturb(
-    deliveries: Sequence[Inbound], chance: random.Random, start: int = 0
-) -> list[Inbound]:
+def disturb(deliveries: Sequence[Inbound], chance: random.Random, start: int = 0) -> list[Inbound]:
     """The traffic from `start` on as a channel may deliver it: conflated, some of it repeated."""
     merged: list[Inbound] = []
     text: dict[str, str] = {}

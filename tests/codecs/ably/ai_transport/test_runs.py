@@ -92,14 +92,10 @@ def test_a_cancel_is_found_by_run_or_input_if_it_is_newer(talk):
     asked = talk.ask("hi")
     trigger = talk.conversation.trigger(asked.event_id)
     talk.send(talk.client.cancel(input_id=asked.input_id))
-    found = talk.conversation.cancel_for(
-        run_id=None, input_id=asked.input_id, after=trigger.serial
-    )
+    found = talk.conversation.cancel_for(run_id=None, input_id=asked.input_id, after=trigger.serial)
     assert (found.input_id, found.client_id) == (asked.input_id, "alice")
     assert talk.conversation.cancel_for(run_id="r", input_id="other") is None
-    after = talk.conversation.cancel_for(
-        run_id=None, input_id=asked.input_id, after=found.serial
-    )
+    after = talk.conversation.cancel_for(run_id=None, input_id=asked.input_id, after=found.serial)
     assert after is None
     talk.send(talk.client.cancel(run_id="r"))
     assert talk.conversation.cancel_for(run_id="r", input_id=None).run_id == "r"

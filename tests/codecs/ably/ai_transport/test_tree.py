@@ -27,7 +27,9 @@ def fold(deliveries, *, live: bool = True) -> Conversation:
 
 
 def extends(inbound: Inbound, before: dict[str, str]) -> bool:
-    return inbound.action != "update" or str(inbound.data).startswith(before.get(inbound.serial, ""))
+    return inbound.action != "update" or str(inbound.data).startswith(
+        before.get(inbound.serial, "")
+    )
 
 
 @pytest.fixture

@@ -131,24 +131,6 @@ def test_a_chat_over_ably_is_the_same_for_another_client(
         assert chat.process.wait(timeout=DEADLINE_S) == 0
 
 
-@pytest.mark.parametrize(
-    ("arguments", "reason"),
-    [
-        (["http://127.0.0.1:1"], "unable to reach"),
-        (["ftp://x"], "give http://HOST:PORT or ably:CHANNEL"),
-        (["ably:"], "unable to chat without a channel"),
-        (["ably:x"], "unable to use Ably without a key"),
-        (["ably:x", "--ably-key", "secret-words"], "appId.keyId:secret"),
-        (["ably:x", "--server", "http://127.0.0.1:1"], "unable to read http://127.0.0.1:1/config"),
-        (["ably:x", "--server", "file:///etc"], "give --server http://HOST:PORT"),
-    ],
-)
-def test_what_cannot_be_reached_is_one_sentence(
-    refused: Callable[..., str], arguments: list[str], reason: str
-):
-    assert reason in refused("chat", *arguments)
-
-
 @pytest.mark.anyio
 async def test_lines_come_whole_and_end_with_the_input(anyio_backend: str, tmp_path: Path):
     reading, writing = os.pipe()
