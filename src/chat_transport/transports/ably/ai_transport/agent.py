@@ -89,6 +89,14 @@ class AiTransportAgent(Reading):
         """Whether the input has been read."""
         return self.conversation.trigger(event_id) is not None
 
+    def lacks_run(self, event_id: str) -> bool:
+        """Whether the input is about a run whose beginning has not been read yet."""
+        trigger = self.conversation.trigger(event_id)
+        if trigger is None or trigger.run_id is None:
+            return False
+        view = self.conversation.run(trigger.run_id)
+        return view is None or not view.announced
+
     def resolve(self, event_id: str) -> RunTask | None:
         """Give what the input asks for."""
         trigger = self.conversation.trigger(event_id)
