@@ -1,32 +1,56 @@
 # Two commands matter: `make demo` and `make test`. Both set up what they need.
 PYTHON ?= python3
+PORT ?= 3000
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-PROJECTS := pyproject.toml $(wildcard adapters/*/pyproject.toml)
+WEB := examples/web
+PAGE := $(WEB)/dist/index.html
+ADAPTERS := $(wildcard adapters/*/pyproject.toml)
+NPM := npm --no-audit --no-fund --loglevel=error
 
-.PHONY: setup demo test lint types clean
+.PHONY: setup demo test lint types interop browser bench clean
 
-setup: $(READY)
+demo: $(READY) $(PAGE)
+	$(BIN)/chat-transport demo --port $(PORT)
 
-$(READY): $(PROJECTS) constraints.txt
+test: $(READY)
+	$(BIN)/pytest -n auto --dist loadfile -m "not interop and not browser"
+
+setup: $(READY) $(PAGE)
+
+$(READY): pyproject.toml constraints.txt $(ADAPTERS)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --constraint constraints.txt \
-	  --editable '.[all]' $(foreach p,$(wildcard adapters/*/pyproject.toml),--editable $(dir $(p))) --group dev
+	  --editable '.[all]' $(foreach p,$(ADAPTERS),--editable $(dir $(p))) --group dev
 	touch $@
 
-test: setup
-	$(BIN)/pytest -n auto
+$(WEB)/node_modules/.ready: $(WEB)/package.json $(WEB)/package-lock.json
+	cd $(WEB) && $(NPM) ci
+	touch $@
 
-lint: setup
+$(PAGE): $(WEB)/node_modules/.ready $(wildcard $(WEB)/src/*) $(WEB)/build.mjs
+	cd $(WEB) && node build.mjs
+	touch $@
+
+lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/codespell src tests docs adapters README.md
+	$(BIN)/codespell src tests docs adapters examples README.md CHANGELOG.md
 
-types: setup
+types: $(READY)
 	$(BIN)/mypy
 	$(BIN)/pyright
 
+# The real npm packages as peers. Node 22, which some of them ask for, comes from npm too.
+interop: $(READY)
+	$(BIN)/pytest -m interop
+
+# A real browser drives the page. Chromium is found, or installed from Debian's packages.
+browser: $(READY) $(PAGE)
+	command -v chromium >/dev/null || (apt-get update -qq && apt-get install -y -qq chromium)
+	$(BIN)/pytest -m browser tests/browser
+
 clean:
-	rm -rf $(VENV) .setup
+	rm -rf $(VENV) $(WEB)/node_modules $(WEB)/dist

@@ -1,23 +1,28 @@
 """A log of chunks with waiters: run log, replay buffer and fan-out in one.
 
-Rule: appending never waits; a reader drains all there is at each wake-up.
-Why not a queue: a wake-up costs more than a chunk, and every reader starts where it likes.
+Rule: appending never waits; a reader drains all there is at each wake-up, and a slow one costs
+nothing but its place: there is no queue for each reader.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-import anyio
-
+from ._chunk_columns import ChunkColumns
+from ._waiters import Waiters
 from .chunks import UIMessageChunk
 from .transport import ChunkStream
 
 __all__ = ["ChunkLog", "LogStream"]
 
+PAGE = 1024
+"""Chunks that a reader far behind is given at a time, so that it holds no copy of the log."""
+CATCH_UP = 256
+"""Chunks behind which a snapshot reader is given joined deltas rather than each one."""
+
 
 class ChunkLog:
-    """What one run has said so far, and who waits for more.
+    """What one run has said so far, and who waits for more. For the tasks of one thread.
 
     Attributes:
         run_id: The run that speaks, if it has a name.
@@ -29,81 +34,109 @@ class ChunkLog:
         self.run_id = run_id
         self.closed = False
         self.error: Exception | None = None
-        self._chunks: list[UIMessageChunk] = []
-        self._changed: anyio.Event | None = None
+        self._columns = ChunkColumns()
+        self._waiters = Waiters()
 
     def __len__(self) -> int:
-        return len(self._chunks)
+        return self._columns.count
 
     def append(self, chunk: UIMessageChunk) -> None:
         """Add a chunk and wake the readers. Ignored once closed."""
         if not self.closed:
-            self._chunks.append(chunk)
-            self._wake()
+            self._columns.append(chunk)
+            self._waiters.wake()
 
     def extend(self, chunks: Iterable[UIMessageChunk]) -> None:
         """Add several chunks with one wake-up. Ignored once closed."""
         if not self.closed:
-            self._chunks.extend(chunks)
-            self._wake()
+            for chunk in chunks:
+                self._columns.append(chunk)
+            self._waiters.wake()
 
     def close(self, error: Exception | None = None) -> None:
         """End the log; the first call wins."""
         if not self.closed:
             self.closed = True
             self.error = error
-            self._wake()
+            self._waiters.wake()
 
-    def since(self, index: int) -> Sequence[UIMessageChunk]:
-        """Give the chunks from `index` on."""
-        return self._chunks[index:]
+    def since(self, index: int, limit: int | None = None) -> Sequence[UIMessageChunk]:
+        """Give the chunks from number `index` on, exactly as appended; at most `limit`."""
+        return self._columns.read(index, limit)
 
-    def stream(self, start: int = 0) -> LogStream:
-        """Read from chunk number `start`, then live. Any number of readers."""
-        return LogStream(self, start)
+    def merged(self, index: int = 0) -> Sequence[UIMessageChunk]:
+        """Say what came from number `index` on in few chunks: the deltas of a part are joined.
+
+        Folding them gives the same message as folding `since(index)`.
+        """
+        return self._columns.merged(index)
+
+    def stream(self, start: int = 0, *, snapshot: bool = False) -> LogStream:
+        """Read from chunk number `start`, then live. Any number of readers.
+
+        Args:
+            start: `since(0, k)` and then `stream(k)` is everything, for every k.
+            snapshot: Join deltas wherever the reader is far behind: a late joiner gets the reply
+                so far in few chunks. Chunks can then no longer be counted.
+        """
+        return LogStream(self, start, snapshot=snapshot)
 
     async def changed(self) -> None:
         """Wait for the next append or close."""
-        if self._changed is None:
-            self._changed = anyio.Event()
-        await self._changed.wait()
-
-    def _wake(self) -> None:
-        if self._changed is not None:
-            self._changed.set()
-            self._changed = None
+        await self._waiters.wait()
 
 
 class LogStream(ChunkStream):
     """One reader's place in a `ChunkLog`."""
 
-    def __init__(self, log: ChunkLog, start: int = 0) -> None:
+    def __init__(self, log: ChunkLog, start: int = 0, *, snapshot: bool = False) -> None:
         self._log = log
         self._next = start
+        self._joins = snapshot
+        self._behind = 0 if snapshot else CATCH_UP
+        self._page: Sequence[UIMessageChunk] = ()
+        self._at = 0
         self.run_id = log.run_id
+
+    @property
+    def position(self) -> int:
+        """How many chunks of the log `drain` has given, joined ones counted as they were said."""
+        return self._next
 
     async def __anext__(self) -> UIMessageChunk:
         """Give the next chunk, waiting for it."""
-        log = self._log
-        while self._next >= len(log):
-            if log.closed:
-                if log.error is not None:
-                    raise log.error
+        if self._at >= len(self._page):
+            self._page = await self.drain()
+            self._at = 0
+            if not self._page:
                 raise StopAsyncIteration
-            await log.changed()
-        chunk = log._chunks[self._next]  # noqa: SLF001  # the two classes are one piece
-        self._next += 1
-        return chunk
+        self._at += 1
+        return self._page[self._at - 1]
 
     async def drain(self) -> Sequence[UIMessageChunk]:
-        """Wait for at least one chunk and give all there are; empty at the end."""
+        """Wait for at least one chunk and give what there is, a page at most; empty at the end."""
+        if self._at < len(self._page):
+            rest, self._page = self._page[self._at :], ()
+            return rest
         log = self._log
-        while self._next >= len(log):
+        columns = log._columns  # noqa: SLF001  # the two classes are one piece
+        while self._next >= columns.count:
             if log.closed:
-                if log.error is not None:
-                    raise log.error
-                return ()
-            await log.changed()
-        chunks = log.since(self._next)
-        self._next += len(chunks)
+                return self._ended()
+            await log._waiters.wait()  # noqa: SLF001  # the two classes are one piece
+        return self._take(columns)
+
+    def _ended(self) -> Sequence[UIMessageChunk]:
+        if self._log.error is not None:
+            raise self._log.error
+        return ()
+
+    def _take(self, columns: ChunkColumns) -> Sequence[UIMessageChunk]:
+        if self._joins and columns.count - self._next > self._behind:
+            self._behind = CATCH_UP  # from now on only a reader that fell back gets joined deltas
+            chunks = columns.merged(self._next)
+            self._next = columns.count
+        else:
+            chunks = columns.read(self._next, PAGE)
+            self._next += len(chunks)
         return chunks

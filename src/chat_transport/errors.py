@@ -9,6 +9,7 @@
     │   ├── RequestRejected                the peer said no: status, body, code attached
     │   ├── StreamInterrupted              resumable says whether reconnect_to_stream can help
     │   ├── NotSupported                   this transport has no such capability
+    │   ├── RequestAborted                 this side gave the request up: nothing to tell
     │   └── TransportClosed                used before opening or after closing
     └── AgentError                         made by Chat from an `error` chunk, held, not raised
 
@@ -25,6 +26,7 @@ __all__ = [
     "NotSupported",
     "ProtocolError",
     "RemoteProtocolError",
+    "RequestAborted",
     "RequestRejected",
     "StreamInterrupted",
     "TransportClosed",
@@ -96,6 +98,10 @@ class StreamInterrupted(TransportError):
 
 class NotSupported(TransportError):
     """This transport has no such capability; `ChatTransport.capabilities` says so beforehand."""
+
+
+class RequestAborted(TransportError):
+    """This side gave the request up (its stream or socket was closed here): nothing to report."""
 
 
 class TransportClosed(TransportError):

@@ -7,12 +7,16 @@ Source: the layout is that of the recordings made from ai 7.0.173.
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable
 from typing import TypeAlias
+
+from pydantic import ValidationError
 
 from .._metadata import merge_metadata
 from .._partial_json import parse_partial_json, repair_json
 from .._strict_json import dumps
+from ..agent.smoothing import Chunking, ChunkSmoother
 from ..chunks import ABSENT, UIMessageChunk
 from ..codecs.client_profiles import ClientProfile
 from ..codecs.sse import encode_comment
@@ -25,15 +29,18 @@ from ..codecs.ui_stream import (
     decode_chunk,
     encode_sse,
 )
-from ..errors import RemoteProtocolError
-from ..messages import UIMessage
+from ..conversion import convert_to_model_messages
+from ..errors import LocalProtocolError, RemoteProtocolError
+from ..messages import DataPart, UIMessage
 from ..predicates import (
     is_complete_with_approval_responses,
     is_complete_with_tool_calls,
     response_message_id,
 )
+from ..pruning import PruneToolCalls, prune_messages
 from ..reducer import MessageReducer
 from ..validation import validate_messages
+from ._vector_server import check_server
 from ._vector_tools import JSON, Case, VectorFailed, build_chunk, expect, expect_error
 
 __all__ = ["CHECKS", "VectorCheck"]
@@ -203,6 +210,80 @@ def check_validate(case: Case) -> None:
     expect("output", found, case.get("output", case["messages"]))
 
 
+def check_convert(case: Case) -> None:
+    """Convert UI messages to model messages."""
+    options = case["options"]
+    try:
+        found = convert_to_model_messages(
+            [UIMessage.model_validate(message) for message in case["messages"]],
+            ignore_incomplete_tool_calls=options.get("ignoreIncompleteToolCalls", False),
+            convert_data_part=_tell_location if options.get("convertDataPart") else None,
+        )
+    except (LocalProtocolError, ValidationError) as error:
+        expect_error(error, case["error"])
+        return
+    expect("error", None, case["error"])
+    expect("result", found, case["result"])
+
+
+def _tell_location(part: DataPart) -> dict[str, JSON] | None:
+    """Convert as the recordings' converter did: `data-loc` to its JSON, all others to nothing."""
+    if part.type != "data-loc":
+        return None
+    return {"type": "text", "text": dumps(part.data).decode()}
+
+
+def check_prune(case: Case) -> None:
+    """Prune model messages."""
+    options = case["options"]
+    calls = options.get("toolCalls", "none")
+    if isinstance(calls, list):
+        calls = [PruneToolCalls(type=rule["type"], tools=rule.get("tools")) for rule in calls]
+    found = prune_messages(
+        case["messages"],
+        reasoning=options.get("reasoning", "none"),
+        tool_calls=calls,
+        empty_messages=options.get("emptyMessages", "remove"),
+    )
+    expect("result", found, case["result"])
+
+
+def check_smooth(case: Case) -> None:
+    """Smooth deltas; the recordings say `text` where chunks say `delta`."""
+    smoother = ChunkSmoother(_chunking(case["chunking"]))
+    found = [
+        _renamed(chunk_to_wire(ready), "delta", "text")
+        for value in case["input"]
+        for ready in smoother.feed(build_chunk(_renamed(value, "text", "delta")))
+    ]
+    expect("output", found, case["output"])
+
+
+def _chunking(given: JSON) -> Chunking:
+    """Give a word as it is, and a JavaScript regular expression as a pattern."""
+    if isinstance(given, str) and given.startswith("/"):
+        pattern, _, flags = given[1:].rpartition("/")
+        return re.compile(pattern, re.IGNORECASE if "i" in flags else 0)
+    return "line" if given == "line" else "word"
+
+
+def _renamed(value: Case, old: str, new: str) -> Case:
+    return {new if key == old else key: item for key, item in value.items()}
+
+
+def check_emission(case: Case) -> None:
+    """Read, write and fold what a real backend sends in one situation."""
+    asked = [UIMessage.model_validate(message) for message in case["request_messages"]]
+    reducer = MessageReducer(asked[-1] if asked else None, message_id="m")
+    decoder = UIStreamDecoder(unknown="refuse")
+    found: list[JSON] = []
+    for value in case["chunks"]:
+        for chunk in decoder.feed(encode_sse(decode_chunk(value, unknown="refuse"))):
+            reducer.feed(chunk)
+            found.append(chunk_to_wire(chunk))
+    expect("chunks", found, case["chunks"])
+
+
 def _as_given(value: JSON) -> JSON:
     return value if isinstance(value, dict) else dumps(value)
 
@@ -218,5 +299,10 @@ CHECKS: dict[str, VectorCheck] = {
     "response-id": check_response_id,
     "predicates": check_predicates,
     "validate": check_validate,
+    "convert": check_convert,
+    "prune": check_prune,
+    "smooth": check_smooth,
+    "emission": check_emission,
+    "server": check_server,
 }
 """Group -> its check. A group is the folder or the file that its cases lie in."""

@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from ._vector_groups import CHECKS
+from ._every_group import EVERY_CHECK as CHECKS
 from ._vector_tools import JSON, Case, VectorFailed
 
 __all__ = ["EXCEPTIONS", "run_case", "run_vectors"]

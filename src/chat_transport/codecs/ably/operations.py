@@ -2,14 +2,15 @@
 
 Rule: encoders give operations, decoders read `Inbound`; neither knows a channel or a connection.
 Serials come from the broker: an operation on a message names it by the `key` that its Publish gave,
-and the shell resolves keys to serials.
+and the shell resolves keys to serials. They are msgspec structs: one is made for each token.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
+
+import msgspec
 
 __all__ = ["Action", "Append", "Inbound", "Operation", "OutboundMessage", "Publish", "Update"]
 
@@ -17,8 +18,7 @@ JSON: TypeAlias = Any  # any JSON value
 Action: TypeAlias = Literal["create", "update", "delete", "append", "summary", "meta"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutboundMessage:
+class OutboundMessage(msgspec.Struct, frozen=True, kw_only=True):
     """One message to publish; `data` is str, dict, list, bytes or None (absent)."""
 
     name: str
@@ -26,8 +26,7 @@ class OutboundMessage:
     extras: Mapping[str, JSON] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Publish:
+class Publish(msgspec.Struct, frozen=True, kw_only=True):
     """Publish messages in one frame.
 
     Attributes:
@@ -42,8 +41,7 @@ class Publish:
     await_serial: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Append:
+class Append(msgspec.Struct, frozen=True, kw_only=True):
     """Add `data` to the text of the message published as `key`. Extras are replaced whole."""
 
     key: str
@@ -53,8 +51,7 @@ class Append:
     """`version.metadata` of the operation."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Update:
+class Update(msgspec.Struct, frozen=True, kw_only=True):
     """Replace the message published as `key`."""
 
     key: str
@@ -67,14 +64,12 @@ class Update:
 Operation: TypeAlias = Publish | Append | Update
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inbound:
+class Inbound(msgspec.Struct, frozen=True, kw_only=True):
     """One message as the channel or its history delivered it.
 
     Attributes:
         serial: The message's place in the channel's total order; constant for its life.
         version: The version's serial; equals `serial` for a create.
-        user_claim: The role that the token server vouched for (`extras.userClaim`).
     """
 
     action: Action
@@ -87,3 +82,9 @@ class Inbound:
     timestamp: int | None = None
     version_metadata: Mapping[str, str] | None = None
     id: str | None = None
+
+    @property
+    def user_claim(self) -> str | None:
+        """The role that the token server vouched for; None without one."""
+        claim = self.extras.get("userClaim") if self.extras else None
+        return claim if isinstance(claim, str) else None

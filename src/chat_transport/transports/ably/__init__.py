@@ -1,1 +1,60 @@
-"""Ably: connection, client's end, agent's end and tokens. asyncio only, as ably-python is."""
+"""Ably: connection, client's end, agent's end and tokens. asyncio only, as ably-python is.
+
+Names are loaded when they are first used: tokens can be made where `ably` is not installed.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .agent import AblyAgent, Woken
+    from .ai_transport import AiTransportWire
+    from .auth import AblyKey, Grant, TokenAsked, TokenEndpoint, make_token
+    from .chat_session import ChatSession
+    from .client import AblyChatTransport, Invocation
+    from .policy import OwnerPolicy
+    from .post import token_from
+    from .supervisor import AblyConnection
+
+__all__ = [
+    "AblyAgent",
+    "AblyChatTransport",
+    "AblyConnection",
+    "AblyKey",
+    "AiTransportWire",
+    "ChatSession",
+    "Grant",
+    "Invocation",
+    "OwnerPolicy",
+    "TokenAsked",
+    "TokenEndpoint",
+    "Woken",
+    "make_token",
+    "token_from",
+]
+
+_HOMES = {
+    "AblyAgent": "agent",
+    "AblyChatTransport": "client",
+    "AblyConnection": "supervisor",
+    "AblyKey": "auth",
+    "AiTransportWire": "ai_transport",
+    "ChatSession": "chat_session",
+    "Grant": "auth",
+    "Invocation": "client",
+    "OwnerPolicy": "policy",
+    "TokenAsked": "auth",
+    "TokenEndpoint": "auth",
+    "Woken": "agent",
+    "make_token": "auth",
+    "token_from": "post",
+}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{home}", __name__), name)

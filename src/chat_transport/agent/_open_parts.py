@@ -1,0 +1,260 @@
+"""What a reply has opened and not closed: the runtime's guard of the chunk grammar.
+
+Rule: one look-up for a delta; whatever is still open when a run ends gets its closing chunk here.
+Source: chunk order of AI SDK 7.0.173; tool states of `UIMessage`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ..chunks import (
+    Absent,
+    FinishStep,
+    ReasoningDelta,
+    ReasoningEnd,
+    ReasoningStart,
+    ResetStep,
+    StartStep,
+    TextDelta,
+    TextEnd,
+    TextStart,
+    ToolApprovalRequest,
+    ToolApprovalResponse,
+    ToolInputAvailable,
+    ToolInputDelta,
+    ToolInputError,
+    ToolInputStart,
+    ToolOutputAvailable,
+    ToolOutputDenied,
+    ToolOutputError,
+    UIMessageChunk,
+)
+from ..errors import LocalProtocolError
+from ..messages import DynamicToolPart, ToolPart, UIMessage
+
+__all__ = ["OpenCall", "OpenParts"]
+
+
+@dataclass(slots=True)
+class OpenCall:
+    """A tool call that has no final output yet.
+
+    Attributes:
+        waits_for: `input` while the model writes it, `output` while it runs, `approval` while a
+            person is asked, `nothing` when it has its output.
+        seeded: The call stands in the message that the run continues.
+    """
+
+    tool_call_id: str
+    tool_name: str
+    waits_for: str = "input"
+    provider_executed: bool = False
+    dynamic: bool | Absent | None = None
+    seeded: bool = False
+
+
+class OpenParts:
+    """Follows one reply. `see` each chunk before it is written; `close` gives what is missing.
+
+    Args:
+        continued: The message that the reply goes on with, if any: its tool calls are known.
+    """
+
+    def __init__(self, continued: UIMessage | None = None) -> None:
+        self._text: dict[str, None] = {}
+        self._reasoning: dict[str, None] = {}
+        self.calls: dict[str, OpenCall] = {}
+        self._approvals: dict[str, str] = {}
+        self.step_is_open = False
+        self._rules: dict[type[UIMessageChunk], Callable[[Any], None]] = {
+            TextStart: lambda chunk: self._open(self._text, chunk),
+            TextDelta: lambda chunk: self._need(self._text, chunk),
+            TextEnd: lambda chunk: self._shut(self._text, chunk),
+            ReasoningStart: lambda chunk: self._open(self._reasoning, chunk),
+            ReasoningDelta: lambda chunk: self._need(self._reasoning, chunk),
+            ReasoningEnd: lambda chunk: self._shut(self._reasoning, chunk),
+            StartStep: self._start_step,
+            FinishStep: self._finish_step,
+            ResetStep: self._reset_step,
+            ToolInputStart: self._call_named,
+            ToolInputDelta: self._input_delta,
+            ToolInputAvailable: self._call_named,
+            ToolInputError: self._call_named,
+            ToolApprovalRequest: self._approval_request,
+            ToolApprovalResponse: self._approval_response,
+            ToolOutputAvailable: self._output,
+            ToolOutputError: self._output,
+            ToolOutputDenied: self._output,
+        }
+        if continued is not None and continued.role == "assistant":
+            self._seed(continued)
+
+    def see(self, chunk: UIMessageChunk) -> None:
+        """Note a chunk.
+
+        Raises:
+            LocalProtocolError: If it may not come here; names the chunk, its id and the remedy.
+        """
+        rule = self._rules.get(type(chunk))
+        if rule is not None:
+            rule(chunk)
+
+    @property
+    def waits(self) -> bool:
+        """Whether a tool call waits for a person's approval or a client's output."""
+        return any(
+            call.waits_for == "approval"
+            or (call.waits_for == "output" and not call.provider_executed)
+            for call in self.calls.values()
+        )
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether a text, a reasoning or a tool input was begun and not ended."""
+        return bool(
+            self._text
+            or self._reasoning
+            or any(call.waits_for == "input" for call in self.calls.values())
+        )
+
+    def close(
+        self, said: Iterable[UIMessageChunk], *, why: str, cut_calls: bool
+    ) -> Iterator[UIMessageChunk]:
+        """Give the chunks that close what is open, and note them.
+
+        Args:
+            said: The reply so far; read only if a tool input is open, to keep what it says.
+            why: The error text of tool calls that are cut.
+            cut_calls: End calls that run; False leaves them to a client that will answer.
+        """
+        for text_id in tuple(self._text):
+            yield TextEnd(id=text_id)
+        for reasoning_id in tuple(self._reasoning):
+            yield ReasoningEnd(id=reasoning_id)
+        self._text.clear()
+        self._reasoning.clear()
+        for call in self.calls.values():
+            if call.waits_for == "input":
+                call.waits_for = "nothing"
+                yield ToolInputError(
+                    tool_call_id=call.tool_call_id,
+                    tool_name=call.tool_name,
+                    input=_input_text(said, call.tool_call_id),
+                    error_text=why,
+                    **_dynamic(call),
+                )
+            elif cut_calls and call.waits_for == "output":
+                call.waits_for = "nothing"
+                yield ToolOutputError(tool_call_id=call.tool_call_id, error_text=why)
+        if self.step_is_open:
+            self.step_is_open = False
+            yield FinishStep()
+
+    # ── rules ────────────────────────────────────────────────────────────────────────────────────
+
+    def _open(self, opened: dict[str, None], chunk: TextStart | ReasoningStart) -> None:
+        if chunk.id in opened:
+            raise _out_of_order(chunk.type, chunk.id, "it is open already; end it first")
+        opened[chunk.id] = None
+
+    def _need(
+        self,
+        opened: dict[str, None],
+        chunk: TextDelta | TextEnd | ReasoningDelta | ReasoningEnd,
+    ) -> None:
+        if chunk.id not in opened:
+            raise _out_of_order(chunk.type, chunk.id, "it is not open; start it first")
+
+    def _shut(self, opened: dict[str, None], chunk: TextEnd | ReasoningEnd) -> None:
+        self._need(opened, chunk)
+        del opened[chunk.id]
+
+    def _start_step(self, chunk: StartStep) -> None:
+        self.step_is_open = True
+
+    def _finish_step(self, chunk: FinishStep) -> None:
+        self.step_is_open = False
+
+    def _reset_step(self, chunk: ResetStep) -> None:
+        self._text.clear()
+        self._reasoning.clear()
+        self.calls = {key: call for key, call in self.calls.items() if call.seeded}
+
+    def _call_named(self, chunk: ToolInputStart | ToolInputAvailable | ToolInputError) -> None:
+        call = self.calls.get(chunk.tool_call_id)
+        if call is None:
+            call = OpenCall(chunk.tool_call_id, chunk.tool_name)
+            self.calls[chunk.tool_call_id] = call
+        call.tool_name = chunk.tool_name
+        call.dynamic = chunk.dynamic
+        call.provider_executed = chunk.provider_executed is True
+        waits: dict[type[UIMessageChunk], str] = {
+            ToolInputStart: "input",
+            ToolInputAvailable: "output",
+        }
+        call.waits_for = waits.get(type(chunk), "nothing")
+
+    def _input_delta(self, chunk: ToolInputDelta) -> None:
+        call = self.calls.get(chunk.tool_call_id)
+        if call is None or call.waits_for != "input":
+            raise _out_of_order(chunk.type, chunk.tool_call_id, "its input is not open")
+
+    def _approval_request(self, chunk: ToolApprovalRequest) -> None:
+        self._call(chunk.type, chunk.tool_call_id).waits_for = "approval"
+        self._approvals[chunk.approval_id] = chunk.tool_call_id
+
+    def _approval_response(self, chunk: ToolApprovalResponse) -> None:
+        call_id = self._approvals.get(chunk.approval_id)
+        call = self.calls.get(call_id) if call_id is not None else None
+        if call is None:
+            raise _out_of_order(chunk.type, chunk.approval_id, "no approval of that id was asked")
+        call.waits_for = "output"
+
+    def _output(self, chunk: ToolOutputAvailable | ToolOutputError | ToolOutputDenied) -> None:
+        call = self._call(chunk.type, chunk.tool_call_id)
+        is_preliminary = isinstance(chunk, ToolOutputAvailable) and chunk.preliminary is True
+        if not is_preliminary:
+            call.waits_for = "nothing"
+
+    def _call(self, chunk_type: str, call_id: str) -> OpenCall:
+        call = self.calls.get(call_id)
+        if call is None:
+            raise _out_of_order(chunk_type, call_id, "no tool call of that id was announced")
+        return call
+
+    def _seed(self, message: UIMessage) -> None:
+        waits = {
+            "input-available": "output",
+            "approval-requested": "approval",
+            "approval-responded": "output",
+        }
+        for part in message.parts:
+            if isinstance(part, ToolPart | DynamicToolPart):
+                self.calls[part.tool_call_id] = OpenCall(
+                    part.tool_call_id,
+                    part.tool_name,
+                    waits_for=waits.get(part.state, "nothing"),
+                    provider_executed=part.provider_executed is True,
+                    seeded=True,
+                )
+                if part.approval is not None:
+                    self._approvals[part.approval.id] = part.tool_call_id
+
+
+def _out_of_order(chunk_type: str, part_id: str, what: str) -> LocalProtocolError:
+    return LocalProtocolError(f"unable to write {chunk_type!r} for {part_id!r}; {what}")
+
+
+def _dynamic(call: OpenCall) -> dict[str, Any]:
+    return {"dynamic": call.dynamic} if isinstance(call.dynamic, bool) else {}
+
+
+def _input_text(said: Iterable[UIMessageChunk], call_id: str) -> str:
+    return "".join(
+        chunk.input_text_delta
+        for chunk in said
+        if isinstance(chunk, ToolInputDelta) and chunk.tool_call_id == call_id
+    )

@@ -1,0 +1,22 @@
+"""A local Ably: a development and test server that the real SDKs cannot tell from the cloud."""
+
+from __future__ import annotations
+
+from chat_transport.broker.broker import Broker
+from chat_transport.broker.faults import Faults, FaultSettings
+from chat_transport.broker.server import create_app
+from chat_transport.broker.serving import RunningBroker, serve_broker
+from chat_transport.broker.settings import Limits, Namespace
+from chat_transport.broker.tokens import ApiKey
+
+__all__ = [
+    "ApiKey",
+    "Broker",
+    "FaultSettings",
+    "Faults",
+    "Limits",
+    "Namespace",
+    "RunningBroker",
+    "create_app",
+    "serve_broker",
+]

@@ -1,0 +1,383 @@
+"""The agent's end of one invocation: what a run says, as operations.
+
+Rule: streams are created empty and grown by appends that repeat all headers; every stream is closed
+on every path; nothing is said after suspend or end.
+Source: @ably/ai-transport 0.8.0, `core/codec/encoder.ts`, `core/transport/run-step-writer.ts`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, Literal, TypeAlias, TypeVar
+
+from ....chunks import UIMessageChunk
+from ....errors import LocalProtocolError
+from ..operations import Operation, OutboundMessage, Publish, Update
+from . import headers as h
+from .facts import RunReason
+from .payload import Close, Grow, Open, Payload, PayloadCodec, Whole
+from .streams import MESSAGE_LIMIT_BYTES, StreamWriter
+from .ui_chunks import UIChunkCodec
+
+__all__ = ["RunEncoder", "RunIdentity", "ui_run_encoder"]
+
+C = TypeVar("C")
+StepReason: TypeAlias = Literal["complete", "failed", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunIdentity:
+    """Who a run is: resolved from its trigger by `Conversation.identify`.
+
+    Attributes:
+        input_id: The trigger's codec-message-id; echoed on everything (`useChat` routes by it).
+        parent: Structural parent of the run.
+        output_parent: Parent of its outputs.
+        continues: The trigger re-enters a run that was suspended.
+    """
+
+    run_id: str
+    invocation_id: str
+    input_id: str
+    run_client_id: str = ""
+    input_client_id: str = ""
+    parent: str | None = None
+    output_parent: str | None = None
+    fork_of: str | None = None
+    regenerates: str | None = None
+    continues: bool = False
+
+
+@dataclass(slots=True)
+class _Step:
+    step_id: str
+    client_id: str
+    serial: str | None = None
+    implicit: bool = False
+
+
+class RunEncoder(Generic[C]):
+    """Turns the chunks of one invocation into operations.
+
+    Give every operation to the channel in the order given. A `Publish` with `await_serial` must be
+    answered by `acknowledged`; until then the encoder holds what comes after it.
+
+    Args:
+        identity: The run.
+        codec: What a chunk means on the wire.
+        new_id: Gives fresh ids for messages.
+        implicit_steps: Bracket output in a step of its own where the caller opened none, as the
+            JavaScript agent does. Off saves two messages and a round trip; readers need no steps.
+        step_client_id: Whom steps are attributed to; None for the trigger's client.
+        limit_bytes: Text is split into a further stream before a message reaches this size.
+    """
+
+    def __init__(
+        self,
+        identity: RunIdentity,
+        codec: PayloadCodec[C],
+        *,
+        new_id: Callable[[], str],
+        implicit_steps: bool = False,
+        step_client_id: str | None = None,
+        limit_bytes: int = MESSAGE_LIMIT_BYTES,
+    ) -> None:
+        self.identity = identity
+        self._codec = codec
+        self._new_id = new_id
+        self._implicit_steps = implicit_steps
+        self._step_client_id = (
+            identity.input_client_id if step_client_id is None else step_client_id
+        )
+        self._state: Literal["new", "active", "suspended", "ended"] = "new"
+        self._message_id: str | None = None
+        self._output: dict[str, str] = {}
+        self._steers: tuple[str, ...] = ()
+        self._step: _Step | None = None
+        self._steps = 0
+        self._keys = 0
+        self._awaiting: str | None = None
+        self._held: list[Callable[[], list[Operation]]] = []
+        self._streams = StreamWriter(self._new_key, limit_bytes=limit_bytes)
+
+    @property
+    def message_id(self) -> str | None:
+        """The codec-message-id of the assistant message being written; None before its begin."""
+        return self._message_id
+
+    # -- life of the run ---------------------------------------------------------
+
+    def start(self) -> list[Operation]:
+        """Announce the run, or its resumption."""
+        self._expect("new", "start")
+        self._state = "active"
+        identity = self.identity
+        if identity.continues:
+            return [_lifecycle(h.RUN_RESUME, self._lifecycle_headers())]
+        extra = {
+            h.PARENT: identity.parent,
+            h.FORK_OF: identity.fork_of,
+            h.REGENERATES: identity.regenerates,
+        }
+        given = {key: value for key, value in extra.items() if value is not None}
+        return [_lifecycle(h.RUN_START, self._lifecycle_headers() | given)]
+
+    def suspend(self) -> list[Operation]:
+        """Wait for a person or a client. A `finish` chunk must have been encoded before."""
+        self._expect("active", "suspend")
+        self._state = "suspended"
+        return self._after_step(
+            "complete", lambda: [_lifecycle(h.RUN_SUSPEND, self._lifecycle_headers())]
+        )
+
+    def end(
+        self, reason: RunReason = "complete", *, code: int | None = None, message: str | None = None
+    ) -> list[Operation]:
+        """Close what is open and end the run.
+
+        Args:
+            reason: How it ended. Streams still open are closed: `complete`, else as cancelled.
+            code: Error code for readers, for reason `error`.
+            message: Error text for readers, for reason `error`.
+        """
+        if self._state in ("suspended", "ended"):
+            raise LocalProtocolError(
+                f"unable to end run {self.identity.run_id!r}; it is {self._state}"
+            )
+        self._state = "ended"
+        headers = self._lifecycle_headers() | {h.RUN_REASON: reason}
+        if code is not None:
+            headers[h.ERROR_CODE] = str(code)
+        if message is not None:
+            headers[h.ERROR_MESSAGE] = message
+        step_reason: StepReason = "failed" if reason == "error" else reason
+        return self._after_step(step_reason, lambda: [_lifecycle(h.RUN_END, headers)])
+
+    # -- steps -------------------------------------------------------------------
+
+    def begin_step(
+        self, step_id: str | None = None, *, client_id: str | None = None
+    ) -> list[Operation]:
+        """Open a step. The same `step_id` again is a retry: it replaces the earlier attempt.
+
+        Args:
+            step_id: Stable name; None for `<invocation>-step-<n>`.
+            client_id: Whom it is attributed to from now on; None for the one before.
+        """
+        self._expect("active", "begin a step of")
+        return self._when_ready(lambda: self._begin_step(step_id, client_id, implicit=False))
+
+    def end_step(self, reason: StepReason = "complete") -> list[Operation]:
+        """Close the open step, and with it every open stream; nothing if none is open."""
+        return self._when_ready(lambda: self._end_step(reason))
+
+    def acknowledged(self, key: str, serial: str) -> list[Operation]:
+        """Take the serial of a published message; give what was held for it."""
+        if key != self._awaiting:
+            return []
+        assert self._step is not None
+        self._step.serial = serial
+        self._awaiting = None
+        self._refresh_output()
+        operations: list[Operation] = []
+        while self._held and self._awaiting is None:
+            operations += self._held.pop(0)()
+        return operations
+
+    # -- output ------------------------------------------------------------------
+
+    def next_message(
+        self, *, message_id: str | None = None, steers: Sequence[str] = ()
+    ) -> list[Operation]:
+        """Begin a further assistant message, closing the implicit step and what is open in it.
+
+        Args:
+            message_id: Its codec-message-id; None for a fresh one.
+            steers: Codec-message-ids of the steering messages that it answers.
+        """
+        self._expect("active", "write to")
+        return self._when_ready(lambda: self._next_message(message_id, tuple(steers)))
+
+    def encode(self, chunk: C) -> list[Operation]:
+        """Say one chunk.
+
+        Raises:
+            LocalProtocolError: If the wire cannot carry it, or the run is not active.
+        """
+        if self._state != "active":
+            self._expect("active", "write to")
+        if self._awaiting is not None:
+            self._held.append(lambda: self._encode(chunk))
+            return []
+        if self._message_id is None or (self._implicit_steps and self._step is None):
+            return self._encode(chunk)
+        payloads = self._codec.encode(chunk, self._message_id)
+        if len(payloads) == 1:
+            return self._send(payloads[0])
+        return [operation for payload in payloads for operation in self._send(payload)]
+
+    def repair(self, key: str) -> Update | None:
+        """Give the one update that makes up for a rejected append; None if `key` is no stream.
+
+        It holds the whole text so far under the newest headers. Discard queued appends to `key`,
+        send this, and go on with appends.
+        """
+        return self._streams.repair(key)
+
+    def settled(self, key: str) -> None:
+        """Forget the text of a closed stream: all its appends were accepted."""
+        self._streams.settled(key)
+
+    # -- inside ------------------------------------------------------------------
+
+    def _expect(self, state: str, act: str) -> None:
+        if self._state != state:
+            raise LocalProtocolError(
+                f"unable to {act} run {self.identity.run_id!r}; it is {self._state}, not {state}"
+            )
+
+    def _when_ready(self, act: Callable[[], list[Operation]]) -> list[Operation]:
+        if self._awaiting is None:
+            return act()
+        self._held.append(act)
+        return []
+
+    def _after_step(
+        self, reason: StepReason, act: Callable[[], list[Operation]]
+    ) -> list[Operation]:
+        return self._when_ready(lambda: self._end_step(reason) + act())
+
+    def _lifecycle_headers(self) -> dict[str, str]:
+        identity = self.identity
+        return {
+            h.RUN_ID: identity.run_id,
+            h.RUN_CLIENT_ID: identity.run_client_id,
+            h.INVOCATION_ID: identity.invocation_id,
+            h.INPUT_CLIENT_ID: identity.input_client_id,
+            h.INPUT_ID: identity.input_id,
+        }
+
+    def _step_headers(self, step: _Step) -> dict[str, str]:
+        headers = self._lifecycle_headers()
+        del headers[h.INPUT_ID]
+        headers |= {h.STEP_ID: step.step_id, h.STEP_CLIENT_ID: step.client_id}
+        if step.serial is not None:
+            headers[h.STEP_START_SERIAL] = step.serial
+        return headers
+
+    def _begin_step(
+        self, step_id: str | None, client_id: str | None, *, implicit: bool
+    ) -> list[Operation]:
+        if self._step is not None:
+            raise LocalProtocolError(
+                f"unable to begin a step of run {self.identity.run_id!r}; "
+                f"step {self._step.step_id!r} is open"
+            )
+        if client_id is not None:
+            self._step_client_id = client_id
+        if step_id is None:
+            step_id = f"{self.identity.invocation_id}-step-{self._steps}"
+        self._steps += 1
+        self._step = _Step(step_id, self._step_client_id, implicit=implicit)
+        key = self._awaiting = self._new_key()
+        message = OutboundMessage(
+            name=h.STEP_START, extras=h.envelope(self._step_headers(self._step))
+        )
+        if not implicit:
+            self._message_id = None  # an attempt is a message of its own
+        return [Publish(messages=(message,), key=key, await_serial=True)]
+
+    def _end_step(self, reason: StepReason) -> list[Operation]:
+        operations = self._streams.close_all(h.COMPLETE if reason == "complete" else h.CANCELLED)
+        if self._step is not None:
+            headers = self._step_headers(self._step) | {h.STEP_REASON: reason}
+            operations.append(_lifecycle(h.STEP_END, headers))
+            self._step = None
+            self._message_id = None
+        return operations
+
+    def _next_message(self, message_id: str | None, steers: tuple[str, ...]) -> list[Operation]:
+        if self._step is not None and self._step.implicit:
+            operations = self._end_step("complete")
+        else:
+            operations = self._streams.close_all(h.COMPLETE)
+        self._begin_message(message_id, steers)
+        return operations
+
+    def _begin_message(self, message_id: str | None, steers: tuple[str, ...]) -> None:
+        self._message_id = self._new_id() if message_id is None else message_id
+        self._steers = steers
+        self._refresh_output()
+
+    def _refresh_output(self) -> None:
+        identity = self.identity
+        headers = {
+            h.ROLE: "assistant",
+            h.MESSAGE_ID: self._message_id or "",
+            **self._lifecycle_headers(),
+        }
+        optional = {
+            h.PARENT: identity.output_parent,
+            h.FORK_OF: identity.fork_of,
+            h.REGENERATES: identity.regenerates,
+        }
+        headers |= {key: value for key, value in optional.items() if value is not None}
+        if self._step is not None and self._step.serial is not None:
+            headers[h.STEP_ID] = self._step.step_id
+            headers[h.STEP_CLIENT_ID] = self._step.client_id
+            headers[h.STEP_START_SERIAL] = self._step.serial
+        if self._steers:
+            headers[h.STEERS] = json.dumps(self._steers, separators=(",", ":"))
+        self._output = headers
+
+    def _encode(self, chunk: C) -> list[Operation]:
+        if self._message_id is None:
+            self._begin_message(None, ())
+        if self._implicit_steps and self._step is None:
+            operations = self._begin_step(None, None, implicit=True)
+            self._held.insert(0, lambda: self._encode(chunk))
+            return operations
+        assert self._message_id is not None
+        payloads = self._codec.encode(chunk, self._message_id)
+        return [operation for payload in payloads for operation in self._send(payload)]
+
+    def _send(self, payload: Payload) -> list[Operation]:
+        if isinstance(payload, Grow):
+            return self._streams.grow(payload.stream_id, payload.text)
+        if isinstance(payload, Open):
+            return self._streams.open(payload.stream_id, payload.codec, self._output)
+        if isinstance(payload, Close):
+            closing = self._streams.close(payload)
+            if closing is not None:
+                return closing
+            return [operation for instead in payload.otherwise for operation in self._send(instead)]
+        return [self._publish_whole(payload)]
+
+    def _publish_whole(self, payload: Whole) -> Operation:
+        data = payload.data
+        encoded = data if isinstance(data, str) else json.dumps(data, ensure_ascii=False)
+        self._streams.require_size(encoded, payload.codec.get(h.KIND, ""))
+        extras = h.envelope(
+            {**self._output, h.STREAM: h.FALSE}, payload.codec, ephemeral=payload.ephemeral
+        )
+        return Publish(messages=(OutboundMessage(name=h.OUTPUT, data=data, extras=extras),))
+
+    def _new_key(self) -> str:
+        self._keys += 1
+        return f"{self.identity.invocation_id}#{self._keys}"
+
+
+def ui_run_encoder(
+    identity: RunIdentity,
+    *,
+    new_id: Callable[[], str],
+    implicit_steps: bool = False,
+) -> RunEncoder[UIMessageChunk]:
+    """Give the encoder of a run that says UI message chunks."""
+    return RunEncoder(identity, UIChunkCodec(), new_id=new_id, implicit_steps=implicit_steps)
+
+
+def _lifecycle(name: str, headers: dict[str, str]) -> Operation:
+    return Publish(messages=(OutboundMessage(name=name, extras=h.envelope(headers)),))

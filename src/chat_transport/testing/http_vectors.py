@@ -1,0 +1,327 @@
+"""Checks recorded requests, WebSocket frames and resumed streams against our HTTP transport.
+
+Rule: a vector is data; what differs is a sentence. No pytest here.
+Source: the vector groups `requests`, `websocket`, `websocket-frames` and `resumable`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import anyio
+
+from ..chunks import UIMessageChunk
+from ..codecs.ui_frames import (
+    FrameRequests,
+    ResumeFrame,
+    SendFrame,
+    dump_frame,
+    parse_client_frame,
+)
+from ..codecs.ui_request import HttpRequest, PreparedRequest, RequestDraft
+from ..codecs.ui_stream import chunk_to_wire
+from ..errors import ChatTransportError, RemoteProtocolError
+from ..inputs import Reconnect, SendMessages
+from ..messages import UIMessage
+from ..transports.http.client import HttpChatTransport
+
+__all__ = ["HTTP_VECTOR_CHECKS", "check_request", "check_websocket", "check_websocket_frame"]
+
+JSON: TypeAlias = Any  # any JSON value
+
+
+# ── requests ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def check_request(vector: Mapping[str, JSON]) -> list[str]:
+    """Send what the vector says through a client that only records. Gives what differs."""
+    return anyio.run(_check_request, vector)
+
+
+async def _check_request(vector: Mapping[str, JSON]) -> list[str]:
+    options, call = vector["transport"], vector["call"]
+    received: list[RequestDraft] = []
+    prepare = _prepare_hook(vector, received) if "prepare_returns" in vector else None
+    transport = HttpChatTransport(
+        options.get("api", "/api/chat"),
+        headers=_option(options.get("headers")),
+        body=_option(options.get("body")),
+        credentials=_option(options.get("credentials")),
+        prepare_send=prepare,
+        prepare_reconnect=prepare,
+    )
+    try:
+        request = await _request_of(transport, vector["method"], call)
+    except ChatTransportError as error:
+        return [] if vector["error"] else [f"raised {error!r}"]
+    if vector["error"]:
+        return [f"was not refused: {vector['error']}"]
+    wanted = vector["request"]
+    differs = _compare("request", _shown(request), wanted)
+    if "body_text" in wanted and request.body != wanted["body_text"].encode():
+        differs.append(f"body is {request.body!r}")
+    if "prepare_received" in vector:
+        differs += _compare("hook", _draft_shown(received[0]), vector["prepare_received"])
+    return differs
+
+
+async def _request_of(
+    transport: HttpChatTransport, method: str, call: Mapping[str, JSON]
+) -> HttpRequest:
+    common: dict[str, Any] = {
+        "chat_id": call["chatId"],
+        "headers": call.get("headers", {}),
+        "body": call.get("body", {}),
+        "metadata": call.get("metadata"),
+    }
+    if method == "reconnect":
+        return await transport.reconnect_request(Reconnect(**common))
+    messages = [UIMessage.model_validate(message) for message in call["messages"]]
+    return await transport.send_request(
+        SendMessages(
+            messages=messages,
+            trigger=call["trigger"],
+            message_id=call.get("messageId"),
+            **common,
+        )
+    )
+
+
+def _option(given: JSON) -> JSON:
+    """Give an option as the vector says: a value, a function, or a coroutine function."""
+    if isinstance(given, dict) and "$fn" in given:
+
+        def now() -> JSON:
+            return given["$fn"]
+
+        return now
+    if isinstance(given, dict) and "$async" in given:
+
+        async def later() -> JSON:
+            return given["$async"]
+
+        return later
+    return given
+
+
+def _prepare_hook(
+    vector: Mapping[str, JSON], received: list[RequestDraft]
+) -> Callable[[RequestDraft], PreparedRequest]:
+    returns = vector["prepare_returns"]
+
+    def prepare(draft: RequestDraft) -> PreparedRequest:
+        received.append(draft)
+        body = returns.get("body")
+        if body == {"$lastMessage": True}:
+            body = {"id": draft.id, "message": draft.messages[-1].to_wire()}
+        return PreparedRequest(
+            api=returns.get("api"),
+            headers=returns.get("headers"),
+            body=body,
+            credentials=returns.get("credentials"),
+        )
+
+    return prepare
+
+
+def _shown(request: HttpRequest) -> dict[str, JSON]:
+    body = None if request.body is None else json.loads(request.body)
+    return {
+        "url": request.url,
+        "method": request.method,
+        "headers": dict(request.headers),
+        "credentials": request.credentials,
+        "body": body,
+        "body_key_order": None if body is None else list(body),
+    }
+
+
+def _draft_shown(draft: RequestDraft) -> dict[str, JSON]:
+    shown: dict[str, JSON] = {
+        "api": draft.api,
+        "id": draft.id,
+        "body": dict(draft.body),
+        "headers": dict(draft.headers),
+        "credentials": draft.credentials,
+        "requestMetadata": draft.metadata,
+        "messageId": draft.message_id,
+        "trigger": draft.trigger,
+    }
+    if draft.trigger is not None:
+        shown["messages"] = [message.to_wire() for message in draft.messages]
+    return {name: value for name, value in shown.items() if value is not None}
+
+
+def _compare(what: str, ours: Mapping[str, JSON], wanted: Mapping[str, JSON]) -> list[str]:
+    names = (set(ours) | set(wanted)) - {"body_text"}
+    return [
+        f"{what}.{name} is {ours.get(name)!r}, not {wanted.get(name)!r}"
+        for name in sorted(names)
+        if ours.get(name) != wanted.get(name)
+    ]
+
+
+# ── websocket frames ─────────────────────────────────────────────────────────────────────────────
+
+
+def check_websocket_frame(vector: Mapping[str, JSON]) -> list[str]:
+    """Validate one client frame as a server would. Gives what differs."""
+    try:
+        parse_client_frame(vector["value"])
+    except RemoteProtocolError as error:
+        if vector["valid"]:
+            return [f"was refused: {error}"]
+        return [] if str(error) == vector["error"] else [f"said {error}, not {vector['error']}"]
+    return [] if vector["valid"] else ["was accepted"]
+
+
+# ── websocket scripts ────────────────────────────────────────────────────────────────────────────
+
+
+def check_websocket(vector: Mapping[str, JSON]) -> list[str]:
+    """Play a script of socket events against the client's frame logic. Gives what differs."""
+    session = _ScriptedSession()
+    for step, event in enumerate(vector["script"]):
+        session.play(step, event)
+        session.log.append({"after": step})
+    wanted = [_without_class(entry) for entry in vector["log"]]
+    ours = [_without_class(entry) for entry in session.log]
+    return [] if ours == wanted else [f"log is {ours}, not {wanted}"]
+
+
+def _without_class(entry: Mapping[str, JSON]) -> dict[str, JSON]:
+    """Compare an error's words, not JavaScript's class of it."""
+    shown = dict(entry)
+    for name in ("rejected", "stream_error"):
+        if name in shown:
+            aborted = shown[name]["name"] == "AbortError"
+            shown[name] = "aborted" if aborted else shown[name]["message"]
+    return shown
+
+
+class _Sink:
+    """Writes into the log what a request got."""
+
+    def __init__(self, op: int, log: list[JSON], *, resumes: bool) -> None:
+        self._op = op
+        self._log = log
+        self._accepted = not resumes
+
+    def accepted(self, *, active: bool) -> None:
+        self._accepted = True
+        self._log.append({"op": self._op, "result": "stream" if active else "null"})
+
+    def chunk(self, chunk: UIMessageChunk) -> None:
+        self._log.append({"op": self._op, "chunk": chunk_to_wire(chunk)})
+
+    def ended(self, error: Exception | None) -> None:
+        if error is None:
+            self._log.append({"op": self._op, "end": True})
+        else:
+            said = {"name": "Error", "message": str(error)}
+            how = "stream_error" if self._accepted else "rejected"
+            self._log.append({"op": self._op, how: said})
+
+
+class _ScriptedSession:
+    """A socket that does what a script says, around the real `FrameRequests`."""
+
+    def __init__(self) -> None:
+        self.log: list[JSON] = []
+        self._requests = FrameRequests()
+        self._state = "none"
+        self._ops: list[tuple[int, str]] = []
+        self._waiting: list[tuple[int, str]] = []
+        self._begun: set[int] = set()
+
+    def play(self, step: int, event: Mapping[str, JSON]) -> None:
+        (kind, value), *_ = event.items()
+        getattr(self, f"_on_{kind}")(step, value)
+
+    def _on_send(self, step: int, value: JSON) -> None:
+        self._ask(step, "send")
+
+    def _on_resume(self, step: int, value: JSON) -> None:
+        self._ask(step, "resume")
+
+    def _ask(self, step: int, kind: str) -> None:
+        self._ops.append((step, kind))
+        self._waiting.append((step, kind))
+        if self._state == "none":
+            self._state = "connecting"
+            self.log.append({"connect": "wss://ws.example/chat"})
+        elif self._state == "open":
+            self._flush()
+
+    def _on_open(self, step: int, value: JSON) -> None:
+        self._state = "open"
+        self._flush()
+
+    def _flush(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for op, kind in waiting:
+            resumes = kind == "resume"
+            name = f"REQ-{len(self._begun)}"
+            self._begun.add(op)
+            sink = _Sink(op, self.log, resumes=resumes)
+            self._requests.begin(name, sink, resumes=resumes)
+            message = UIMessage.user("q", id="u")
+            frame = (
+                ResumeFrame(request_id=name, chat_id="c")
+                if resumes
+                else SendFrame(
+                    request_id=name, chat_id="c", trigger="submit-message", messages=[message]
+                )
+            )
+            self.log.append({"client": json.loads(dump_frame(frame))})
+            if not resumes:
+                self.log.append({"op": op, "result": "stream"})
+
+    def _on_server(self, step: int, value: JSON) -> None:
+        text = json.dumps({**value, "requestId": f"REQ-{value['requestId']}"})
+        try:
+            self._requests.receive(text)
+        except RemoteProtocolError as error:
+            self._state = "none"
+            self.log.append({"client_close": 1011, "reason": "WebSocket chat transport error"})
+            self._requests.fail_all(error)
+
+    def _on_abort(self, step: int, op_index: int) -> None:
+        op, kind = self._ops[op_index]
+        aborted = {"name": "AbortError", "message": ""}
+        if op not in self._begun:
+            self._waiting.remove((op, kind))
+            self.log.append({"op": op, "rejected": aborted})
+            return
+        self._leave(op, {"rejected": aborted} if kind == "resume" else {"end": True})
+
+    def _on_cancel(self, step: int, op_index: int) -> None:
+        self._leave(self._ops[op_index][0], {"end": True})
+
+    def _leave(self, op: int, outcome: Mapping[str, JSON]) -> None:
+        name = f"REQ-{sorted(self._begun).index(op)}"
+        frame = self._requests.leave(name)
+        if frame is not None:
+            self.log.append({"op": op, **outcome})
+            self.log.append({"client": json.loads(dump_frame(frame))})
+
+    def _on_sock_close(self, step: int, value: JSON) -> None:
+        self._state = "none"
+        code = value["code"]
+        said = f"WebSocket chat network connection closed (code {code})."
+        self._requests.fail_all(ChatTransportError(said))
+
+    def _on_close(self, step: int, value: JSON) -> None:
+        self._state = "none"
+        self.log.append({"client_close": 1000, "reason": "Client closed transport"})
+        self._requests.fail_all(ChatTransportError("WebSocket chat transport was closed."))
+
+
+HTTP_VECTOR_CHECKS: Mapping[str, Callable[[Mapping[str, JSON]], Sequence[str]]] = {
+    "requests": check_request,
+    "websocket": check_websocket,
+    "websocket-frames": check_websocket_frame,
+}
+"""Vector file -> the check of one of its vectors; an empty answer is a pass."""

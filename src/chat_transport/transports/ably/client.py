@@ -1,0 +1,285 @@
+"""`AblyChatTransport`: chat over an Ably channel, client's end.
+
+Rule: constructing does nothing; each chat is one channel, opened at its first use and read until
+the transport is left. Runs go on when their reader leaves.
+Source: `createChatTransport` of @ably/ai-transport 0.8.0, with resume, history, observing and
+presence that it does not have.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self, TypeAlias, get_args
+
+from ...errors import LocalProtocolError, TransportClosed
+from ...inputs import Reconnect, SendMessages
+from ...transport import (
+    AgentPresence,
+    AgentStatus,
+    Capabilities,
+    ChatChange,
+    ChatTransport,
+    ChunkStream,
+    History,
+)
+from .ai_transport import AiTransportWire
+from .channel import AblyChannel
+from .chat_session import ChatSession
+from .post import post_json
+from .supervisor import AblyConnection
+from .wire import Outgoing, Wire
+
+__all__ = ["AblyChatTransport", "Invocation"]
+
+JSON: TypeAlias = Any  # any JSON value
+STATUSES: tuple[AgentStatus, ...] = get_args(AgentStatus)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invocation:
+    """What wakes an agent that is not always there, as the JavaScript SDK posts it.
+
+    Attributes:
+        input_event_id: The input to answer; it is on the channel already.
+        session_name: The channel.
+        headers: Of this request, from `SendMessages`.
+        body: Further fields of this request, from `SendMessages`.
+    """
+
+    input_event_id: str
+    session_name: str
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    body: Mapping[str, JSON] = field(default_factory=dict[str, JSON])
+
+    def to_json(self) -> dict[str, JSON]:
+        """Give the body of the POST; its own two fields win."""
+        return {
+            **self.body,
+            "inputEventId": self.input_event_id,
+            "sessionName": self.session_name,
+        }
+
+
+Invoke: TypeAlias = Callable[[Invocation], Awaitable[None]]
+
+
+class AblyChatTransport(ChatTransport):
+    """Chats over Ably channels.
+
+    Args:
+        connection: Opened with the transport if it is not open yet, and then closed with it; an
+            open one is borrowed.
+        wire: What is spoken; None for the wire of @ably/ai-transport.
+        channel: The channel of every chat, or how a chat's id gives it; None takes the id itself.
+        invoke: Wakes the agent after each send: the address to POST to, or a function. None
+            where the agent listens.
+        give_up_s: Seconds without a connection after which sending fails; None waits for ever.
+    """
+
+    def __init__(
+        self,
+        connection: AblyConnection,
+        *,
+        wire: Wire | None = None,
+        channel: str | Callable[[str], str] | None = None,
+        invoke: str | Invoke | None = None,
+        give_up_s: float | None = 30.0,
+    ) -> None:
+        self._connection = connection
+        self._wire = wire or AiTransportWire()
+        self._channel = channel
+        self._invoke = invoke
+        self._give_up_s = give_up_s
+        self._sessions: dict[str, ChatSession] = {}
+        self._opening = asyncio.Lock()
+        self._stack: AsyncExitStack | None = None
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Everything; which chunks are dropped, the wire says."""
+        return Capabilities(
+            resumes=True,
+            stops=True,
+            history=True,
+            observes=True,
+            presence=True,
+            concurrent_runs=True,
+            steers=self._wire.steers,
+            branches=self._wire.branches,
+            drops=self._wire.drops,
+        )
+
+    async def __aenter__(self) -> Self:
+        """Connect, unless the connection is open.
+
+        Raises:
+            ConnectFailed: If Ably cannot be reached.
+            RequestRejected: If the key or token is refused.
+        """
+        if self._stack is not None:
+            raise TransportClosed("unable to enter the transport; it is entered already")
+        stack = AsyncExitStack()
+        if not self._connection.is_open:
+            await stack.enter_async_context(self._connection)
+        self._stack = stack
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Leave every channel. Runs go on."""
+        stack, self._stack = self._stack, None
+        self._sessions.clear()
+        if stack is not None:
+            await stack.__aexit__(exc_type, exc, traceback)
+
+    async def session(self, chat_id: str) -> ChatSession:
+        """Give the chat, opened: what has no place in `ChatTransport` is there.
+
+        Raises:
+            ConnectFailed: If the channel cannot be attached.
+            RequestRejected: If the channel is refused.
+            TransportClosed: If the transport is not entered.
+        """
+        if self._stack is None:
+            raise TransportClosed(f"unable to use chat {chat_id!r}; the transport is not entered")
+        name = self._name(chat_id)
+        async with self._opening:
+            found = self._sessions.get(name)
+            if found is None:
+                wire = self._wire.client(
+                    client_id=self._connection.client_id, new_id=lambda: str(uuid.uuid4())
+                )
+                found = ChatSession(self._connection.channel(name), wire, give_up_s=self._give_up_s)
+                await self._stack.enter_async_context(found.open())
+                self._sessions[name] = found
+        return found
+
+    def send_messages(self, request: SendMessages) -> AbstractAsyncContextManager[ChunkStream]:
+        """Publish what the request amounts to, wake the agent, and read its reply.
+
+        New messages, edits, regenerations, approvals and tool outputs are found in
+        `request.messages` by comparison with what the channel knows.
+
+        Raises:
+            ConnectFailed: If there was no connection in time.
+            RequestRejected: If Ably or the agent's endpoint refused, a message is too large, or
+                the request asks nothing or names an unknown message.
+        """
+        return self._send(request)
+
+    @asynccontextmanager
+    async def _send(self, request: SendMessages) -> AsyncGenerator[ChunkStream, None]:
+        session = await self.session(request.chat_id)
+        outgoing = await session.prepare(request)
+        trigger = outgoing[-1]
+        with session.reading(trigger.input_id) as stream:
+            for each in outgoing:
+                await session.publish(each)
+            await self._wake(trigger, session.channel.name, request)
+            yield stream
+
+    def reconnect_to_stream(
+        self, request: Reconnect
+    ) -> AbstractAsyncContextManager[ChunkStream | None]:
+        """Follow the newest run under way from its `start`; None if the chat is idle."""
+        return self._reconnect(request)
+
+    @asynccontextmanager
+    async def _reconnect(self, request: Reconnect) -> AsyncGenerator[ChunkStream | None, None]:
+        session = await self.session(request.chat_id)
+        with session.following() as stream:
+            yield stream
+
+    async def stop(self, chat_id: str, run_id: str | None = None) -> None:
+        """Ask the agent to end a run, or all that are under way or asked for."""
+        session = await self.session(chat_id)
+        for ref in session.stoppable(run_id):
+            await session.publish(session.wire.cancel(ref))
+
+    async def load_history(
+        self, chat_id: str, *, limit: int = 100, before: str | None = None
+    ) -> History:
+        """Give the newest `limit` messages, or those before the message `before`."""
+        if limit < 1:
+            raise LocalProtocolError(f"unable to load {limit} messages; ask for at least one")
+        session = await self.session(chat_id)
+        return await session.history(limit=limit, before=before)
+
+    def observe(self, chat_id: str) -> AbstractAsyncContextManager[AsyncIterator[ChatChange]]:
+        """Watch what other clients do in the chat, from now on."""
+        return self._observe(chat_id)
+
+    @asynccontextmanager
+    async def _observe(self, chat_id: str) -> AsyncGenerator[AsyncIterator[ChatChange], None]:
+        session = await self.session(chat_id)
+        async with session.observing() as changes:
+            yield changes
+
+    def agent_presence(
+        self, chat_id: str
+    ) -> AbstractAsyncContextManager[AsyncIterator[AgentPresence]]:
+        """Watch the agent's presence: the present state first, then each change."""
+        return self._agent_presence(chat_id)
+
+    @asynccontextmanager
+    async def _agent_presence(
+        self, chat_id: str
+    ) -> AsyncGenerator[AsyncIterator[AgentPresence], None]:
+        session = await self.session(chat_id)
+        changed = asyncio.Event()
+        async with session.channel.watching(changed.set):
+            yield _presences(session.channel, changed)
+
+    def _name(self, chat_id: str) -> str:
+        if self._channel is None:
+            return chat_id
+        return self._channel if isinstance(self._channel, str) else self._channel(chat_id)
+
+    async def _wake(self, trigger: Outgoing, name: str, request: SendMessages) -> None:
+        if self._invoke is None:
+            return
+        invocation = Invocation(
+            input_event_id=trigger.event_id,
+            session_name=name,
+            headers=request.headers,
+            body=request.body,
+        )
+        if isinstance(self._invoke, str):
+            await post_json(self._invoke, invocation.to_json(), invocation.headers)
+        else:
+            await self._invoke(invocation)
+
+
+async def _presences(channel: AblyChannel, changed: asyncio.Event) -> AsyncIterator[AgentPresence]:
+    last: AgentPresence | None = None
+    while True:
+        changed.clear()
+        now = _presence(channel)
+        if now != last:
+            last = now
+            yield now
+        await changed.wait()
+
+
+def _presence(channel: AblyChannel) -> AgentPresence:
+    """Give the liveliest agent: whoever shows a `status` in presence is one."""
+    best = AgentPresence(status="offline")
+    for member in channel.members():
+        status = member.data.get("status") if isinstance(member.data, dict) else None
+        if status in STATUSES and _LIVELINESS[status] > _LIVELINESS[best.status]:
+            best = AgentPresence(status=status, client_id=member.client_id, data=member.data)
+    return best
+
+
+_LIVELINESS: dict[str, int] = {
+    "offline": 0, "idle": 1, "online": 2, "thinking": 3, "streaming": 4,
+}  # fmt: skip

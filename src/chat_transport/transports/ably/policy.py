@@ -1,0 +1,57 @@
+"""Who may do what to an agent: a function of what Ably vouches for.
+
+Rule: identity is the publisher's clientId and role is `extras.userClaim`, both put there by Ably
+and the token server; nothing that a client writes about itself counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from ...agent.run import User
+from ...codecs.ably.operations import Inbound
+from .wire import Act
+
+__all__ = ["OwnerPolicy", "Policy", "user_of"]
+
+
+class Policy(Protocol):
+    """Says whether an act is allowed; what is not is ignored, as if it had not been sent."""
+
+    def __call__(self, act: Act, user: User) -> bool:
+        """Whether `user` may do `act`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnerPolicy:
+    """The safe default: whoever started a run may stop, steer and answer it, and nobody else.
+
+    Attributes:
+        start_roles: Roles that may ask for a reply; None lets everybody who may publish.
+        trusted_roles: Roles that may do everything to everybody's runs, such as `moderator`.
+        agents: Client ids whose words count as the agent's, beside our own.
+    """
+
+    start_roles: AbstractSet[str] | None = None
+    trusted_roles: AbstractSet[str] = field(default_factory=frozenset[str])
+    agents: AbstractSet[str] = field(default_factory=frozenset[str])
+
+    def __call__(self, act: Act, user: User) -> bool:
+        """Whether `user` may do `act`."""
+        if act.kind == "speak":
+            return user.id in self.agents
+        if user.role is not None and user.role in self.trusted_roles:
+            return True
+        if act.kind == "start":
+            return self.start_roles is None or user.role in self.start_roles
+        # Anonymous clients cannot be told apart: nobody's runs are everybody's.
+        return act.owner is None or act.owner == user.id
+
+
+def user_of(message: Inbound) -> User:
+    """Give who published a message, as Ably and the token server vouch for it."""
+    claim = (message.extras or {}).get("userClaim")
+    return User(id=message.client_id, role=claim if isinstance(claim, str) else None)

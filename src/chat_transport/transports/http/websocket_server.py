@@ -1,0 +1,193 @@
+"""The server's end of `WebSocketChatTransport`: many requests of one client over one socket.
+
+Rule: each frame is authenticated anew by its own headers; a socket that closes is a client that
+left, an `abort` frame is a user that stopped.
+Source: AI SDK 7.0.173, frames since 7.0.135.
+"""
+
+from __future__ import annotations
+
+import anyio
+from anyio.abc import TaskGroup
+
+from ..._chunk_log import ChunkLog
+from ..._strict_json import loads
+from ..._tasks import open_task_group
+from ...agent.runtime import ActiveRun
+from ...chunks import Error, OpaqueChunk
+from ...codecs.ui_frames import (
+    AbortFrame,
+    ClientFrame,
+    ResumeFrame,
+    SendFrame,
+    parse_client_frame,
+    server_chunk,
+    server_frame,
+)
+from ...codecs.ui_request import ChatRequest, check_limits
+from ...errors import ChatTransportError, RemoteProtocolError, StreamInterrupted
+from .exchange import HttpError, IncomingRequest, Receive, Send
+from .routes import CURSOR_HEADER, INTERRUPTED_TEXT, ChatRoutes
+
+__all__ = ["serve_websocket"]
+
+POLICY_VIOLATION = 1008
+"""WebSocket close code for a client that does not speak this protocol (RFC 6455, 7.4.1)."""
+
+
+async def serve_websocket(
+    routes: ChatRoutes, request: IncomingRequest, receive: Receive, send: Send
+) -> None:
+    """Serve one socket until it closes; runs go on as the application decided."""
+    if (await receive())["type"] != "websocket.connect":
+        return
+    await send({"type": "websocket.accept"})
+    async with open_task_group() as tasks:
+        socket = _Socket(routes, request, send, tasks)
+        while (message := await receive())["type"] == "websocket.receive":
+            try:
+                socket.take(message.get("text") or message.get("bytes") or b"")
+            except RemoteProtocolError as error:
+                reason = str(error)[:120]
+                await send({"type": "websocket.close", "code": POLICY_VIOLATION, "reason": reason})
+                break
+        socket.left()
+        tasks.cancel_scope.cancel()
+
+
+class _Socket:
+    def __init__(
+        self, routes: ChatRoutes, request: IncomingRequest, send: Send, tasks: TaskGroup
+    ) -> None:
+        self._routes = routes
+        self._request = request
+        self._send = send
+        self._tasks = tasks
+        self._serving: dict[str, _Serving] = {}
+
+    def take(self, data: str | bytes) -> None:
+        """Act on one frame.
+
+        Raises:
+            RemoteProtocolError: If it is none, and names no request that could be told so.
+        """
+        limits = self._routes.settings.limits
+        if limits.body_bytes is not None and len(data) > limits.body_bytes:
+            raise RemoteProtocolError(f"frame is longer than {limits.body_bytes} bytes")
+        try:
+            value = loads(data)
+        except ValueError as error:
+            raise RemoteProtocolError(f"frame is not JSON; {error}") from error
+        try:
+            frame = parse_client_frame(value)
+            if isinstance(frame, SendFrame):
+                check_limits(value, limits)
+        except RemoteProtocolError as error:
+            name = value.get("requestId") if isinstance(value, dict) else None
+            if not isinstance(name, str):
+                raise
+            self._tasks.start_soon(self._tell, server_frame("error", name, error_text=str(error)))
+            return
+        if isinstance(frame, AbortFrame):
+            self._abort(frame, leaves=bool(value.get("leave")))
+        elif frame.request_id not in self._serving:
+            serving = self._serving[frame.request_id] = _Serving()
+            self._tasks.start_soon(self._serve, frame, serving)
+
+    def left(self) -> None:
+        """The socket is closed: end what shall not outlive its client."""
+        if self._routes.settings.on_disconnect == "stop":
+            for serving in self._serving.values():
+                if serving.started is not None:
+                    serving.started.stop("the client left")
+
+    def _abort(self, frame: AbortFrame, *, leaves: bool) -> None:
+        serving = self._serving.get(frame.request_id)
+        if serving is None:
+            return
+        if leaves or serving.run_id is None:
+            serving.scope.cancel()
+        else:
+            self._tasks.start_soon(self._routes.stop_run, serving.chat_id, serving.run_id)
+
+    async def _serve(self, frame: SendFrame | ResumeFrame, serving: _Serving) -> None:
+        try:
+            with serving.scope:
+                await self._answer(frame, serving)
+        except HttpError as error:
+            await self._tell(server_frame("error", frame.request_id, error_text=error.text))
+        except ChatTransportError as error:
+            await self._tell(server_frame("error", frame.request_id, error_text=str(error)))
+        finally:
+            self._serving.pop(frame.request_id, None)
+
+    async def _answer(self, frame: SendFrame | ResumeFrame, serving: _Serving) -> None:
+        serving.chat_id = frame.chat_id
+        user = await self._routes.authenticate(self._with_headers(frame))
+        await self._routes.authorize(user, frame.chat_id)
+        if isinstance(frame, SendFrame):
+            wish = ChatRequest(
+                chat_id=frame.chat_id,
+                messages=frame.messages,
+                trigger=frame.trigger,
+                message_id=frame.message_id,
+                extra=frame.body,
+            )
+            active = await self._routes.begin(wish, user)
+            serving.run_id, serving.started = active.run.run_id, active
+            await self._stream(frame, active.log, 0, exact=True)
+            return
+        run = await self._routes.find_for(user, frame.chat_id)
+        log = None if run is None else await self._routes.follow(run)
+        if run is None or log is None:
+            await self._tell(server_frame("no-active", frame.request_id))
+            return
+        serving.run_id = run.run_id
+        await self._tell(server_frame("start", frame.request_id))
+        last = frame.last_sequence
+        exact = last is not None or any(n.lower() == CURSOR_HEADER for n in frame.headers)
+        await self._stream(frame, log, 0 if last is None else last + 1, exact=exact)
+
+    def _with_headers(self, frame: ClientFrame) -> IncomingRequest:
+        """Browsers cannot set a socket's headers, so a frame brings its own."""
+        assert not isinstance(frame, AbortFrame)
+        named = {name.lower(): value for name, value in frame.headers.items()}
+        return self._request.with_headers(named)
+
+    async def _stream(
+        self, frame: SendFrame | ResumeFrame, log: ChunkLog, start: int, *, exact: bool
+    ) -> None:
+        """Send chunks and `end`.
+
+        A replay joins deltas, so its sequence numbers do not count what was said; a client that
+        means to resume by `lastSequence` asks for an exact one by the header `x-chat-cursor`.
+        """
+        request_id = frame.request_id
+        stream, sequence = log.stream(start, snapshot=not exact), start
+        try:
+            while chunks := await stream.drain():
+                for chunk in chunks:
+                    if type(chunk) is not OpaqueChunk:  # no client knows it
+                        await self._tell(server_chunk(request_id, sequence, chunk))
+                        sequence += 1
+        except StreamInterrupted:
+            await self._routes.keep_orphan(frame.chat_id, log)
+            ending = Error(error_text=INTERRUPTED_TEXT)
+            await self._tell(server_chunk(request_id, sequence, ending))
+        await self._tell(server_frame("end", request_id))
+
+    async def _tell(self, text: str) -> None:
+        try:
+            await self._send({"type": "websocket.send", "text": text})
+        except OSError:  # the client left; the receive loop is told as well
+            self._tasks.cancel_scope.cancel()
+
+
+class _Serving:
+    """One request under way."""
+
+    def __init__(self) -> None:
+        self.scope = anyio.CancelScope()
+        self.chat_id = ""
+        self.run_id: str | None = None
+        self.started: ActiveRun | None = None

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+from typing import Any
+
+import anyio
+import pytest
+
+from chat_transport import errors
+from chat_transport._chunk_log import ChunkLog
+from chat_transport.chat import Chat
+from chat_transport.messages import TextPart, UIMessage
+from chat_transport.transport import MessageSeen, MessagesReplaced, RunSeen
+
+pytestmark = pytest.mark.anyio
+
+
+async def until(chat: Chat, is_true: Any) -> None:
+    with anyio.fail_after(5):
+        async for _ in chat.updates():
+            if is_true():
+                return
+
+
+async def test_messages_and_runs_of_others_are_shown(
+    fake_transport: Any, say_chunks: Any, text_reply: Any
+):
+    transport = fake_transport(observes=True)
+    finishes = []
+    async with Chat(transport, on_finish=finishes.append) as chat:
+        transport.show(MessageSeen(message=UIMessage.user("hi", id="u")))
+        log = ChunkLog()
+        transport.show(RunSeen(run_id="r", chunks=log.stream()))
+        await until(chat, lambda: chat.status == "submitted")
+        say_chunks(log, *text_reply("hello"))
+        await until(chat, lambda: chat.status == "streaming")
+        log.close()
+        await until(chat, lambda: chat.status == "ready")
+        assert [message.text for message in chat.messages] == ["hi", "hello"]
+    assert finishes[0].is_observed
+
+
+async def test_a_message_takes_its_place_or_replaces_itself(fake_transport: Any):
+    transport = fake_transport(observes=True)
+    first, last = UIMessage.user("1", id="1"), UIMessage.user("3", id="3")
+    async with Chat(transport, messages=[first, last]) as chat:
+        transport.show(MessageSeen(message=UIMessage.user("2", id="2"), after_id="1"))
+        await until(chat, lambda: [m.id for m in chat.messages] == ["1", "2", "3"])
+        transport.show(MessageSeen(message=UIMessage.user("two", id="2")))
+        await until(chat, lambda: chat.messages[1].text == "two")
+        transport.show(MessagesReplaced(messages=[last]))
+        await until(chat, lambda: chat.messages == (last,))
+
+
+@pytest.mark.parametrize(("reply_id", "expected"), [("a", ["q", "old new"]), ("b", ["q", " new"])])
+async def test_a_run_continues_or_replaces_a_message(
+    fake_transport: Any, say_chunks: Any, text_reply: Any, reply_id: Any, expected: Any
+):
+    transport = fake_transport(observes=True)
+    old = UIMessage(id="a", role="assistant", parts=[TextPart(text="old", state="done")])
+    async with Chat(transport, messages=[UIMessage.user("q", id="u"), old]) as chat:
+        log = ChunkLog()
+        say_chunks(log, *text_reply(" new", reply_id))
+        log.close()
+        transport.show(RunSeen(run_id="r", chunks=log.stream(), replaces_id="a"))
+        await until(chat, lambda: [m.text for m in chat.messages] == expected)
+
+
+async def test_an_observed_run_is_stopped_through_the_agent(fake_transport: Any, say_chunks: Any):
+    transport = fake_transport(observes=True, stops=True)
+    async with Chat(transport) as chat:
+        log = ChunkLog()
+        transport.show(RunSeen(run_id="theirs", chunks=log.stream()))
+        await until(chat, lambda: chat.status == "submitted")
+        transport.on_stop = log.close
+        with anyio.fail_after(5):
+            await chat.stop()
+    assert transport.stops == ["theirs"]
+
+
+async def test_a_failure_to_observe_is_the_chats_error(fake_transport: Any):
+    transport = fake_transport(observes=True)
+    failed = errors.StreamInterrupted("gone")
+    async with Chat(transport) as chat:
+        transport.show(failed)
+        await until(chat, lambda: chat.status == "error")
+        assert chat.error is failed

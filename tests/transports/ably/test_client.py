@@ -1,0 +1,417 @@
+"""The client's end, with the real SDK over the broker."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anyio
+import pytest
+
+from chat_transport.broker import RunningBroker
+from chat_transport.chunks import Abort, Finish, TextDelta
+from chat_transport.errors import LocalProtocolError, RequestRejected, TransportClosed
+from chat_transport.inputs import Reconnect, SendMessages
+from chat_transport.messages import TextPart, ToolApproval, ToolPart, UIMessage
+from chat_transport.transport import MessageSeen, RunSeen
+from chat_transport.transports.ably import AblyAgent, AblyChatTransport, Invocation
+
+pytestmark = pytest.mark.anyio
+
+CHAT = "ai:chat"
+
+
+async def test_a_reply_streams_to_the_one_who_asked(connect: Any, script: Any, talk: Any) -> None:
+    async with AblyAgent(script, connect("agent"), channels=[CHAT]):
+        async with AblyChatTransport(connect("alice")) as transport:
+            chunks = await talk(transport, CHAT).say("hello", "u1")
+    assert [chunk.type for chunk in chunks] == [
+        "start",
+        "start-step",
+        "text-start",
+        "text-delta",
+        "text-end",
+        "finish-step",
+        "finish",
+    ]
+    assert isinstance(chunks[3], TextDelta)
+    assert chunks[3].delta == "you said hello"
+
+
+async def test_the_stream_names_the_run(connect: Any, script: Any, talk: Any) -> None:
+    async with AblyAgent(script, connect("agent"), channels=[CHAT]):
+        async with AblyChatTransport(connect("alice")) as transport:
+            request = await talk(transport, CHAT).request("hello", "u1")
+            with anyio.fail_after(10):
+                async with transport.send_messages(request) as stream:
+                    async for _ in stream:
+                        assert stream.run_id == script.runs[0].run_id
+
+
+async def test_history_holds_both_sides_and_the_next_turn_sees_it(
+    connect: Any, script: Any, talk: Any
+) -> None:
+    async with AblyAgent(script, connect("agent"), channels=[CHAT]):
+        async with AblyChatTransport(connect("alice")) as transport:
+            one = talk(transport, CHAT)
+            await one.say("hello", "u1")
+            await one.say("again", "u2")
+        async with AblyChatTransport(connect("bob")) as transport:
+            messages = await talk(transport, CHAT).settled()
+    assert [(m.role, m.text) for m in messages] == [
+        ("user", "hello"),
+        ("assistant", "you said hello"),
+        ("user", "again"),
+        ("assistant", "you said again"),
+    ]
+    assert [m.text for m in script.runs[1].messages] == ["hello", "you said hello", "again"]
+
+
+async def test_a_client_that_has_not_loaded_history_continues_the_conversation(
+    connect: Any, script: Any, talk: Any
+) -> None:
+    async with AblyAgent(script, connect("agent"), channels=[CHAT]):
+        async with AblyChatTransport(connect("alice")) as transport:
+            await talk(transport, CHAT).say("hello", "u1")
+        async with AblyChatTransport(connect("alice")) as transport:
+            fresh = SendMessages(chat_id=CHAT, messages=[UIMessage.user("again", id="u2")])
+            await talk(transport, CHAT).send(fresh)
+    assert [m.text for m in script.runs[1].messages] == ["hello", "you said hello", "again"]
+
+
+async def test_stop_ends_the_stream_with_abort_and_closes_the_handler(
+    connect: Any, script: Any, talk: Any
+) -> None:
+    async with AblyAgent(script, connect("agent"), channels=[CHAT]):
+        async with AblyChatTransport(connect("alice")) as transport:
+            one = talk(transport, CHAT)
+            with anyio.fail_after(10):
+                async with transport.send_messages(await one.request("hold", "u1")) as stream:
+                    await script.is_waiting.wait()
+                    await transport.stop(CHAT)
+                    chunks = [chunk async for chunk in stream]
+            messages = await one.settled()
+    assert isinstance(chunks[-1], Abort)
+    assert script.closed == [script.runs[0].run_id]
+    assert messages[-1].text == "you said hold"
+
+
+async def test_stop_before_the_run_is_known_stops_it_too(
+    connect: Any, script: Any, talk: Any
+) -> None:
+    async with AblyChatTransport(connect("alice")) as transport:
+        one = talk(transport, CHAT)
+        with anyio.fail_after(10):
+            async with transport.send_messages(await one.request("hold", "u1")) as stream:
+                await transport.stop(CHAT)
+                async with AblyAgent(script, connect("agent"), channels=["ai:*"]) as agent:
+                    session = await transport.session(CHAT)
+                    trigger = next(iter(session.wire.conversation._triggers))
+                    await agent.invoke({"inputEventId": trigger, "sessionName": CHAT})
+                    chunks = [chunk async for chunk in stream]
+    assert [chunk.type for chunk in chunks] == ["start", "abort"]
+
+
+async def test_reconnect_gives_the_reply_from_its_start_then_live(
+    connect: Any, script: Any, talk: Any
+) -> None:
+    async with AblyAgent(script, connect("agent"), channels=[CHAT]):
+        async with AblyChatTransport(connect("alice")) as transport:
+            with anyio.fail_after(10):
+                async with transport.send_messages(
+                    await talk(transport, CHAT).request("hold", "u1")
+                ) as stream:
+                    async for chunk in stream:
+                        if isinstance(chunk, TextDelta):
+                            break
+        async with AblyChatTransport(connect("alice")) as transport:
+            history = await transport.load_history(CHAT)
+            assert history.active_run_id == script.runs[0].run_id
+            assert history.messages[-1].text == "you said hold"
+            with anyio.fail_after(10):
+                async with transport.reconnect_to_stream(Reconnect(chat_id=CHAT)) as again:
+                    assert again is not None
+                    script.go_on.set()
+                    chunks = [chunk async for chunk in again]
+            assert again.run_id == script.runs[0].run_id
+            messages = await talk(transport, CHAT).settled()
+    assert chunks[0].type == "start"
+    assert isinstance(chunks[-1], Finish)
+    said = "".join(chunk.delta for chunk in chunks if isinstance(chunk, TextDelta))
+    assert said == "you said hold, and more" == messages[-1].text
+
+
+async def test_reconnect_to_an_idle_chat_gives_none(connect: Any, script: Any, talk: Any) -> None:
+    async with AblyAgent(script, connect("agent"), channels=[CHAT]):
+        async with AblyChatTransport(connect("alice")) as transport:
+            await talk(transport, CHAT).say("hello", "u1")
+            await talk(transport, CHAT).settled()
+            async with transport.reconnect_to_stream(Reconnect(chat_id=CHAT)) as stream:
+                assert stream is None
+
+
+async def test_two_runs_at_once_on_one_channel_keep_apart(
+    connect: Any, script: Any, talk: Any
+) -> None:
+    async with AblyAgent(script, connect("agent"), channels=[CHAT]):
+        async with AblyChatTransport(connect("alice")) as a, AblyChatTransport(connect("bob")) as b:
+            with anyio.fail_after(10):
+                async with a.send_messages(await talk(a, CHAT).request("hold A", "u1")) as one:
+                    await script.is_waiting.wait()
+                    async with b.send_messages(await talk(b, CHAT).request("hold B", "u2")) as two:
+                        first = await anext(two)
+                        script.go_on.set()
+                        of_a = [chunk async for chunk in one]
+                        of_b = [first] + [chunk async for chunk in two]
+    for chunks, text in ((of_a, "hold A"), (of_b, "hold B")):
+        said = "".join(chunk.delta for chunk in chunks if isinstance(chunk, TextDelta))
+        assert said == f"you said {text}, and more"
+    assert one.run_id != two.run_id
+
+
+async def test_regenerate_gives_another_answer_in_place_of_the_first(
+    connect: Any, script: Any, talk: Any
+) -> None:
+    async with AblyAgent(script, connect("agent"), channels=[CHAT]):
+        async with AblyChatTransport(connect("alice")) as transport:
+            one = talk(transport, CHAT)
+            await one.say("hello", "u1")
+            before = await one.settled()
+            await one.send(
+                SendMessages(
+                    chat_id=CHAT,
+                    messages=before[:1],
+                    trigger="regenerate-message",
+                    message_id=before[1].id,
+                )
+            )
+            after = await one.settled()
+            branches = (await transport.session(CHAT)).wire.branches(after[1].id)
+    assert script.runs[1].trigger == "regenerate-message"
+    assert script.runs[1].message_id == before[1].id
+    assert [m.text for m in script.runs[1].messages] == ["hello"]
+    assert [m.role for m in after] == ["user", "assistant"]
+    assert after[1].id != before[1].id
+    assert (len(branches.siblings), branches.index) == (2, 1)
+
+
+async def test_an_edit_makes_a_branch_and_the_old_one_can_be_selected(
+    connect: Any, script: Any, talk: Any
+) -> None:
+    async with AblyAgent(script, connect("agent"), channels=[CHAT]):
+        async with AblyChatTransport(connect("alice")) as transport:
+            one = talk(transport, CHAT)
+            await one.say("hello", "u1")
+            await one.settled()
+            edited = UIMessage(id="u1", role="user", parts=[TextPart(text="goodbye")])
+            await one.send(SendMessages(chat_id=CHAT, messages=[edited], message_id="u1"))
+            after = await one.settled()
+            session = await transport.session(CHAT)
+            session.wire.select("u1", 0)
+            old = await one.messages()
+    assert [m.text for m in after] == ["goodbye", "you said goodbye"]
+    assert [m.text for m in script.runs[1].messages] == ["goodbye"]
+    assert [m.text for m in old] == ["hello", "you said hello"]
+
+
+def answered(message: UIMessage, answers: dict[str, Any]) -> UIMessage:
+    """Give the message with approvals answered or outputs given, as Chat does it."""
+    parts: list[Any] = []
+    for part in message.parts:
+        if isinstance(part, ToolPart) and part.tool_call_id in answers:
+            answer = answers[part.tool_call_id]
+            if isinstance(answer, bool):
+                assert part.approval is not None
+                approval = ToolApproval(id=part.approval.id, approved=answer, reason="so")
+                part = part.model_copy(update={"state": "approval-responded", "approval": approval})
+            else:
+                part = part.model_copy(update={"state": "output-available", "output": answer})
+        parts.append(part)
+    return message.model_copy(update={"parts": parts})
+
+
+@pytest.mark.parametrize("approved", [True, False])
+async def test_an_approval_in_the_messages_resumes_the_run(
+    connect: Any, script: Any, talk: Any, *, approved: bool
+) -> None:
+    async with AblyAgent(script, connect("agent"), channels=[CHAT]):
+        async with AblyChatTransport(connect("alice")) as transport:
+            one = talk(transport, CHAT)
+            first = await one.say("approve it", "u1")
+            asked = await one.settled()
+            answer = answered(asked[-1], {"c0": approved})
+            chunks = await one.send(SendMessages(chat_id=CHAT, messages=[asked[0], answer]))
+            after = await one.settled()
+    assert isinstance(first[-1], Finish)
+    assert first[-1].finish_reason == "tool-calls"
+    word = "allowed" if approved else "denied"
+    assert [c.delta for c in chunks if isinstance(c, TextDelta)] == [f"c0 {word}"]
+    assert script.runs[1].run_id == script.runs[0].run_id
+    assert [m.role for m in after] == ["user", "assistant"]
+    tool = next(part for part in after[-1].parts if isinstance(part, ToolPart))
+    assert tool.state == ("output-available" if approved else "output-denied")
+
+
+async def test_two_approvals_resume_the_run_once(connect: Any, script: Any, talk: Any) -> None:
+    async with AblyAgent(script, connect("agent"), channels=[CHAT]):
+        async with AblyChatTransport(connect("alice")) as transport:
+            one = talk(transport, CHAT)
+            await one.say("approve two", "u1")
+            asked = await one.settled()
+            answer = answered(asked[-1], {"c0": True, "c1": False})
+            chunks = await one.send(SendMessages(chat_id=CHAT, messages=[asked[0], answer]))
+    assert [c.delta for c in chunks if isinstance(c, TextDelta)] == ["c0 allowed; c1 denied"]
+    assert len(script.runs) == 2
+
+
+async def test_a_client_tool_output_resumes_the_run(connect: Any, script: Any, talk: Any) -> None:
+    async with AblyAgent(script, connect("agent"), channels=[CHAT]):
+        async with AblyChatTransport(connect("alice")) as transport:
+            one = talk(transport, CHAT)
+            await one.say("tool", "u1")
+            asked = await one.settled()
+            answer = answered(asked[-1], {"c1": {"city": "Oslo"}})
+            chunks = await one.send(SendMessages(chat_id=CHAT, messages=[asked[0], answer]))
+    said = [c.delta for c in chunks if isinstance(c, TextDelta)]
+    assert said == ["c1 gave {'city': 'Oslo'}"]
+
+
+async def test_an_observer_sees_the_message_and_the_run_of_another_client(
+    connect: Any, script: Any, talk: Any
+) -> None:
+    async with AblyAgent(script, connect("agent"), channels=[CHAT]):
+        async with AblyChatTransport(connect("alice")) as a, AblyChatTransport(connect("bob")) as b:
+            with anyio.fail_after(10):
+                async with b.observe(CHAT) as changes:
+                    sent = await talk(a, CHAT).say("hello", "u1")
+                    seen = await anext(changes)
+                    run = await anext(changes)
+                    assert isinstance(run, RunSeen)
+                    watched = [chunk async for chunk in run.chunks]
+    assert isinstance(seen, MessageSeen)
+    assert (seen.message.id, seen.message.text, seen.after_id) == ("u1", "hello", None)
+    assert run.run_id == script.runs[0].run_id
+    assert watched == sent
+
+
+async def test_agent_presence_goes_online_streaming_and_offline(
+    connect: Any, script: Any, talk: Any
+) -> None:
+    seen: list[str] = []
+    async with AblyChatTransport(connect("alice")) as transport:
+        with anyio.fail_after(10):
+            async with transport.agent_presence(CHAT) as states:
+                seen.append((await anext(states)).status)
+                async with AblyAgent(script, connect("agent"), channels=[CHAT]):
+                    state = await anext(states)
+                    seen.append(state.status)
+                    assert state.client_id == "agent"
+                    request = await talk(transport, CHAT).request("hold", "u1")
+                    async with transport.send_messages(request) as stream:
+                        while seen[-1] != "streaming":
+                            seen.append((await anext(states)).status)
+                        script.go_on.set()
+                        async for _ in stream:
+                            pass
+                    while seen[-1] != "online":
+                        seen.append((await anext(states)).status)
+                while seen[-1] != "offline":
+                    seen.append((await anext(states)).status)
+    assert seen[:2] == ["offline", "online"]
+    assert [s for s in seen if s != "thinking"] == [
+        "offline",
+        "online",
+        "streaming",
+        "online",
+        "offline",
+    ]
+
+
+async def test_history_is_paged_backwards(connect: Any, script: Any, talk: Any) -> None:
+    async with AblyAgent(script, connect("agent"), channels=[CHAT]):
+        async with AblyChatTransport(connect("alice")) as transport:
+            one = talk(transport, CHAT)
+            for number in range(16):
+                await one.say(f"n{number}", f"u{number}")
+        async with AblyChatTransport(connect("bob")) as transport:
+            newest = await transport.load_history(CHAT, limit=4)
+            texts = [m.text for m in newest.messages]
+            page = newest
+            while page.has_older:
+                assert page.cursor is not None
+                page = await transport.load_history(CHAT, limit=10, before=page.cursor)
+                texts = [m.text for m in page.messages] + texts
+    assert newest.has_older
+    assert len(newest.messages) == 4
+    assert texts == [t for n in range(16) for t in (f"n{n}", f"you said n{n}")]
+
+
+async def test_invoke_is_called_with_the_input_once_it_is_on_the_channel(
+    connect: Any, script: Any, talk: Any
+) -> None:
+    calls: list[dict[str, Any]] = []
+    async with AblyAgent(script, connect("agent"), channels=["ai:*"], listens=False) as agent:
+
+        async def invoke(invocation: Invocation) -> None:
+            calls.append(invocation.to_json())
+            await agent.invoke(invocation.to_json())
+
+        async with AblyChatTransport(connect("alice"), invoke=invoke) as transport:
+            request = SendMessages(
+                chat_id=CHAT,
+                messages=[UIMessage.user("hello", id="u1")],
+                body={"tenant": 7, "sessionName": "forged"},
+            )
+            chunks = await talk(transport, CHAT).send(request)
+    assert isinstance(chunks[-1], Finish)
+    assert calls[0]["tenant"] == 7
+    assert calls[0]["sessionName"] == CHAT
+    assert set(calls[0]) == {"tenant", "sessionName", "inputEventId"}
+
+
+async def test_a_message_over_64_kib_is_refused_before_it_is_sent(
+    connect: Any, script: Any, talk: Any
+) -> None:
+    async with AblyChatTransport(connect("alice")) as transport:
+        request = SendMessages(chat_id=CHAT, messages=[UIMessage.user("x" * 70_000, id="u1")])
+        with pytest.raises(RequestRejected, match="may have 65536 bytes") as raised:
+            await talk(transport, CHAT).send(request)
+        assert await talk(transport, CHAT).messages() == []
+    assert raised.value.code == 40009
+
+
+async def test_a_forbidden_channel_is_refused_with_the_remedy(connect: Any) -> None:
+    from chat_transport.transports.ably import make_token
+
+    async def token() -> str:
+        can = {"ai:mine": ["publish", "subscribe", "history", "presence"]}
+        return make_token("app.key:secret", client_id="alice", capability=can)
+
+    async with AblyChatTransport(connect(key=None, token=token)) as transport:
+        await transport.load_history("ai:mine")
+        with pytest.raises(RequestRejected, match=r"ai:other.*40160.*lacks this operation"):
+            await transport.load_history("ai:other")
+
+
+async def test_a_transport_that_is_not_entered_says_so(broker: RunningBroker, connect: Any) -> None:
+    transport = AblyChatTransport(connect("alice"))
+    with pytest.raises(TransportClosed, match="not entered"):
+        await transport.load_history(CHAT)
+
+
+async def test_an_unanswerable_request_says_why(connect: Any, script: Any, talk: Any) -> None:
+    async with AblyChatTransport(connect("alice")) as transport:
+        one = talk(transport, CHAT)
+        with pytest.raises(RequestRejected, match="no message"):
+            await one.send(SendMessages(chat_id=CHAT, messages=[]))
+        with pytest.raises(RequestRejected, match="no answer yet"):
+            await one.send(SendMessages(chat_id=CHAT, messages=[], trigger="regenerate-message"))
+        with pytest.raises(LocalProtocolError, match="at least one"):
+            await transport.load_history(CHAT, limit=0)
+
+
+async def test_an_open_connection_is_borrowed(connect: Any, script: Any, talk: Any) -> None:
+    async with connect("both") as connection:
+        async with AblyAgent(script, connection, channels=[CHAT]):
+            async with AblyChatTransport(connection) as transport:
+                await talk(transport, CHAT).say("hello", "u1")
+        assert connection.is_open

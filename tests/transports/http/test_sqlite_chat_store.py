@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from chat_transport.errors import TransportClosed
+from chat_transport.messages import UIMessage
+from chat_transport.transports.http.chat_store import StoredChat
+from chat_transport.transports.http.sqlite_chat_store import SqliteChatStore
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_chat_outlives_the_process_that_wrote_it(tmp_path: Path):
+    chat = StoredChat(messages=[UIMessage.user("hi", id="u1")], owner="alice")
+    async with SqliteChatStore(tmp_path / "chats.db") as store:
+        await store.save("c", chat)
+    async with SqliteChatStore(tmp_path / "chats.db") as store:
+        assert await store.load("c") == chat
+
+
+async def test_unchanged_messages_are_not_written_again(tmp_path: Path):
+    messages = [UIMessage.user(str(number), id=f"u{number}") for number in range(50)]
+    async with SqliteChatStore(tmp_path / "chats.db") as store:
+        await store.save("c", StoredChat(messages=messages))
+        assert store._connection is not None
+        before = store._connection.total_changes
+        await store.save("c", StoredChat(messages=[*messages, UIMessage.user("new", id="n")]))
+        assert store._connection.total_changes - before == 2  # the owner and the new message
+
+
+async def test_two_processes_share_a_file(tmp_path: Path):
+    async with SqliteChatStore(tmp_path / "c.db") as one, SqliteChatStore(tmp_path / "c.db") as two:
+        await one.save("c", StoredChat(messages=[UIMessage.user("hi", id="u1")]))
+        await two.put("c", UIMessage.user("ho", id="u2"), after_id="u1")
+        loaded = await one.load("c")
+    assert loaded is not None
+    assert [message.id for message in loaded.messages] == ["u1", "u2"]
+
+
+async def test_use_before_opening_says_so(tmp_path: Path):
+    with pytest.raises(TransportClosed, match="it is not open"):
+        await SqliteChatStore(tmp_path / "c.db").load("c")
