@@ -20,7 +20,7 @@ from ..._tasks import open_task_group
 from ...agent.run import RunRequest, User
 from ...agent.runtime import ActiveRun, Agent
 from ...codecs.ably.operations import Inbound
-from ...errors import ChatTransportError, RequestRejected, TransportError
+from ...errors import RequestRejected, TransportError
 from .channel import AblyChannel, HistoryReader
 from .feed import OrderedFeed
 from .orphans import close_orphan
@@ -169,7 +169,7 @@ class AgentSession:
         if run_id is None:
             run_id = task.ref.run_id
             assert self._tasks is not None
-            self._tasks.start_soon(self._serve, task, self._users.pop(event_id, User()))
+            self._tasks.start_soon(self._try_to_serve, task, self._users.pop(event_id, User()))
         _remember(self._begun, event_id, run_id)
         return run_id
 
@@ -193,6 +193,14 @@ class AgentSession:
 
     def _take(self, message: Inbound, live: bool) -> None:  # noqa: FBT001  # the feed's callback
         self._newest = max(self._newest, message.serial)
+        try:
+            self._judge(message, live=live)
+        except Exception as error:  # noqa: BLE001  # what a stranger publishes must not stop us
+            log.warning(
+                "message %s on %s is not understood: %r", message.serial, self.channel.name, error
+            )
+
+    def _judge(self, message: Inbound, *, live: bool) -> None:
         act = self._wire.act(message)
         if act is None:
             return
@@ -205,11 +213,7 @@ class AgentSession:
         if not self._may(act, user):
             log.info("%s by %r on %s ignored", act.kind, user.id, self.channel.name)
             return
-        try:
-            heard = self._wire.feed(message, live=live)
-        except ChatTransportError:
-            log.warning("message %s on %s is not understood", message.serial, self.channel.name)
-            return
+        heard = self._wire.feed(message, live=live)
         if heard is not None:
             self._react(heard, user, live=live)
 
@@ -287,6 +291,14 @@ class AgentSession:
             self.begin(event_id)
         elif (served := self._runs.get(steer.run_id)) is not None and served.carrier is not None:
             served.carrier.steer(steer)
+
+    async def _try_to_serve(self, task: RunTask, user: User) -> None:
+        try:
+            await self._serve(task, user)
+        except Exception:  # what one input does must not end the other runs
+            log.exception(
+                "input %s on %s could not be served", task.ref.input_id, self.channel.name
+            )
 
     async def _serve(self, task: RunTask, user: User) -> None:
         run_id = task.ref.run_id

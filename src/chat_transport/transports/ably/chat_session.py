@@ -16,7 +16,6 @@ from typing import TypeAlias
 from ..._chunk_log import LogStream
 from ...codecs.ably.operations import Inbound
 from ...errors import (
-    ChatTransportError,
     NotSupported,
     RequestRejected,
     StreamInterrupted,
@@ -103,8 +102,10 @@ class ChatSession:
         self._newest = max(self._newest, message.serial)
         try:
             heard = self.wire.feed(message, live=live)
-        except ChatTransportError:
-            log.warning("message %s on %s is not understood", message.serial, self.channel.name)
+        except Exception as error:  # noqa: BLE001  # what a stranger publishes must not stop us
+            log.warning(
+                "message %s on %s is not understood: %r", message.serial, self.channel.name, error
+            )
             return
         if heard is None or not live:
             return
