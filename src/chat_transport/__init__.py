@@ -10,11 +10,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .agent.message_stream import MessageStream, StreamEnd
+    from .agent.reply_writer import ReplyWriter
     from .agent.run import Handler, Run, RunEnd, RunEndReason, RunRequest, User
     from .agent.runtime import ActiveRun, Agent
+    from .agent.smoothing import smooth
     from .agent.trust import TrustRules
     from .chat import Chat, ChatFinish, ChatState, RequestOptions
     from .chunks import ABSENT, UIMessageChunk, is_terminal
+    from .conversion import convert_to_model_messages
     from .errors import (
         AgentError,
         ChatTransportError,
@@ -48,6 +52,7 @@ if TYPE_CHECKING:
     )
     from .model import ModelAdapter, ModelSettings, ProviderTool, ToolSpec
     from .predicates import is_complete_with_approval_responses, is_complete_with_tool_calls
+    from .pruning import prune_messages
     from .reducer import MessageReducer
     from .transport import (
         AgentPresence,
@@ -92,6 +97,7 @@ __all__ = [
     "LocalProtocolError",
     "MessageReducer",
     "MessageSeen",
+    "MessageStream",
     "MessagesReplaced",
     "ModelAdapter",
     "ModelSettings",
@@ -102,6 +108,7 @@ __all__ = [
     "ReasoningPart",
     "Reconnect",
     "RemoteProtocolError",
+    "ReplyWriter",
     "RequestOptions",
     "RequestRejected",
     "Run",
@@ -115,6 +122,7 @@ __all__ = [
     "SteeringMessagePart",
     "StepStartPart",
     "Stop",
+    "StreamEnd",
     "StreamInterrupted",
     "TextPart",
     "ToolApproval",
@@ -129,10 +137,13 @@ __all__ = [
     "UIMessageChunk",
     "UIMessagePart",
     "User",
+    "convert_to_model_messages",
     "is_complete_with_approval_responses",
     "is_complete_with_tool_calls",
     "is_terminal",
     "load_messages",
+    "prune_messages",
+    "smooth",
     "validate_messages",
 ]
 
@@ -206,6 +217,12 @@ _HOMES = {
     "DirectChatTransport": "transports.direct",
     "DirectHost": "transports.direct",
     "DebugChatTransport": "transports.debug",
+    "MessageStream": "agent.message_stream",
+    "StreamEnd": "agent.message_stream",
+    "ReplyWriter": "agent.reply_writer",
+    "smooth": "agent.smoothing",
+    "convert_to_model_messages": "conversion",
+    "prune_messages": "pruning",
 }
 
 

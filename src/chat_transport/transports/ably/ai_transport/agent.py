@@ -105,7 +105,9 @@ class AiTransportAgent(Reading):
         if trigger.run_id is not None:
             view = self.conversation.run(trigger.run_id)
             is_answer = isinstance(trigger.event, ApprovalAnswered | ToolResolved)
-            if view is None or not is_answer or self.conversation.pending_calls(trigger.run_id):
+            if view is None or not (view.announced or view.state == "suspended"):
+                return None  # nobody ever began such a run
+            if not is_answer or self.conversation.pending_calls(trigger.run_id):
                 return None
         identity = self.conversation.identify(trigger, new_id=self._new_id)
         return RunTask(
