@@ -10,8 +10,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .agent.approvals import ApprovalSigner
     from .agent.run import Handler, Run, RunEnd, RunEndReason, RunRequest, User
     from .agent.runtime import ActiveRun, Agent
+    from .agent.tool_loop import StepEnd, ToolLoop
+    from .agent.tools import Tool, ToolContext, ToolError, client_tool, tool
     from .agent.trust import TrustRules
     from .chat import Chat, ChatFinish, ChatState, RequestOptions
     from .chunks import ABSENT, UIMessageChunk, is_terminal
@@ -71,6 +74,7 @@ __all__ = [
     "AgentError",
     "AgentPresence",
     "ApprovalResponse",
+    "ApprovalSigner",
     "Capabilities",
     "Chat",
     "ChatChange",
@@ -113,11 +117,16 @@ __all__ = [
     "SourceDocumentPart",
     "SourceUrlPart",
     "SteeringMessagePart",
+    "StepEnd",
     "StepStartPart",
     "Stop",
     "StreamInterrupted",
     "TextPart",
+    "Tool",
     "ToolApproval",
+    "ToolContext",
+    "ToolError",
+    "ToolLoop",
     "ToolOutput",
     "ToolPart",
     "ToolSpec",
@@ -129,10 +138,12 @@ __all__ = [
     "UIMessageChunk",
     "UIMessagePart",
     "User",
+    "client_tool",
     "is_complete_with_approval_responses",
     "is_complete_with_tool_calls",
     "is_terminal",
     "load_messages",
+    "tool",
     "validate_messages",
 ]
 
@@ -198,6 +209,14 @@ _HOMES = {
     "User": "agent.run",
     "ActiveRun": "agent.runtime",
     "Agent": "agent.runtime",
+    "ApprovalSigner": "agent.approvals",
+    "StepEnd": "agent.tool_loop",
+    "ToolLoop": "agent.tool_loop",
+    "Tool": "agent.tools",
+    "ToolContext": "agent.tools",
+    "ToolError": "agent.tools",
+    "client_tool": "agent.tools",
+    "tool": "agent.tools",
     "TrustRules": "agent.trust",
     "Chat": "chat",
     "ChatFinish": "chat",
