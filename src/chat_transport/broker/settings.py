@@ -19,6 +19,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes of one outbound frame; larger sets are split."""
     max_messages_per_frame: int = 999
     """Messages in one publish; their index has three digits."""
+    max_aggregate_size: int = 393_216
+    """Bytes that a message may grow to by appends: as base64 it still fits into one frame."""
     aggregate_counts: bool = False
     """Whether an append that makes the whole message exceed `max_message_size` is refused."""
     connection_state_ttl_ms: int = 120_000

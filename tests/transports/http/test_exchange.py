@@ -29,6 +29,9 @@ from chat_transport.transports.http.exchange import (
         ("/talk", "/talk", None, ()),
         # a proxy's prefix that the server was told of
         ("/proxy/api/chat/c1", "/proxy", None, ("c1",)),
+        # Litestar takes the mount off the path, tells no root, and adds a slash
+        ("/chat/a/b/stream/", "", b"/api/chat/a%2Fb/stream", ("a/b", "stream")),
+        ("/c1/", "", b"/talk/c1", ("c1",)),
         # a server that leaves the root out of the path
         ("/c1", "/talk", None, ("c1",)),
     ],
