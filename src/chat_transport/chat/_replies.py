@@ -41,6 +41,8 @@ class Reply(Placing):
     """One reply under way, or the attempt to resume one.
 
     Attributes:
+        done: It has ended.
+        settled: What followed by itself has ended too.
         is_stopping: The agent was asked to end it.
         is_clean: It ended by itself and without fault.
         was_aborted_by_agent: The agent said `abort`: somebody stopped it.
@@ -48,6 +50,7 @@ class Reply(Placing):
 
     scope: CancelScope = field(default_factory=CancelScope)
     done: anyio.Event = field(default_factory=anyio.Event)
+    settled: anyio.Event = field(default_factory=anyio.Event)
     run_id: str | None = None
     replaces_id: str | None = None
     is_observed: bool = False
@@ -90,6 +93,8 @@ class Replies:
         self._callbacks = callbacks
         self.tool_calls = ToolCalls(callbacks, tasks)
         self.under_way: list[Reply] = []
+        self.newest: Reply | None = None
+        """The last reply that this chat asked for, until it ends: AI SDK's active response."""
         self.saved: MessageReducer | None = None
         """The state of a reply that the network cut off, open blocks included."""
         self.connecting: Connecting | None = None
@@ -130,7 +135,7 @@ class Replies:
             body=options.body,
             metadata=options.metadata,
         )
-        self.under_way.append(reply)
+        self._begin(reply)
         try:
             with reply.scope:
                 async with self._transport.send_messages(send) as stream:
@@ -228,8 +233,12 @@ class Replies:
                 reset_on_id_change=True,
             )
         reply = Reply(reducer=reducer, scope=scope)
-        self.under_way.append(reply)
+        self._begin(reply)
         return reply
+
+    def _begin(self, reply: Reply) -> None:
+        self.under_way.append(reply)
+        self.newest = reply
 
     def _assistant(self, message_id: str | None) -> UIMessage | None:
         index = -1 if message_id is None else self._board.index_of(message_id)
@@ -258,8 +267,9 @@ class Replies:
     def _fold(self, reply: Reply, chunk: UIMessageChunk) -> bool:
         """Fold one chunk; whether there is something new to see."""
         kind = type(chunk)
-        if kind is StartStep:
-            self._board.flush(reply)  # a step marker is no news: it shows with what follows
+        if kind is StartStep or kind is Start:
+            # A step marker is no news: it shows with what follows. A new id begins a new message.
+            self._board.flush(reply)
         elif is_terminal(chunk):
             self._note_end(reply, chunk)
         write = reply.reducer.feed(chunk)
@@ -344,6 +354,8 @@ class Replies:
                 )
         finally:
             self.under_way.remove(reply)
+            if self.newest is reply:
+                self.newest = None
             reply.done.set()
 
     def fail(self, error: Exception) -> None:
