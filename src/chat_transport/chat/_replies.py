@@ -17,11 +17,11 @@ from ..chunks import (
     Abort,
     DataChunk,
     Error,
+    Finish,
     Start,
     StartStep,
     ToolInputAvailable,
     UIMessageChunk,
-    is_terminal,
 )
 from ..errors import AgentError, ConnectFailed, RequestAborted, StreamInterrupted
 from ..inputs import Reconnect, SendMessages
@@ -34,6 +34,9 @@ from ._tool_calls import ToolCalls
 from ._words import ChatCallbacks, ChatFinish, ChatRequest, RequestOptions
 
 __all__ = ["Replies", "Reply"]
+
+_NOTED = frozenset({Start, StartStep, Finish, Abort, Error})
+"""Chunks that mean something to a chat beyond what the reducer makes of them."""
 
 
 @dataclass(eq=False, slots=True, kw_only=True)
@@ -267,11 +270,8 @@ class Replies:
     def _fold(self, reply: Reply, chunk: UIMessageChunk) -> bool:
         """Fold one chunk; whether there is something new to see."""
         kind = type(chunk)
-        if kind is StartStep or kind is Start:
-            # A step marker is no news: it shows with what follows. A new id begins a new message.
-            self._board.flush(reply)
-        elif is_terminal(chunk):
-            self._note_end(reply, chunk)
+        if kind in _NOTED:
+            self._note(reply, chunk)
         write = reply.reducer.feed(chunk)
         if kind is DataChunk and self._callbacks.on_data is not None:
             assert isinstance(chunk, DataChunk)
@@ -285,7 +285,11 @@ class Replies:
             self._board.set_status("streaming")
         return True
 
-    def _note_end(self, reply: Reply, chunk: UIMessageChunk) -> None:
+    def _note(self, reply: Reply, chunk: UIMessageChunk) -> None:
+        if isinstance(chunk, (Start, StartStep)):
+            # A step marker is no news: it shows with what follows. A new id begins a new message.
+            self._board.flush(reply)
+            return
         reply.is_complete = True
         if isinstance(chunk, Abort):
             reply.was_aborted_by_agent = True
