@@ -23,3 +23,9 @@ def shared_folder() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no shared recordings at {folder}: set CHAT_TRANSPORT_SHARED to their folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def ui_vectors() -> Path:
+    """Our compact copy of the UI vectors."""
+    return ROOT / "tests" / "vectors" / "ui"

@@ -28,7 +28,7 @@ JSON: TypeAlias = Any  # any JSON value
 Check: TypeAlias = Callable[[JSON], object]
 """Raises ValueError if a value does not fit, such as `TypeAdapter(...).validate_python`."""
 
-_ROLES = frozenset({"system", "user", "assistant"})
+_ROLES = ("system", "user", "assistant")  # a tuple: what is looked up may not be hashable
 _TERMINAL_STATES = frozenset({"output-available", "output-error", "output-denied"})
 _UNREADABLE_CALL = "This tool call could not be loaded."
 

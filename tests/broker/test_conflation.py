@@ -38,3 +38,20 @@ def test_other_entries_come_after_what_waits(world):
     append(alice, serial, "a", "b")
     alice.publish("c", {"data": "next"})
     assert data(bob) == ["-", "ab", "next"]
+
+
+def test_a_new_attached_comes_after_what_waits(world):
+    alice, bob, serial = start(world)
+    append(alice, serial, "a", "b")
+    bob.send(10, channel="c")
+    assert [f["action"] for f in bob.frames()] == [15, 15, 11]
+
+
+def test_a_whole_message_comes_after_the_deltas_that_wait(world):
+    alice, bob, serial = start(world)
+    append(alice, serial, "a", "b")
+    world.broker.faults.settings.aggregates = 1
+    append(alice, serial, "c")
+    world.broker.faults.settings.aggregates = 0
+    append(alice, serial, "d", "e", "f")
+    assert data(bob) == ["-", "ab", "-abc", "def"]

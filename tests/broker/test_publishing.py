@@ -48,6 +48,7 @@ def test_the_size_limit_names_both_sizes():
 def test_an_append_may_make_a_message_longer_than_a_publish_unless_told_otherwise():
     long = record(data="x" * 100)
     check_append(long, Message(data="y"), Limits(max_message_size=50))
+    refused(40009, check_append, long, Message(data="y"), Limits(max_aggregate_size=100))
     refused(
         40009,
         check_append,
@@ -107,14 +108,21 @@ def test_new_messages_are_stamped():
 def test_what_a_change_leaves_out_is_carried_forward():
     known = record(name="n", data="old", encoding="json", extras={"a": 1}, client_id="creator")
     author, version = Author(identity(), "conn", "conn:9"), Version(serial="t")
-    same = merge(known, Message(), MessageAction.UPDATE, version, author, "ch")
+    same = merge(known, Message(), MessageAction.UPDATE, version, author=author, channel="ch")
     assert (same.name, same.data, same.encoding, same.extras) == ("n", "old", "json", {"a": 1})
     assert (same.client_id, same.id, same.version) == ("creator", "conn:9:0", version)
     other = merge(
-        known, Message(data="new", extras={}), MessageAction.UPDATE, version, author, "ch"
+        known,
+        Message(data="new", extras={}),
+        MessageAction.UPDATE,
+        version,
+        author=author,
+        channel="ch",
     )
     assert (other.data, other.encoding, other.extras) == ("new", None, {})
-    delta = merge(known, Message(data="+"), MessageAction.APPEND, version, author, "ch")
+    delta = merge(
+        known, Message(data="+"), MessageAction.APPEND, version, author=author, channel="ch"
+    )
     assert (delta.data, delta.encoding, delta.name, delta.action) == ("+", "json", "n", 5)
 
 

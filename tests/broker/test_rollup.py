@@ -104,7 +104,7 @@ def test_a_frame_sent_twice_while_it_waits_is_joined_once(world):
 
 
 def test_what_cannot_be_an_append_is_answered_in_its_place(world):
-    alice, bob, _ = start(world)
+    alice, _, _ = start(world)
     appended(alice, "nope", 2, "0")
     alice.send(15, channel=":bad", msgSerial=3, messages=[{"action": 5, "serial": "x"}])
     assert [f["error"]["code"] for f in alice.frames()] == [40400, 40010]

@@ -29,3 +29,10 @@ def test_checking_gives_a_line_for_each_difference(
 
 def test_checking_nothing_is_refused(tmp_path: Path, refused: Callable[..., str]):
     assert "there is nothing to check" in refused("check", "vectors", str(tmp_path))
+
+
+def test_recorded_streams_need_recordings_and_golden_chunks(
+    tmp_path: Path, refused: Callable[..., str]
+):
+    assert "no such folder" in refused("check", "fixtures", str(tmp_path), "--golden", "/nowhere")
+    assert "there is nothing to check" in refused("check", "fixtures", str(tmp_path))

@@ -44,6 +44,9 @@ Execute: TypeAlias = Callable[[ReplyWriter], Awaitable[object]]
 MASKED_ERROR_TEXT = "An error occurred."
 """What a client is told of an application's error unless `on_error` says more."""
 
+MAX_PENDING = 1_000
+"""Chunks that wait for a slow reader before merged streams are read no further."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamStepEnd:
@@ -114,6 +117,7 @@ class MessageStream:
         last = self._originals[-1] if self._originals else None
         self._continued = last if last is not None and last.role == "assistant" else None
         self._order = ReplyOrder(self._message_id, continued=self._continued) if ordered else None
+        self._last = Finish()
         self._ids = BlockIds()
         self._own_ids = self._ids.source()
         self._fold: MessageReducer | None = None
@@ -121,6 +125,7 @@ class MessageStream:
             self._fold = MessageReducer(self._continued, message_id=self._message_id)
         self._pending: deque[UIMessageChunk] = deque()
         self._changed = anyio.Event()
+        self._drained = anyio.Event()
         self._group: TaskGroup | None = None
         self._working = 0
         self._outcome: StreamOutcome = "unknown"
@@ -158,6 +163,8 @@ class MessageStream:
             self._changed = anyio.Event()
             await self._changed.wait()
         chunk = self._pending.popleft()
+        if not self._pending:
+            self._drained.set()
         try:
             return await self._observed(chunk)
         except ProtocolError:
@@ -184,9 +191,12 @@ class MessageStream:
             return
         if self._order is None:
             self._pending.append(chunk)
-        elif source is not None and isinstance(chunk, Finish):
-            # A merged stream's end is not the reply's; its metadata is worth keeping.
-            self._pending.extend(self._order.admit(Start(message_metadata=chunk.message_metadata)))
+        elif source is not None and isinstance(chunk, Start | Finish):
+            # A merged stream does not begin or end the reply; what it tells of it is kept.
+            if isinstance(chunk, Finish) and chunk.finish_reason is not ABSENT:
+                self._last = Finish(finish_reason=chunk.finish_reason)
+            told = Start(message_metadata=chunk.message_metadata)
+            self._pending.extend(self._order.admit(told))
         else:
             ids = source or self._own_ids
             self._pending.extend(self._order.admit(ids.rename(chunk)))
@@ -214,6 +224,10 @@ class MessageStream:
         try:
             async for chunk in chunks:
                 self.put(chunk, source)
+                while len(self._pending) >= MAX_PENDING:
+                    if self._drained.is_set():
+                        self._drained = anyio.Event()
+                    await self._drained.wait()
         finally:
             if isinstance(chunks, AsyncGenerator):
                 with anyio.CancelScope(shield=True):
@@ -233,7 +247,7 @@ class MessageStream:
         finally:
             self._working -= 1
             if self._working == 0 and self._order is not None and not self._is_over:
-                self._pending.extend(self._order.close())
+                self._pending.extend(self._order.close(self._last))
             self._changed.set()
 
     def _put_error(self, error: Exception) -> None:

@@ -38,7 +38,7 @@ from ..chunks import (
     is_terminal,
 )
 from ..errors import LocalProtocolError
-from ..messages import DynamicToolPart, ToolPart, UIMessage
+from ..messages import DynamicToolPart, StepStartPart, ToolPart, UIMessage
 
 __all__ = ["ReplyOrder"]
 
@@ -64,13 +64,18 @@ class ReplyOrder:
         self._text: dict[str, None] = {}
         self._reasoning: dict[str, None] = {}
         self._inputs: set[str] = set()
-        self._calls: set[str] = set()
-        self._approvals: set[str] = set()
+        # Call -> the approval that it was asked for; a reset voids those of the step.
+        self._earlier: dict[str, str | None] = {}
+        self._in_this_step: dict[str, str | None] = {}
         for part in continued.parts if continued is not None else ():
-            if isinstance(part, ToolPart | DynamicToolPart):
-                self._calls.add(part.tool_call_id)
-                if part.approval is not None:
-                    self._approvals.add(part.approval.id)
+            if isinstance(part, StepStartPart):
+                self._leave_step()
+                self._inputs.clear()
+            elif isinstance(part, ToolPart | DynamicToolPart):
+                approval_id = None if part.approval is None else part.approval.id
+                self._in_this_step[part.tool_call_id] = approval_id
+                if part.state == "input-streaming":
+                    self._inputs.add(part.tool_call_id)
 
     def admit(self, chunk: UIMessageChunk) -> list[UIMessageChunk]:
         """Give what is to be sent for `chunk`: itself, and what must stand before it.
@@ -94,9 +99,9 @@ class ReplyOrder:
             ready.insert(0, Start(message_id=self._message_id))
         return ready
 
-    def close(self) -> list[UIMessageChunk]:
+    def close(self, last: Finish | None = None) -> list[UIMessageChunk]:
         """Give what a reply without an end still needs: its blocks', its step's, its own."""
-        return [] if self.ended else self.admit(Finish())
+        return [] if self.ended else self.admit(last or Finish())
 
     def _start(self, chunk: Start) -> list[UIMessageChunk]:
         if self._started:
@@ -142,7 +147,12 @@ class ReplyOrder:
     def _start_step(self, _: StartStep) -> list[UIMessageChunk]:
         before = self._close_step()
         self._in_step = True
+        self._leave_step()
         return before
+
+    def _leave_step(self) -> None:
+        self._earlier.update(self._in_this_step)
+        self._in_this_step = {}
 
     def _finish_step(self, chunk: FinishStep) -> list[UIMessageChunk]:
         _require(chunk, "", self._in_step, "no step is open")
@@ -150,7 +160,7 @@ class ReplyOrder:
         return self._close_blocks()
 
     def _reset_step(self, _: ResetStep) -> list[UIMessageChunk]:
-        self._text, self._reasoning = {}, {}
+        self._text, self._reasoning, self._in_this_step = {}, {}, {}
         self._inputs.clear()
         return []
 
@@ -172,7 +182,7 @@ class ReplyOrder:
     def _begin_call(
         self, chunk: ToolInputStart | ToolInputAvailable | ToolInputError
     ) -> list[UIMessageChunk]:
-        self._calls.add(chunk.tool_call_id)
+        self._in_this_step.setdefault(chunk.tool_call_id, None)
         if isinstance(chunk, ToolInputStart):
             self._inputs.add(chunk.tool_call_id)
         return []
@@ -180,19 +190,22 @@ class ReplyOrder:
     def _in_input(self, chunk: ToolInputDelta) -> list[UIMessageChunk]:
         is_open = chunk.tool_call_id in self._inputs
         _require(chunk, chunk.tool_call_id, is_open, "tool input was not started")
+        self._in_this_step.setdefault(chunk.tool_call_id, None)
         return []
 
     def _in_call(
         self, chunk: ToolOutputAvailable | ToolOutputError | ToolOutputDenied | ToolApprovalRequest
     ) -> list[UIMessageChunk]:
-        is_known = chunk.tool_call_id in self._calls
-        _require(chunk, chunk.tool_call_id, is_known, "tool call is not known")
+        call_id = chunk.tool_call_id
+        known = self._in_this_step if call_id in self._in_this_step else self._earlier
+        _require(chunk, call_id, call_id in known, "tool call is not known")
         if isinstance(chunk, ToolApprovalRequest):
-            self._approvals.add(chunk.approval_id)
+            known[call_id] = chunk.approval_id
         return []
 
     def _answer(self, chunk: ToolApprovalResponse) -> list[UIMessageChunk]:
-        is_known = chunk.approval_id in self._approvals
+        asked = (*self._in_this_step.values(), *self._earlier.values())
+        is_known = chunk.approval_id in asked
         _require(chunk, chunk.approval_id, is_known, "approval was not asked for")
         return []
 

@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
+from anyio.abc import TaskGroup
+
 from ..chunks import FinishReason, UIMessageChunk
 from ..inputs import Trigger
 from ..messages import UIMessage
@@ -63,7 +65,21 @@ class RunRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """What a handler works on."""
+    """What a handler works on.
+
+    Attributes:
+        run_id: The run's name.
+        chat_id: The chat.
+        messages: The conversation as the agent's end believes it.
+        trigger: Why the run starts.
+        message_id: The message that is continued or regenerated, if any.
+        response_message_id: The id of the reply.
+        user: Who asks, verified.
+        metadata: What the request carried beside the protocol's fields.
+        tasks: For work beside the stream; cancelled when the handler ends or is stopped. None
+            only in a run that no `Agent` made.
+        reply_so_far: Gives the reply as far as it was said; None only as above.
+    """
 
     run_id: str
     chat_id: str
@@ -73,6 +89,8 @@ class Run:
     response_message_id: str
     user: User
     metadata: Mapping[str, JSON]
+    tasks: TaskGroup | None = None
+    reply_so_far: Callable[[], UIMessage] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +113,13 @@ class RunEnd:
     finish_reason: FinishReason | None = None
     error: Exception | None = None
     suspended: bool = False
+
+    @property
+    def usage(self) -> Mapping[str, JSON]:
+        """What the models counted, summed over the steps; empty if they did not say."""
+        metadata = self.response_message.metadata
+        usage = metadata.get("usage") if isinstance(metadata, dict) else None
+        return usage if isinstance(usage, dict) else {}
 
 
 Handler: TypeAlias = Callable[[Run], AsyncIterator[UIMessageChunk]]

@@ -2,7 +2,7 @@
 
 Rule: what was sent on this socket is never sent again, and the first that a subscriber hears of a
 message is the whole message; only then come deltas.
-Source: Ably docs, channel options (rewind, modes, echo, appendMode); features spec RTL4, RTL13, RTP18.
+Source: Ably docs, channel options (rewind, modes, echo, appendMode); spec RTL4, RTL13, RTP18.
 """
 
 from __future__ import annotations
@@ -15,8 +15,16 @@ from chat_transport.broker.capability import Capability
 from chat_transport.broker.channel import Channel
 from chat_transport.broker.conflation import Conflation
 from chat_transport.broker.faults import Faults
-from chat_transport.broker.frames import Action, Flag, Frame, Message, MessageAction, encode_frame
-from chat_transport.broker.log import Entry, Record
+from chat_transport.broker.frames import (
+    Action,
+    Flag,
+    Frame,
+    Message,
+    MessageAction,
+    Presence,
+    encode_frame,
+)
+from chat_transport.broker.log import Entry, Record, payload_size
 from chat_transport.broker.refusal import ErrorWords, Refusal
 from chat_transport.broker.serials import is_channel_serial, new_id
 
@@ -43,6 +51,8 @@ MODE_NAMES = {str(flag.name).lower(): flag for flag in OPERATIONS}
 ALL_MODES = sum(OPERATIONS)
 PARAMS = ("rewind", "rewindLimit", "echo", "appendMode", "modes", "delta")
 SYNC_PAGE = 100
+SYNC_BYTES = 131_072
+"""Bytes of data in one SYNC: with names and base64 it stays far below a frame's limit."""
 REWIND = re.compile(r"^(\d{1,6})([sm]?)$")
 EXPIRED = ErrorWords(90003, 404, "Unable to recover channel (messages expired)")
 TOO_MANY = ErrorWords(90004, 404, "Unable to recover channel (message limit exceeded)")
@@ -171,6 +181,7 @@ class Attachment:
 
     def attached(self, flags: Flag, position: str, error: ErrorWords | None = None) -> None:
         """Send ATTACHED and, if there are members, the set of them."""
+        self._conflation.flush()  # what waits is older than the position that is named
         members = len(self.channel.members) and Flag.PRESENCE_SUBSCRIBE in self.modes
         if members:
             flags |= Flag.HAS_PRESENCE
@@ -189,17 +200,17 @@ class Attachment:
 
     def sync(self) -> None:
         """Send the presence set, in pages."""
-        members = self.channel.members.present()
         sync_id = new_id(8)
-        for begin in range(0, max(len(members), 1), SYNC_PAGE):
-            rest = begin + SYNC_PAGE < len(members)
+        pages = _sync_pages(self.channel.members.present())
+        for number, page in enumerate(pages, 1):
+            cursor = number if number < len(pages) else ""
             self.outlet.send(
                 Frame(
                     Action.SYNC,
                     channel=self.name,
-                    channel_serial=f"{sync_id}:{begin + SYNC_PAGE if rest else ''}",
+                    channel_serial=f"{sync_id}:{cursor}",
                     timestamp=self.channel.clock.now_ms(),
-                    presence=members[begin : begin + SYNC_PAGE],
+                    presence=page,
                 )
             )
 
@@ -236,6 +247,7 @@ class Attachment:
         if known is not None and version <= known:
             return
         if entry.is_append and (known is None or self.whole or self._aggregates()):
+            self._conflation.flush()  # or its deltas would follow the whole that holds them
             version = record.version_serial
             self._saw(record.serial, version)
             self._send(entry, [record.message()], version)
@@ -345,6 +357,19 @@ FIELDS = {
     Action.PRESENCE: "presence",
     Action.ANNOTATION: "annotations",
 }
+
+
+def _sync_pages(members: list[Presence]) -> list[list[Presence]]:
+    """Give the members in pages that fit into frames; one empty page if there are none."""
+    pages: list[list[Presence]] = [[]]
+    size = 0
+    for member in members:
+        size += payload_size(member)
+        if pages[-1] and (len(pages[-1]) >= SYNC_PAGE or size > SYNC_BYTES):
+            pages.append([])
+            size = payload_size(member)
+        pages[-1].append(member)
+    return pages
 
 
 def _serial_before(serial: str) -> str:

@@ -14,6 +14,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Protocol
 
 from chat_transport.broker.app import App
 from chat_transport.broker.connection import Connection
@@ -34,6 +35,15 @@ from chat_transport.broker.tokens import (
 )
 
 __all__ = ["Broker"]
+
+
+class TrafficLog(Protocol):
+    """Takes note of frames."""
+
+    def note(self, now_ms: int, connection_id: str, payload: str | bytes, *, is_out: bool) -> None:
+        """Take a frame."""
+        ...
+
 
 INVALID_KEY = ErrorWords(80018, 400, "Invalid connectionKey")
 EXPIRED = ErrorWords(80008, 400, "Unable to recover connection (connection expired)")
@@ -84,6 +94,8 @@ class Broker:
         self.store = None if data is None else Store(data)
         if self.store is not None and (newest := self.store.newest_serial()):
             self.clock.advance_past(newest)
+        self.traffic: TrafficLog | None = None
+        """Where every frame is noted, if someone looks."""
         self.apps: dict[str, App] = {}
         self.connections: dict[str, Connection] = {}
         self.used_nonces: OrderedDict[str, int] = OrderedDict()
@@ -165,7 +177,7 @@ class Broker:
     def _enter(
         self, query: Mapping[str, str], authorization: str | None
     ) -> tuple[Connection, ErrorWords | None]:
-        """Give the connection that a socket asks for, and what to say if it is not the wanted one."""
+        """Give the connection that a socket asks for, and what to say if it is another one."""
         version = query.get("v", "").partition(".")[0]
         if not version.isdigit() or int(version) < OLDEST_VERSION:
             raise Refusal(40017, 400, f"unsupported protocol version {query.get('v')!r}")

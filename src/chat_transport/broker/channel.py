@@ -164,7 +164,7 @@ class Channel:
             description=given.description,
             metadata=given.metadata,
         )
-        event = merge(record, change, action, version, author, self.name)
+        event = merge(record, change, action, version, author=author, channel=self.name)
         connection_id = author.connection_id
         self.commit(
             Entry(

@@ -56,17 +56,25 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         help="name:persisted,mutable,authenticated; without, every channel can do everything",
     )
+    parser.add_argument(
+        "--inspect", action="store_true", help="show channels and live traffic at /inspect"
+    )
     parser.add_argument("--cert", help="certificate file, for TLS")
     parser.add_argument("--cert-key", help="its private key")
     return parser
 
 
 async def serve_until_signal(
-    broker: Broker, *, host: str, port: int, certificate: tuple[str, str] | None = None
+    broker: Broker,
+    *,
+    host: str,
+    port: int,
+    certificate: tuple[str, str] | None = None,
+    inspect: bool = False,
 ) -> None:
     """Serve a broker until SIGINT or SIGTERM; print `ready` when it listens."""
     async with serve_broker(
-        broker=broker, host=host, port=port, certificate=certificate
+        broker=broker, host=host, port=port, certificate=certificate, inspect=inspect
     ) as running:
         with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
             print(f"ready {running.url}", flush=True)  # noqa: T201 - the command's contract
@@ -87,7 +95,11 @@ def run(arguments: Sequence[str]) -> int:
         )
         anyio.run(
             lambda: serve_until_signal(
-                broker, host=options.host, port=options.port, certificate=certificate
+                broker,
+                host=options.host,
+                port=options.port,
+                certificate=certificate,
+                inspect=options.inspect,
             )
         )
     except (TransportError, ValueError) as error:

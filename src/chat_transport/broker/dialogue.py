@@ -59,16 +59,23 @@ def hear(session: Session, payload: str | bytes) -> None:
     try:
         handler(session, frame)
     except Refusal as refusal:
-        if frame.channel is None:
-            session.refuse(refusal)
-        else:
-            session.fail_channel(frame.channel, refusal)
+        _answer_refused(session, frame.action, frame.channel, frame.msg_serial, refusal)
 
 
 def _answer_malformed(session: Session, payload: str | bytes, refusal: Refusal) -> None:
     """Answer what can be named: NACK a publish, fail a channel, or fail the connection."""
-    action, channel, serial = salvage(payload)
-    if action in ACKED and serial is not None:
+    _answer_refused(session, *salvage(payload), refusal)
+
+
+def _answer_refused(
+    session: Session,
+    action: int | None,
+    channel: str | None,
+    serial: int | None,
+    refusal: Refusal,
+) -> None:
+    if action in ACKED and serial is not None and serial >= 0:
+        session.connection.rollup.flush()
         session.send(Frame(Action.NACK, msg_serial=serial, count=1, error=refusal.words))
     elif channel is not None:
         session.fail_channel(channel, refusal)
@@ -244,11 +251,9 @@ def auth(session: Session, frame: Frame) -> None:
             session.refuse(refusal)
 
 
-def objects(session: Session, frame: Frame) -> None:
+def objects(_: Session, __: Frame) -> None:
     """OBJECT: there are none here."""
-    if frame.msg_serial is not None:
-        refusal = Refusal(40000, 400, "this broker has no LiveObjects")
-        session.send(Frame(Action.NACK, msg_serial=frame.msg_serial, count=1, error=refusal.words))
+    raise Refusal(40000, 400, "this broker has no LiveObjects")
 
 
 HANDLERS: dict[int, Callable[[Session, Frame], None]] = {

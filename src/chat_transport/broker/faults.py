@@ -6,7 +6,7 @@ Rule: a switch changes what the network or the cloud could also do; never the lo
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
@@ -21,7 +21,7 @@ class Rejection(msgspec.Struct, kw_only=True):
     """Refuse every n-th operation of a kind, at most `times` times (None = for ever)."""
 
     kind: Kind
-    every: int = 1
+    every: Annotated[int, msgspec.Meta(ge=1)] = 1
     times: int | None = None
     code: int = 50000
     status: int = 500

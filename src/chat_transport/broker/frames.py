@@ -1,8 +1,8 @@
 """Frames: what goes over the socket, as JSON text or msgpack bytes. No I/O here.
 
 Rule: inside the broker binary data is `bytes`; base64 exists only in JSON, at this edge.
-Null is equal to absent; unknown fields are ignored; a number that must be explicit (msgSerial 0) is.
-Source: Ably features spec TR*, TM*, TP*, TAN*; sizes by experiment with ably 3.1.4 and ably-js 2.28.
+Null is equal to absent; unknown fields are ignored; msgSerial 0 is explicit.
+Source: Ably features spec TR*, TM*, TP*, TAN*; experiments with ably 3.1.4 and ably-js 2.28.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ __all__ = [
     "decode_body",
     "decode_frame",
     "encode_body",
+    "encode_content",
     "encode_frame",
     "from_wire",
     "json_text",
@@ -246,6 +247,19 @@ def encode_frame(frame: Frame, *, binary: bool) -> str | bytes:
         if items and any(isinstance(item.data, bytes) for item in items):
             frame = msgspec.structs.replace(frame, **{name: [to_json_form(item) for item in items]})
     return _json_encoder.encode(frame).decode()
+
+
+def encode_content(frame: Frame) -> bytes:
+    """Give what makes two operations the same: action, channel and items.
+
+    Raises:
+        Refusal: If it holds what cannot be encoded again, such as a number of 70 bits (40000).
+    """
+    content = (frame.action, frame.channel, frame.messages, frame.presence, frame.annotations)
+    try:
+        return _msgpack_encoder.encode(content)
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise Refusal(40000, 400, f"content cannot be encoded: {error}") from error
 
 
 def decode_body(body: bytes, kind: type[T], *, binary: bool) -> T:

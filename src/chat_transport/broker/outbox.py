@@ -1,6 +1,6 @@
 """What waits to go out on one socket. No I/O here.
 
-Rule: nothing is dropped from the middle: a socket that reads too slowly is cut, and resume heals it.
+Rule: nothing is dropped from the middle: a slow reader is cut, and resume heals it.
 A wake-up costs more than a frame, so whoever writes takes all there is.
 """
 
@@ -20,7 +20,7 @@ class Outbox:
         self.held = False
         """Whether a fault switch keeps everything back."""
         self.is_replaying = False
-        """Whether what comes is a backlog: it does not count, or a long one could never be healed."""
+        """Whether a backlog comes: it does not count, or a long one could never be healed."""
         self._limit = limit_bytes
         self._on_ready = on_ready
         self._frames: list[str | bytes] = []

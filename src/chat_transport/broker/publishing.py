@@ -1,7 +1,7 @@
 """The rules of a publish and of a change: sizes, ids, rights, and what is stamped. Pure.
 
-Rule: identity fields stay those of the create (serial, timestamp, clientId); who changed a message, and
-when, stands in its version. What a change leaves out is carried forward.
+Rule: identity fields stay those of the create (serial, timestamp, clientId); who changed a message,
+and when, stands in its version. What a change leaves out is carried forward.
 Source: Ably docs, publishing, updates and deletes (version structure), user claims.
 """
 
@@ -14,7 +14,7 @@ import msgspec
 
 from chat_transport.broker.frames import Message, MessageAction, Payload, Version, json_text
 from chat_transport.broker.identity import Identity
-from chat_transport.broker.log import Record, payload_size
+from chat_transport.broker.log import Record, data_size, payload_size
 from chat_transport.broker.refusal import Refusal
 from chat_transport.broker.serials import serial_ms
 from chat_transport.broker.settings import Limits
@@ -72,9 +72,10 @@ def check_size(items: Sequence[Payload], limits: Limits) -> None:
 def check_append(record: Record, change: Message, limits: Limits) -> None:
     """Raise if this data cannot be put behind the message's (40000, 40009)."""
     record.check_append(change.data)
-    total = record.size + payload_size(change)
-    if limits.aggregate_counts and total > limits.max_message_size:
-        raise _too_long(total, limits.max_message_size)
+    total = record.length + data_size(change.data)
+    limit = limits.max_message_size if limits.aggregate_counts else limits.max_aggregate_size
+    if total > limit:
+        raise _too_long(total, limit)
 
 
 def check_ids(messages: list[Message]) -> list[str]:
@@ -154,6 +155,7 @@ def merge(
     change: Message,
     action: MessageAction,
     version: Version,
+    *,
     author: Author,
     channel: str,
 ) -> Message:

@@ -1,7 +1,7 @@
 """Roll-up of appends: within a window, the appends of one message become one. Pure.
 
-Rule: the first append goes at once and opens the window; what comes in it is joined and goes when the
-window ends. A joined append gives its version serial to the last of its parts and None to the others.
+Rule: the first append goes at once and opens the window; what comes in it is joined and goes when
+the window ends. A joined append gives its version serial to its last part and None to the others.
 Source: Ably docs, message appends, `appendRollupWindow` (0 to 500 ms, default 40).
 """
 

@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl
 import anyio
 
 from chat_transport.broker.broker import Broker
+from chat_transport.broker.inspection import Traffic, inspection_reply
 from chat_transport.broker.refusal import Refusal
 from chat_transport.broker.rest.call import MSGPACK, Call, Reply
 from chat_transport.broker.rest.routes import answer, refusal_reply
@@ -30,16 +31,22 @@ MAX_BODY = 2 * 1024 * 1024
 EXPOSED = "Link, Content-Length, X-Ably-Errorcode, X-Ably-Errormessage, X-Ably-Version"
 
 
-def create_app(broker: Broker) -> BrokerApp:
-    """Give the ASGI application of a broker; its lifespan must run, for it holds the timers."""
-    return BrokerApp(broker)
+def create_app(broker: Broker, *, inspect: bool = False) -> BrokerApp:
+    """Give the ASGI application of a broker; its lifespan must run, for it holds the timers.
+
+    Args:
+        broker: What is served.
+        inspect: Whether `/inspect` shows its channels and traffic, to anyone who can connect.
+    """
+    return BrokerApp(broker, Traffic() if inspect else None)
 
 
 class BrokerApp:
     """ASGI application: `GET /` upgraded is realtime, everything else REST."""
 
-    def __init__(self, broker: Broker) -> None:
+    def __init__(self, broker: Broker, traffic: Traffic | None = None) -> None:
         self.broker = broker
+        self._traffic = broker.traffic = traffic
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one lifespan, socket or request."""
@@ -129,6 +136,10 @@ class BrokerApp:
         )
         if len(body) > MAX_BODY:
             reply = refusal_reply(Refusal(40009, 413, f"request body above {MAX_BODY} bytes"))
+        elif self._traffic is not None and call.segments[0] == "inspect":
+            reply = inspection_reply(call, self._traffic)
+            await _reply(send, reply, {}, binary=False, is_open=False)
+            return
         else:
             reply = answer(call)
         await _reply(send, reply, headers, binary=call.wants_binary)
@@ -150,7 +161,9 @@ async def _flush(session: Session, send: Send) -> bool:
     return False
 
 
-async def _reply(send: Send, reply: Reply, asked: dict[str, str], *, binary: bool) -> None:
+async def _reply(
+    send: Send, reply: Reply, asked: dict[str, str], *, binary: bool, is_open: bool = True
+) -> None:
     body = reply.body(binary=binary)
     kind = reply.content_type or (MSGPACK if binary else "application/json")
     headers = {
@@ -158,6 +171,17 @@ async def _reply(send: Send, reply: Reply, asked: dict[str, str], *, binary: boo
         "content-length": str(len(body)),
         "cache-control": "no-store",
         "x-ably-version": "2",
+        **(_cors(asked) if is_open else {}),
+        **reply.headers,
+    }
+    pairs = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": reply.status, "headers": pairs})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _cors(asked: dict[str, str]) -> dict[str, str]:
+    """Let pages of any origin in, as the cloud does; ably-js sends credentials: no `*` then."""
+    return {
         "access-control-allow-origin": asked.get("origin", "*"),
         "access-control-allow-credentials": "true",
         "access-control-allow-methods": "GET, POST, PUT, PATCH, DELETE, OPTIONS",
@@ -165,11 +189,7 @@ async def _reply(send: Send, reply: Reply, asked: dict[str, str], *, binary: boo
         "access-control-expose-headers": EXPOSED,
         "access-control-max-age": "86400",
         "vary": "Origin",
-        **reply.headers,
     }
-    pairs = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
-    await send({"type": "http.response.start", "status": reply.status, "headers": pairs})
-    await send({"type": "http.response.body", "body": body})
 
 
 def _headers(scope: Scope) -> dict[str, str]:

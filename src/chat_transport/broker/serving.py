@@ -65,10 +65,10 @@ def bind_port(host: str, port: int) -> socket.socket:
     return listener
 
 
-def uvicorn_config(broker: Broker, **tls: Any) -> uvicorn.Config:
+def uvicorn_config(broker: Broker, *, inspect: bool = False, **tls: Any) -> uvicorn.Config:
     """Give the server's settings: no compression (it halves the throughput on one machine)."""
     return uvicorn.Config(
-        create_app(broker),
+        create_app(broker, inspect=inspect),
         ws="websockets-sansio",
         ws_per_message_deflate=False,
         ws_max_size=2 * 1024 * 1024,
@@ -107,6 +107,7 @@ async def serve_broker(
     host: str = "127.0.0.1",
     port: int = 0,
     certificate: tuple[str, str] | None = None,
+    inspect: bool = False,
     **settings: Any,
 ) -> AsyncGenerator[RunningBroker, None]:
     """Serve a broker while the block runs.
@@ -117,6 +118,7 @@ async def serve_broker(
         host: Where to listen.
         port: Which port; 0 lets the system choose.
         certificate: Files of a certificate and its key, for TLS.
+        inspect: Whether `/inspect` shows what passes.
         settings: Further arguments of `Broker`.
 
     Raises:
@@ -127,7 +129,7 @@ async def serve_broker(
     tls: dict[str, Any] = {}
     if certificate is not None:
         tls = {"ssl_certfile": certificate[0], "ssl_keyfile": certificate[1]}
-    server = _QuietServer(uvicorn_config(served, **tls))
+    server = _QuietServer(uvicorn_config(served, inspect=inspect, **tls))
     running = RunningBroker(served, host, listener.getsockname()[1], tls=bool(tls))
     failure: Exception | None = None
     async with anyio.create_task_group() as tasks:

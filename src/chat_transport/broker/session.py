@@ -20,7 +20,7 @@ from chat_transport.broker.timers import Timer
 
 if TYPE_CHECKING:
     from chat_transport.broker.broker import Broker
-    from chat_transport.broker.connection import Connection
+    from chat_transport.broker.connection import Connection, Operation
 
 __all__ = ["Session"]
 
@@ -77,9 +77,11 @@ class Session:
         self._beat()
 
     def refuse(self, refusal: Refusal) -> None:
-        """Fail the connection: ERROR, then close."""
+        """Fail the connection: ERROR, then close. It cannot be resumed."""
         self.send(Frame(Action.ERROR, error=refusal.words))
         self.outbox.close(1000)
+        if self._connection is not None:
+            self.broker.end(self._connection)
 
     def after(self, delay_ms: int, call: Callable[[], None]) -> Timer:
         """Call back later; what it sends is dropped if the socket has gone by then."""
@@ -96,7 +98,13 @@ class Session:
         else:
             self._put(payload)
 
+    def _note(self, payload: str | bytes, *, is_out: bool) -> None:
+        if self.broker.traffic is not None:
+            name = self._connection.id if self._connection else "refused"
+            self.broker.traffic.note(self.broker.now_ms(), name, payload, is_out=is_out)
+
     def _put(self, payload: str | bytes) -> None:
+        self._note(payload, is_out=True)
         delay = self.broker.faults.settings.delay_ms
         self._last_sent_ms = self.broker.now_ms()
         if delay:
@@ -107,15 +115,15 @@ class Session:
     def receive(self, payload: str | bytes) -> None:
         """Take one WebSocket message."""
         if self._connection is not None and self.outbox.close_code is None:
+            self._note(payload, is_out=False)
             hear(self, payload)
 
     def perform(self, frame: Frame, act: Callable[[Author], list[str | None]]) -> None:
         """Do the operation of a frame once, and answer it before anything that it causes."""
         connection = self.connection
         operation, is_new = connection.operation(frame)
-        if not is_new:
-            if operation.answer is not None:
-                self.acknowledge(operation.answer)
+        if not is_new or operation.answer is not None:
+            self._answer_again(operation, is_new=is_new)
             return
         caused: list[str | bytes] = []
         self._caused = caused
@@ -137,9 +145,8 @@ class Session:
         """Do an operation whose answer may come later."""
         connection = self.connection
         operation, is_new = connection.operation(frame)
-        if not is_new:
-            if operation.answer is not None:
-                self.acknowledge(operation.answer)
+        if not is_new or operation.answer is not None:
+            self._answer_again(operation, is_new=is_new)
             return
 
         def answer(serial: str | None, refusal: Refusal | None) -> None:
@@ -150,6 +157,13 @@ class Session:
             act(connection.author(operation), answer)
         except Refusal as refusal:
             answer(None, refusal)
+
+    def _answer_again(self, operation: Operation, *, is_new: bool) -> None:
+        """Answer an operation that was done before, here or before a restart."""
+        if is_new:
+            self.connection.send_answers()
+        elif operation.answer is not None:
+            self.acknowledge(operation.answer)
 
     def acknowledge(self, answer: Frame) -> None:
         """Send an ACK or NACK, before what the operation under way causes."""

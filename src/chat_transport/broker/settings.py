@@ -19,6 +19,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes of one outbound frame; larger sets are split."""
     max_messages_per_frame: int = 999
     """Messages in one publish; their index has three digits."""
+    max_aggregate_size: int = 393_216
+    """Bytes that a message may grow to by appends: as base64 it still fits into one frame."""
     aggregate_counts: bool = False
     """Whether an append that makes the whole message exceed `max_message_size` is refused."""
     connection_state_ttl_ms: int = 120_000
@@ -58,7 +60,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     rate_per_second: int = 0
     """Messages a second on one channel and one connection; 0 means no limit. Ably: 50."""
     until_attach_window_ms: int = 0
-    """How long history until attach is answered after the attach; 0 means for ever. Ably: 120,000."""
+    """How long after an attach history until it is answered; 0 is for ever. Ably: 120,000."""
     append_rollup_ms: int = 0
     """Window that merges appends of one message; 0 is off. Ably: 40."""
 

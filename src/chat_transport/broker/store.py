@@ -26,7 +26,8 @@ CREATE TABLE IF NOT EXISTS floors (
   PRIMARY KEY (app, channel)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS entries (
   app TEXT, channel TEXT, serial TEXT, kind INTEGER NOT NULL, id TEXT NOT NULL, connection TEXT,
-  record TEXT, items BLOB NOT NULL, kept INTEGER NOT NULL, PRIMARY KEY (app, channel, serial)) WITHOUT ROWID;
+  record TEXT, items BLOB NOT NULL, kept INTEGER NOT NULL,
+  PRIMARY KEY (app, channel, serial)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS records (
   app TEXT, channel TEXT, serial TEXT, versions BLOB NOT NULL, grown INTEGER NOT NULL,
   PRIMARY KEY (app, channel, serial)) WITHOUT ROWID;
@@ -91,7 +92,8 @@ class Store:
     def newest_serial(self) -> str | None:
         """Give the newest serial in the file."""
         row = self._sql.execute(
-            "SELECT max(s) FROM (SELECT max(serial) s FROM entries UNION SELECT max(stream) FROM floors)"
+            "SELECT max(s) FROM (SELECT max(serial) s FROM entries"
+            " UNION SELECT max(stream) FROM floors)"
         ).fetchone()
         return None if row is None else row[0]
 

@@ -280,9 +280,7 @@ class FrameRequests:
             raise RemoteProtocolError("Out-of-order WebSocket chat chunk sequence.", data=value)
         raw = value.get("chunk")
         try:
-            if not isinstance(raw, dict):
-                raise RemoteProtocolError("a chunk is an object", data=raw)
-            chunk = decode_chunk(raw, unknown="refuse")
+            chunk = decode_chunk(raw if isinstance(raw, dict) else dumps(raw), unknown="refuse")
         except RemoteProtocolError as error:
             raise RemoteProtocolError(
                 "Invalid UI message chunk in WebSocket response.", data=raw

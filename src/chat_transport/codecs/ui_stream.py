@@ -120,9 +120,8 @@ def decode_chunk(
     Raises:
         RemoteProtocolError: If it is not JSON, not a chunk, or a field is wrong. `data` holds it.
     """
-    if isinstance(data, dict):
-        value: JSON = data
-    else:
+    value: JSON = data
+    if isinstance(data, str | bytes):
         try:
             value = loads(data)
         except ValueError as error:

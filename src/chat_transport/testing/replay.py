@@ -16,6 +16,7 @@ import anyio
 import msgspec
 from anyio.abc import SocketAttribute, SocketStream
 
+from .._tasks import open_task_group
 from ..messages import UIMessage
 from ..model import ModelAdapter, ModelSettings, ProviderTool, ToolSpec
 from ..step import StepDecoder
@@ -187,7 +188,7 @@ async def replay_server(*answers: Answer) -> AsyncGenerator[ReplayServer, None]:
     listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
     port = listener.extra(SocketAttribute.local_port)  # noqa: S610  # anyio's, not Django's
     server = ReplayServer(port, answers)
-    async with listener, anyio.create_task_group() as tasks:
+    async with listener, open_task_group() as tasks:
         tasks.start_soon(listener.serve, server.serve)
         yield server
         tasks.cancel_scope.cancel()

@@ -18,15 +18,13 @@ const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 async function* reply(run, messages) {
   const last = messages.at(-1);
   const asked = messages.findLast(({ role }) => role === 'user')?.parts.find((part) => part.text)?.text ?? '';
-  const waiting = last?.parts.find((part) => part.state === 'approval-responded');
+  const waiting = last?.parts.find((part) => ['approval-responded', 'output-denied'].includes(part.state));
   const answered = last?.role === 'assistant' && last.parts.find((part) => part.state === 'output-available');
   yield { type: 'start', messageId: crypto.randomUUID() };
   if (waiting) {
     if (waiting.approval.approved) {
       yield { type: 'tool-output-available', toolCallId: waiting.toolCallId, output: { sent: true } };
-    } else {
-      yield { type: 'tool-output-denied', toolCallId: waiting.toolCallId };
-    }
+    } // a refusal is a settled call already, as the SDK folds it
     yield { type: 'start-step' };
     yield* text('t1', [waiting.approval.approved ? 'sent' : 'not sent']);
   } else if (answered) {
@@ -65,6 +63,15 @@ async function* reply(run, messages) {
       await wait(20);
     }
     yield { type: 'text-end', id: 't1' };
+  } else if (asked.startsWith('tokens ')) {
+    const [, count, delay] = asked.split(' ').map(Number);
+    yield { type: 'start-step' };
+    yield { type: 'text-start', id: 't1' };
+    for (let index = 0; index < count; index += 1) {
+      yield { type: 'text-delta', id: 't1', delta: `tok${index % 10} ` };
+      await wait(delay);
+    }
+    yield { type: 'text-end', id: 't1' };
   } else if (asked === 'error') {
     throw new Error('the model is out');
   } else {
@@ -88,8 +95,9 @@ async function work(body) {
     while (run.view.hasOlder()) await run.view.loadOlder();
     await run.start();
     const messages = run.view.getMessages().map(({ message }) => message);
-    const result = await run.pipe(reply(run, messages));
-    const waits = run.messages.some((message) => unresolved(message));
+    const open = new Set();
+    const result = await run.pipe(watched(reply(run, messages), open));
+    const waits = open.size > 0;
     if (result.reason === 'complete' && waits) await run.suspend();
     else await run.end(result.reason === 'error' ? { reason: 'error', error: new Ably.ErrorInfo(String(result.error?.message), 104008, 500) } : { reason: result.reason });
     say({ event: 'run', reason: result.reason, suspended: result.reason === 'complete' && waits });
@@ -99,10 +107,13 @@ async function work(body) {
   }
 }
 
-function unresolved(message) {
-  return (message.parts ?? []).some(
-    (part) => part.toolCallId && (part.state === 'approval-requested' || part.state === 'input-available'),
-  );
+/** Notes which calls wait for a person or for the client. */
+async function* watched(chunks, open) {
+  for await (const chunk of chunks) {
+    if (chunk.type === 'tool-input-available') open.add(chunk.toolCallId);
+    if (chunk.type === 'tool-output-available' || chunk.type === 'tool-output-denied') open.delete(chunk.toolCallId);
+    yield chunk;
+  }
 }
 
 serve({

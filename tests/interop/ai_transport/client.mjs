@@ -78,8 +78,8 @@ serve({
     await chat.sendMessage({ text, messageId });
     return { status: chat.status };
   },
-  async regenerate() {
-    await chat.regenerate();
+  async regenerate({ messageId }) {
+    await chat.regenerate({ messageId });
     return { status: chat.status };
   },
   async approve({ approvalId, approved, reason }) {
@@ -109,6 +109,9 @@ serve({
   },
   async cancelRun({ name }) {
     await runs.get(name).cancel();
+  },
+  async cancelById({ runId }) {
+    await session.cancel(runId);
   },
   viewMessages: () => session.view.getMessages().map(({ message }) => message),
   runs: () => session.view.runs().map(({ runId, status, error }) => ({ runId, status, error: error?.message })),

@@ -25,6 +25,12 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
+@pytest.fixture
+def ably_key() -> str:
+    """The broker's key."""
+    return KEY
+
+
 class JsPeer:
     """A Node program that answers one JSON line with one JSON line.
 
@@ -37,7 +43,7 @@ class JsPeer:
         self._answers: dict[int, asyncio.Future[Any]] = {}
         self._next = 0
         self.events: list[dict[str, Any]] = []
-        self._ready = asyncio.get_running_loop().create_future()
+        self._said = asyncio.Condition()
 
     async def call(self, op: str, **args: Any) -> Any:
         """Run one operation of the peer and give its answer, within 30 s."""
@@ -56,18 +62,20 @@ class JsPeer:
         async for line in self._process.stdout:
             said = json.loads(line)
             if "id" not in said:
-                self.events.append(said)
-                if said["event"] == "ready":
-                    self._ready.set_result(None)
+                async with self._said:
+                    self.events.append(said)
+                    self._said.notify_all()
             elif "error" in said:
                 self._answers.pop(said["id"]).set_exception(AssertionError(said["error"]))
             else:
                 self._answers.pop(said["id"]).set_result(said["ok"])
 
-    async def ready(self) -> None:
-        """Wait until it can be asked."""
-        async with asyncio.timeout(30):
-            await self._ready
+    async def until_event(self, name: str, count: int = 1) -> None:
+        """Wait until it has said `name` that often, within 30 s."""
+        async with asyncio.timeout(30), self._said:
+            await self._said.wait_for(
+                lambda: sum(event["event"] == name for event in self.events) >= count
+            )
 
 
 @asynccontextmanager
@@ -83,7 +91,7 @@ async def run_peer(program: str) -> AsyncIterator[JsPeer]:
     peer = JsPeer(process)
     reader = asyncio.create_task(peer.read())
     try:
-        await peer.ready()
+        await peer.until_event("ready")
         yield peer
     finally:
         assert process.stdin is not None

@@ -56,7 +56,11 @@ def npm_packages() -> None:
     if npm is None:
         pytest.skip("npm is not installed; the AI SDK's own clients come from it")
     done = subprocess.run(
-        [npm, "ci", "--no-audit", "--no-fund"], cwd=HERE, capture_output=True, text=True, check=False
+        [npm, "ci", "--no-audit", "--no-fund"],
+        cwd=HERE,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode or not NODE.exists():
         pytest.skip(f"npm could not install the AI SDK: {done.stderr[-500:]}")
@@ -88,7 +92,12 @@ def served(app: Any) -> Iterator[str]:
 
 def node(file: str, *arguments: str) -> dict[str, Any]:
     done = subprocess.run(
-        [NODE, HERE / file, *arguments], cwd=HERE, capture_output=True, text=True, timeout=30, check=False
+        [NODE, HERE / file, *arguments],
+        cwd=HERE,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)

@@ -158,6 +158,14 @@ class Talk:
                     return list(history.messages)
                 await anyio.lowlevel.checkpoint()
 
+    async def answered(self, count: int = 1) -> list[UIMessage]:
+        """Give the messages when that many replies are complete."""
+        while True:
+            messages = await self.settled()
+            if sum(message.role == "assistant" for message in messages) >= count:
+                return messages
+            await anyio.lowlevel.checkpoint()
+
 
 @pytest.fixture
 def talk() -> Callable[[AblyChatTransport, str], Talk]:

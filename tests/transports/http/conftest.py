@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import anyio
 import pytest
@@ -21,6 +23,15 @@ from chat_transport.chunks import (
     TextStart,
     UIMessageChunk,
 )
+
+_spec = importlib.util.spec_from_file_location(
+    "redis_server", Path(__file__).parents[2] / "redis_server.py"
+)
+assert _spec is not None
+assert _spec.loader is not None
+_module = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(_module)
+RedisServer, find_redis = _module.RedisServer, _module.find_redis
 
 
 class Gate:
@@ -104,3 +115,19 @@ def handlers() -> type:
 @pytest.fixture
 def new_gate() -> Callable[[], Gate]:
     return Gate
+
+
+@pytest.fixture(scope="session")
+def redis_program() -> str:
+    program = find_redis()
+    if program is None:
+        pytest.skip("redis-server is neither installed nor installable (apt-get as root) here")
+    return program
+
+
+@pytest.fixture
+def redis_server(redis_program: str) -> Iterator[RedisServer]:
+    server = RedisServer(redis_program)
+    server.start()
+    yield server
+    server.kill()

@@ -12,13 +12,13 @@ from typing import Any, TypeAlias
 from chat_transport.chunks import UIMessageChunk
 from chat_transport.messages import DynamicToolPart, ToolPart, UIMessage
 from chat_transport.model import ModelAdapter, ModelSettings, ProviderTool, ToolSpec
+from chat_transport.provider_stream import ByteResponse, stream_step
 from chat_transport.step import StepDecoder
 
 from ._chat_events import ChatDecoder
 from ._chat_request import ReasoningField, chat_body
 from ._responses_events import ResponsesDecoder
 from ._responses_request import responses_body
-from ._stream import SdkResponse, step_chunks
 
 __all__ = ["OpenAIChat", "OpenAIResponses", "create", "create_chat"]
 
@@ -78,7 +78,7 @@ class _OpenAIAdapter(ModelAdapter):
 
     def _call(
         self, create: Any, body: Mapping[str, JSON], settings: ModelSettings | None
-    ) -> AbstractAsyncContextManager[SdkResponse]:
+    ) -> AbstractAsyncContextManager[ByteResponse]:
         options: dict[str, Any] = {}
         if settings is not None and settings.headers is not None:
             options["extra_headers"] = dict(settings.headers)
@@ -87,10 +87,17 @@ class _OpenAIAdapter(ModelAdapter):
         # The SDK's typed arguments change with its versions; the body is ours, so it goes whole.
         named = {name: body[name] for name in _REQUIRED if name in body}
         rest = {name: value for name, value in body.items() if name not in named}
-        call: AbstractAsyncContextManager[SdkResponse] = create(
+        call: AbstractAsyncContextManager[ByteResponse] = create(
             **named, stream=True, extra_body=rest, **options
         )
         return call
+
+    def _stream(
+        self, call: AbstractAsyncContextManager[ByteResponse], decoder: StepDecoder
+    ) -> AsyncGenerator[UIMessageChunk, None]:
+        from openai import APIError  # noqa: PLC0415  # as above
+
+        return stream_step(call, decoder, errors=(APIError,))
 
 
 class OpenAIResponses(_OpenAIAdapter):
@@ -108,10 +115,8 @@ class OpenAIResponses(_OpenAIAdapter):
             messages, model=self.model, provider=self.provider, tools=tools, settings=settings
         )
         decoder = self.decoder(tools, body=body, messages=messages)
-        return step_chunks(
-            self._call(self.client.responses.with_streaming_response.create, body, settings),
-            decoder,
-        )
+        create = self.client.responses.with_streaming_response.create
+        return self._stream(self._call(create, body, settings), decoder)
 
     def resume(
         self, response_id: str, *, starting_after: int | None = None, tools: Tools = ()
@@ -128,7 +133,7 @@ class OpenAIResponses(_OpenAIAdapter):
         call = self.client.responses.with_streaming_response.retrieve(
             response_id, stream=True, **place
         )
-        return step_chunks(call, self.decoder(tools))
+        return self._stream(call, self.decoder(tools))
 
     async def from_events(
         self, events: AsyncIterable[Any], *, tools: Tools = ()
@@ -213,10 +218,8 @@ class OpenAIChat(_OpenAIAdapter):
         )
         if self._include_usage:
             body.setdefault("stream_options", {"include_usage": True})
-        return step_chunks(
-            self._call(self.client.chat.completions.with_streaming_response.create, body, settings),
-            self.decoder(),
-        )
+        create = self.client.chat.completions.with_streaming_response.create
+        return self._stream(self._call(create, body, settings), self.decoder())
 
     async def from_events(self, events: AsyncIterable[Any]) -> AsyncIterator[UIMessageChunk]:
         """Give the chunks of the SDK's own chunk objects, or of their JSON."""

@@ -1,7 +1,7 @@
 """REST resources for many channels at once: publish, and who is present.
 
-Source: Ably REST API reference, batch requests; features spec RSC22, RSC24; the flat form is that of
-`X-Ably-Version` below 3.
+Source: Ably REST API reference, batch requests; features spec RSC22, RSC24; the flat form is that
+of `X-Ably-Version` below 3.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from ...agent.run import Handler
 from ...agent.runtime import Agent
 from ...errors import LocalProtocolError, RequestRejected, TransportClosed
 from .agent_session import AgentSession, Serving
-from .ai_transport_wire import AiTransportWire
+from .ai_transport import AiTransportWire
 from .policy import OwnerPolicy, Policy
 from .supervisor import AblyConnection
 from .wire import Wire

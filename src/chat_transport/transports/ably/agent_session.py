@@ -25,8 +25,8 @@ from .channel import AblyChannel, HistoryReader
 from .feed import OrderedFeed
 from .policy import Policy, user_of
 from .run_carrier import RunCarrier
+from .sending import surely
 from .wire import Act, AgentWire, Heard, RunRef, RunTask
-from .writer import surely
 
 __all__ = ["AgentSession"]
 
@@ -141,7 +141,9 @@ class AgentSession:
         try:
             async with asyncio.timeout(self._serving.locate_s):
                 for _ in range(self._serving.pages):
-                    if self._wire.knows(event_id) or not await self._load_older():
+                    if self._wire.knows(event_id) and not self._wire.lacks_run(event_id):
+                        break
+                    if not await self._load_older():
                         break
                 if not self._wire.knows(event_id):
                     await found.wait()
@@ -276,6 +278,9 @@ class AgentSession:
 
     async def _begin_soon(self, event_id: str) -> None:
         """Begin when the frame is done: the parts of a message come one by one in one frame."""
+        for _ in range(self._serving.pages):
+            if not self._wire.lacks_run(event_id) or not await self._load_older():
+                break
         self.begin(event_id)
 
     async def _serve(self, task: RunTask, user: User) -> None:
@@ -302,7 +307,7 @@ class AgentSession:
         self._mood.set()
         carrier = RunCarrier(
             active,
-            self._wire.speaker(task),
+            lambda: self._wire.speaker(task),
             self.channel,
             window_s=self._serving.window_s,
             on_speech=lambda: self._spoke(served),

@@ -27,7 +27,7 @@ from ...transport import (
     ChunkStream,
     History,
 )
-from .ai_transport_wire import AiTransportWire
+from .ai_transport import AiTransportWire
 from .channel import AblyChannel
 from .chat_session import ChatSession
 from .post import post_json
@@ -171,8 +171,8 @@ class AblyChatTransport(ChatTransport):
 
         Raises:
             ConnectFailed: If there was no connection in time.
-            RequestRejected: If Ably or the agent's endpoint refused, or a message is too large.
-            LocalProtocolError: If the request asks nothing, or names an unknown message.
+            RequestRejected: If Ably or the agent's endpoint refused, a message is too large, or
+                the request asks nothing or names an unknown message.
         """
         return self._send(request)
 

@@ -323,16 +323,23 @@ def _translated(doing: str, sdk: Sdk = None) -> Generator[None, None, None]:
         ) from error
     except Exception as error:
         # TypeError from attach (3.1.4 raises None), ConnectionClosed from a dead socket, httpx.
-        _hush(sdk)
+        _hush(error)
         raise translate(code=None, status=None, text=repr(error), doing=doing) from error
 
 
-def _hush(sdk: Sdk) -> None:
-    """Read the errors of futures that the SDK leaves behind when a send raises."""
-    if sdk is not None:
-        for pending in sdk.ably.connection.connection_manager.pending_message_queue.messages:
-            if pending.future is not None:
-                pending.future.add_done_callback(_read)
+def _hush(error: Exception) -> None:
+    """Read the future that a raising send leaves behind, or asyncio reports it as never read.
+
+    3.1.4 keeps the frame as pending when the socket is dead, and fails its future later; only the
+    traceback still knows it. Remove when the SDK awaits that future itself.
+    """
+    trace = error.__traceback__
+    while trace is not None:
+        pending = trace.tb_frame.f_locals.get("pending_message")
+        future = getattr(pending, "future", None)
+        if isinstance(future, asyncio.Future):
+            future.add_done_callback(_read)
+        trace = trace.tb_next
 
 
 def _read(future: asyncio.Future[JSON]) -> None:

@@ -17,8 +17,9 @@ from ...agent.runtime import ActiveRun
 from ...chunks import Abort, Error, Finish, TextDelta, ToolInputDelta, UIMessageChunk
 from ...codecs.ably.operations import Operation, Publish
 from ...errors import ChatTransportError, LocalProtocolError, RequestRejected
+from .sending import Outlet
 from .wire import Speaker
-from .writer import OperationWriter, Outlet
+from .writer import OperationWriter
 
 __all__ = ["RunCarrier"]
 
@@ -34,7 +35,7 @@ class RunCarrier:
 
     Args:
         active: The run, started.
-        speaker: The agent's end of the wire for it.
+        speak: Begins the agent's end of the wire for it.
         outlet: The channel.
         window_s: Seconds in which deltas are put together; 0 is off.
         on_speech: Called at the first chunk that shows the user something.
@@ -43,14 +44,15 @@ class RunCarrier:
     def __init__(
         self,
         active: ActiveRun,
-        speaker: Speaker,
+        speak: Callable[[], Speaker],
         outlet: Outlet,
         *,
         window_s: float,
         on_speech: Callable[[], None],
     ) -> None:
         self.active = active
-        self._speaker = speaker
+        self._speak = speak
+        self._speaker = speak()
         self._outlet = outlet
         self._on_speech = on_speech
         self._writer = OperationWriter(outlet, on_serial=self._acknowledged, window_s=window_s)
@@ -126,10 +128,7 @@ class RunCarrier:
         """End the run with what can still be published; streams may stay open."""
         log.error("run %s could not be carried on: %s", self.active.run.run_id, error)
         code = error.code if isinstance(error, RequestRejected) else None
-        try:
-            ending = self._speaker.end("error", code=code, message=str(error))
-        except LocalProtocolError:
-            return  # it was over already
+        ending = self._speak().end("error", code=code, message=str(error))
         writer = OperationWriter(self._outlet, give_up_s=LAST_WORDS_S)
         with anyio.move_on_after(LAST_WORDS_S, shield=True):
             async with open_task_group() as tasks:

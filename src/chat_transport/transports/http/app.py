@@ -32,7 +32,7 @@ from .exchange import (
 )
 from .openapi import describe
 from .routes import ChatRoutes
-from .run_log import MemoryRunLog, RunLog
+from .run_log import LoggedRun, MemoryRunLog, RunLog
 from .settings import (
     Authenticate,
     Authorize,
@@ -130,12 +130,19 @@ class ChatApp:
             raise LocalProtocolError("unable to start the chat application twice; it runs already")
         async with AsyncExitStack() as stack:
             store = await stack.enter_async_context(self._store)
+            routes: ChatRoutes | None = None
+
+            async def keep(run: LoggedRun) -> None:
+                if routes is not None:
+                    await routes.find_orphan(run)
+
+            self._run_log.on_orphan = keep
             run_log = await stack.enter_async_context(self._run_log)
             tasks = await stack.enter_async_context(open_task_group())
             agent = self._agent
             if not isinstance(agent, Agent):
                 agent = await stack.enter_async_context(Agent(agent))
-            self._routes = ChatRoutes(self._settings, agent, run_log, store, tasks)
+            self._routes = routes = ChatRoutes(self._settings, agent, run_log, store, tasks)
             try:
                 yield
             finally:
@@ -170,9 +177,10 @@ class ChatApp:
                 await respond(send, 204, headers=cors.preflight_for(request))
                 return
             send = with_headers(send, cors.headers_for(request))
+        if not found:
+            await respond_text(send, 404, f"nothing here; chats are at {self._settings.path!r}")
+            return
         try:
-            if not found:
-                raise HttpError(404, f"nothing here; chats are at {self._settings.path!r}")
             await self._dispatch(request, receive, send)
         except HttpError as error:
             await respond_text(send, error.status, error.text, error.headers)

@@ -7,10 +7,9 @@ Source: AI SDK 7.0.173 `DefaultChatTransport`; docs/reference/http.md lists what
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from functools import lru_cache
-from inspect import isawaitable
+from functools import lru_cache, partial
 from typing import Any, TypeAlias, TypeVar
 from uuid import uuid4
 
@@ -18,7 +17,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from ..._chunk_log import ChunkLog
-from ...agent.run import User
+from ...agent.run import Run, User
 from ...agent.runtime import ActiveRun, Agent
 from ...agent.trust import believe
 from ...chunks import Error, Finish, OpaqueChunk, UIMessageChunk
@@ -30,6 +29,7 @@ from ...inputs import SendMessages
 from ...messages import UIMessage
 from .chat_store import ChatStore, StoredChat
 from .exchange import HttpError, IncomingRequest, Receive, Send, read_body, respond, respond_json
+from .partial_reply import folded_partial
 from .run_log import LoggedRun, RunLog
 from .settings import HttpSettings, Invocation
 from .sse_body import SseBody, SseFormat
@@ -48,7 +48,10 @@ _SSE_HEADERS = {name: value for name, value in RESPONSE_HEADERS.items() if name 
 
 async def settle(value: Answer | Awaitable[Answer]) -> Answer:
     """Give what a hook returned, or what it returned promises."""
-    return await value if isawaitable(value) else value  # type: ignore[return-value]  # narrowed
+    if isinstance(value, Awaitable):
+        given: Answer = await value
+        return given
+    return value
 
 
 class ChatRoutes:
@@ -98,7 +101,7 @@ class ChatRoutes:
                 await self._serve_known(known, request, receive, send)
                 return
         active = await self.begin(wish, user, key)
-        delivered = await self._stream(active.log, active.run.run_id, request, receive, send)
+        delivered = await self._stream(active.log, active.run, request, receive, send)
         if not delivered and self.settings.on_disconnect == "stop":
             active.stop("the client left")
 
@@ -108,6 +111,7 @@ class ChatRoutes:
         Raises:
             HttpError: If the chat is another's, or the wish does not fit it.
         """
+        await self._run_log.find(wish.chat_id)  # keeps the reply of a run whose process died
         stored = await self._load(wish.chat_id)
         chat = stored or StoredChat(owner=user.id)
         self._check_owner(chat.owner, user, wish.chat_id)
@@ -198,6 +202,7 @@ class ChatRoutes:
         user = await self.authenticate(request)
         await self.authorize(user, chat_id)
         limit = _whole_number(request.query.get("limit", "100"))
+        run = await self._run_log.find(chat_id)
         stored = await self._load(chat_id) or StoredChat()
         self._check_owner(stored.owner, user, chat_id)
         messages = list(stored.messages)
@@ -207,8 +212,7 @@ class ChatRoutes:
             if place is None:
                 raise HttpError(400, f"`before` names no message of the chat: {before!r}")
             messages = messages[:place]
-        page = messages[-limit:]
-        run = await self._run_log.find(chat_id)
+        page = messages[-limit:] if limit else []
         has_older = len(page) < len(messages)
         await respond_json(
             send,
@@ -266,21 +270,29 @@ class ChatRoutes:
         if log is None:
             await respond(send, 204, headers={CURSOR_HEADER: "1"})
         else:
-            await self._stream(log, run.run_id, request, receive, send)
+            await self._stream(log, run, request, receive, send)
 
     async def _stream(
-        self, log: ChunkLog, run_id: str, request: IncomingRequest, receive: Receive, send: Send
+        self,
+        log: ChunkLog,
+        run: Run | LoggedRun,
+        request: IncomingRequest,
+        receive: Receive,
+        send: Send,
     ) -> bool:
         cursor = CURSOR_HEADER in request.headers
         start = _whole_number(request.headers.get("last-event-id", "0")) if cursor else 0
-        form = self._format(request, cursor=cursor)
-        headers = {**_SSE_HEADERS, RUN_HEADER: run_id}
+        keep = partial(self.keep_orphan, run.chat_id, log)
+        form = self._format(request, keep, cursor=cursor)
+        headers = {**_SSE_HEADERS, RUN_HEADER: run.run_id}
         if cursor:
             headers[CURSOR_HEADER] = "1"
         body = SseBody(log, form, start=start, exact=start > 0)
         return await body.serve(headers, receive, send)
 
-    def _format(self, request: IncomingRequest, *, cursor: bool) -> SseFormat:
+    def _format(
+        self, request: IncomingRequest, keep: Callable[[], Awaitable[None]], *, cursor: bool
+    ) -> SseFormat:
         profile = profile_for(request, self.settings.profile)
         ending: UIMessageChunk = Finish(finish_reason="interrupted")
         if profile.admit(ending) != ending:  # this client would take it for a good end
@@ -290,10 +302,25 @@ class ChatRoutes:
             encode=encode_sse,
             admit=None if cursor else admit,
             interrupted=ending,
+            on_interrupted=keep,
             keep_alive_s=self.settings.keep_alive_s,
             coalesce_s=self.settings.coalesce_s,
             cursor=cursor,
         )
+
+    async def find_orphan(self, run: LoggedRun) -> None:
+        """Keep the partial reply of a run whose process died."""
+        log = await self._run_log.follow(run)
+        if log is not None:
+            await self.keep_orphan(run.chat_id, log)
+
+    async def keep_orphan(self, chat_id: str, log: ChunkLog) -> None:
+        """Put into the store what a run said before its process died. Twice does no harm."""
+        stored = await self._store.load(chat_id) or StoredChat()
+        last = stored.messages[-1] if stored.messages else None
+        reply = folded_partial(log.since(0), last)
+        if reply is not None:
+            await self._store.put(chat_id, reply, after_id=last.id if last else None)
 
     async def _load(self, chat_id: str) -> StoredChat | None:
         """Give the chat with every reply that has ended in this process."""

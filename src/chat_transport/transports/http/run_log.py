@@ -7,7 +7,7 @@ so that serving a local run and a remote one is the same code.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Literal, Self, TypeAlias
@@ -43,7 +43,15 @@ class LoggedRun:
 
 
 class RunLog(ABC):
-    """Runs by chat. Constructing does nothing; `async with` opens and closes it."""
+    """Runs by chat. Constructing does nothing; `async with` opens and closes it.
+
+    Attributes:
+        on_orphan: Awaited for a run that this process finds to be `interrupted`, so that its
+            partial reply can be kept. Set by the application before entering; may be called in
+            several processes for one run.
+    """
+
+    on_orphan: Callable[[LoggedRun], Awaitable[None]] | None = None
 
     async def __aenter__(self) -> Self:
         """Open.

@@ -7,7 +7,7 @@ Source: AI SDK 7.0.173 `createUIMessageStreamResponse` with `keepAliveMs`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -33,6 +33,7 @@ class SseFormat:
         encode: A chunk as a whole SSE event.
         admit: Drops or maps what the client's version does not know; None if it knows all.
         interrupted: What ends the stream if the run's writer died.
+        on_interrupted: Awaited before that is said.
         keep_alive_s: Seconds of silence before a comment; None for never.
         coalesce_s: Seconds to gather chunks before writing; 0 writes at once.
         cursor: Let the reader count by `id` lines: our own client asks for it, and knows all.
@@ -40,6 +41,7 @@ class SseFormat:
 
     encode: EncodeChunk
     interrupted: UIMessageChunk
+    on_interrupted: Callable[[], Awaitable[None]]
     admit: Admit | None = None
     keep_alive_s: float | None = 15.0
     coalesce_s: float = 0.0
@@ -91,6 +93,7 @@ class SseBody:
             try:
                 chunks = await stream.drain()
             except StreamInterrupted:
+                await self._form.on_interrupted()
                 await self._send(send, self._form.encode(self._form.interrupted))
                 break
             if not chunks:

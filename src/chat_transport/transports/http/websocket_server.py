@@ -27,7 +27,7 @@ from ...codecs.ui_frames import (
 from ...codecs.ui_request import ChatRequest, check_limits
 from ...errors import ChatTransportError, RemoteProtocolError, StreamInterrupted
 from .exchange import HttpError, IncomingRequest, Receive, Send
-from .routes import INTERRUPTED_TEXT, ChatRoutes
+from .routes import CURSOR_HEADER, INTERRUPTED_TEXT, ChatRoutes
 
 __all__ = ["serve_websocket"]
 
@@ -49,9 +49,7 @@ async def serve_websocket(
                 socket.take(message.get("text") or message.get("bytes") or b"")
             except RemoteProtocolError as error:
                 reason = str(error)[:120]
-                await send(
-                    {"type": "websocket.close", "code": POLICY_VIOLATION, "reason": reason}
-                )
+                await send({"type": "websocket.close", "code": POLICY_VIOLATION, "reason": reason})
                 break
         socket.left()
         tasks.cancel_scope.cancel()
@@ -137,7 +135,7 @@ class _Socket:
             )
             active = await self._routes.begin(wish, user)
             serving.run_id, serving.started = active.run.run_id, active
-            await self._stream(frame.request_id, active.log, 0)
+            await self._stream(frame, active.log, 0, exact=True)
             return
         run = await self._routes.find_for(user, frame.chat_id)
         log = None if run is None else await self._routes.follow(run)
@@ -147,7 +145,8 @@ class _Socket:
         serving.run_id = run.run_id
         await self._tell(server_frame("start", frame.request_id))
         last = frame.last_sequence
-        await self._stream(frame.request_id, log, 0 if last is None else last + 1)
+        exact = last is not None or any(n.lower() == CURSOR_HEADER for n in frame.headers)
+        await self._stream(frame, log, 0 if last is None else last + 1, exact=exact)
 
     def _with_headers(self, frame: ClientFrame) -> IncomingRequest:
         """Browsers cannot set a socket's headers, so a frame brings its own."""
@@ -155,8 +154,16 @@ class _Socket:
         named = {name.lower(): value for name, value in frame.headers.items()}
         return self._request.with_headers(named)
 
-    async def _stream(self, request_id: str, log: ChunkLog, start: int) -> None:
-        stream, sequence = log.stream(start), start
+    async def _stream(
+        self, frame: SendFrame | ResumeFrame, log: ChunkLog, start: int, *, exact: bool
+    ) -> None:
+        """Send chunks and `end`.
+
+        A replay joins deltas, so its sequence numbers do not count what was said; a client that
+        means to resume by `lastSequence` asks for an exact one by the header `x-chat-cursor`.
+        """
+        request_id = frame.request_id
+        stream, sequence = log.stream(start, snapshot=not exact), start
         try:
             while chunks := await stream.drain():
                 for chunk in chunks:
@@ -164,6 +171,7 @@ class _Socket:
                         await self._tell(server_chunk(request_id, sequence, chunk))
                         sequence += 1
         except StreamInterrupted:
+            await self._routes.keep_orphan(frame.chat_id, log)
             ending = Error(error_text=INTERRUPTED_TEXT)
             await self._tell(server_chunk(request_id, sequence, ending))
         await self._tell(server_frame("end", request_id))

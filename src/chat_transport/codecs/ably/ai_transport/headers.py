@@ -95,14 +95,14 @@ def envelope(
 def transport_headers(extras: Mapping[str, JSON] | None) -> Headers | None:
     """Read the transport tier; None if the message is not of this wire."""
     ai = extras.get("ai") if extras else None
-    if not isinstance(ai, Mapping):
+    if type(ai) is not dict and not isinstance(ai, Mapping):  # the exact type is the fast path
         return None
     tier = ai.get("transport")
-    return tier if isinstance(tier, Mapping) else _NONE
+    return tier if type(tier) is dict or isinstance(tier, Mapping) else _NONE
 
 
 def codec_headers(extras: Mapping[str, JSON] | None) -> Headers:
     """Read the codec tier; empty if there is none."""
     ai = extras.get("ai") if extras else None
-    tier = ai.get("codec") if isinstance(ai, Mapping) else None
-    return tier if isinstance(tier, Mapping) else _NONE
+    tier = ai.get("codec") if type(ai) is dict or isinstance(ai, Mapping) else None
+    return tier if type(tier) is dict or isinstance(tier, Mapping) else _NONE

@@ -7,7 +7,7 @@ which loses the `step-start` part of a retried step. Ours is per message.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from .... import chunks as c
 from ....chunks import UIMessageChunk
@@ -15,6 +15,7 @@ from ....chunks import UIMessageChunk
 __all__ = ["LifecycleRepair"]
 
 _OPENERS = (c.TextStart, c.ReasoningStart, c.ToolInputStart)
+_DELTAS = frozenset({c.TextDelta, c.ReasoningDelta, c.ToolInputDelta})
 _TERMINAL = (c.Finish, c.Error, c.Abort)
 
 
@@ -32,8 +33,10 @@ class LifecycleRepair:
         self._started = False
         self._in_step = False
 
-    def feed(self, chunks: Iterable[UIMessageChunk]) -> list[UIMessageChunk]:
+    def feed(self, chunks: Sequence[UIMessageChunk]) -> Sequence[UIMessageChunk]:
         """Give the chunks with what is missing before them."""
+        if len(chunks) == 1 and type(chunks[0]) in _DELTAS:
+            return chunks
         out: list[UIMessageChunk] = []
         for chunk in chunks:
             if isinstance(chunk, _OPENERS):

@@ -58,6 +58,7 @@ class ConversationTree(Generic[C, M]):
         self._triggers: dict[str, Trigger] = {}
         self._cancels: list[Cancel] = []
         self._seen: set[str] = set()
+        self._streams: dict[str, tuple[Node[C, M], Wire[C]]] = {}
         self._repairs: dict[tuple[str, str], Callable[[Sequence[C]], Sequence[C]]] = {}
 
     # -- feeding -----------------------------------------------------------------
@@ -91,6 +92,9 @@ class ConversationTree(Generic[C, M]):
     # -- inside: output and input ------------------------------------------------
 
     def _message(self, decoded: Decoded[C], inbound: Inbound, *, live: bool) -> Change[C] | None:
+        known = self._streams.get(decoded.serial)
+        if known is not None:
+            return self._spoken(*known, decoded, live=live)
         transport = decoded.transport
         trigger = self._note_input(decoded, inbound) if decoded.input is not None else None
         node = self._node_for(decoded)
@@ -99,23 +103,28 @@ class ConversationTree(Generic[C, M]):
                 return None
             return Change(event="input", input=trigger, run_id=trigger.run_id)
         message_id = transport.get(h.MESSAGE_ID, "")
-        wire = node.wires.get(decoded.serial)
-        if wire is None:
-            wire = Wire(
-                decoded.serial,
-                message_id,
-                transport.get(h.INPUT_ID),
-                attempt_of(transport),
-                () if decoded.stream is not None else decoded.chunks,
-                decoded.stream,
-                decoded.input,
-            )
-            self._note(node, decoded, wire)
+        wire = Wire(
+            decoded.serial,
+            message_id,
+            transport.get(h.INPUT_ID),
+            attempt_of(transport),
+            () if decoded.stream is not None else decoded.chunks,
+            decoded.stream,
+            decoded.input,
+        )
+        self._note(node, decoded, wire)
         if trigger is not None:
             node.record(wire, ())
             return Change(
                 event="input", input=trigger, run_id=trigger.run_id, input_id=trigger.input_id
             )
+        if decoded.stream is not None:
+            self._streams[decoded.serial] = node, wire
+        return self._spoken(node, wire, decoded, live=live)
+
+    def _spoken(
+        self, node: Node[C, M], wire: Wire[C], decoded: Decoded[C], *, live: bool
+    ) -> Change[C]:
         chunks = self._said(node, wire, decoded.chunks) if live else ()
         node.record(wire, decoded.chunks)
         if decoded.replaced:
@@ -291,6 +300,8 @@ class ConversationTree(Generic[C, M]):
             known.record(wire, ())
             known.seen(wire.serial)
             self._owner[wire.message_id] = known
+            if wire.serial in self._streams:
+                self._streams[wire.serial] = known, wire
         known.link(fork.parent, fork.serial)
         known.refold()
 

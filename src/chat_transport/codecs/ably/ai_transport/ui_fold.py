@@ -14,12 +14,13 @@ from ....chunks import UIMessageChunk
 from ....errors import RemoteProtocolError
 from ....messages import DynamicToolPart, ToolPart, UIMessage, UIMessagePart
 from ....reducer import MessageReducer
-from .input_events import ApprovalAnswered, InputEvent, MessagePart, ToolResolved
+from .input_events import ApprovalAnswered, InputEvent, MessagePart, MessageSaid, ToolResolved
 from .lifecycle import LifecycleRepair
 
 __all__ = ["UIFold"]
 
 _INPUTS = (c.ToolInputStart, c.ToolInputAvailable, c.ToolInputError)
+_READY = (c.ToolInputAvailable, c.ToolInputError)
 _RESULTS = (c.ToolOutputAvailable, c.ToolOutputError, c.ToolOutputDenied)
 
 
@@ -45,8 +46,8 @@ class _Spoken:
 
     __slots__ = ("message",)
 
-    def __init__(self, part: MessagePart) -> None:
-        self.message = UIMessage(id=part.message_id, role=part.role, parts=[part.part])
+    def __init__(self, message: UIMessage) -> None:
+        self.message = message
 
     def add(self, part: UIMessagePart) -> None:
         self.message = self.message.model_copy(update={"parts": [*self.message.parts, part]})
@@ -59,6 +60,7 @@ class UIFold:
         self._messages: dict[str, _Assistant | _Spoken] = {}
         self._owner: dict[str, _Assistant] = {}
         self._approvals: dict[str, str] = {}
+        self._ready: set[str] = set()
         self._settled: set[str] = set()
         self._pending: list[ToolResolved | ApprovalAnswered] = []
 
@@ -77,6 +79,8 @@ class UIFold:
                 message = self._owner.get(chunk.tool_call_id, message)
                 self._approvals[chunk.tool_call_id] = chunk.approval_id
             message.feed((chunk,))
+            if isinstance(chunk, _READY):
+                self._ready.add(chunk.tool_call_id)
             if self._pending:
                 self._retry()
 
@@ -87,7 +91,10 @@ class UIFold:
             if isinstance(known, _Spoken):
                 known.add(event.part)
             elif known is None:
-                self._messages[message_id] = _Spoken(event)
+                said = UIMessage(id=event.message_id, role=event.role, parts=[event.part])
+                self._messages[message_id] = _Spoken(said)
+        elif isinstance(event, MessageSaid):
+            self._messages.setdefault(message_id, _Spoken(event.message))
         elif isinstance(event, ToolResolved):
             self._sow(event)
             self._resolve(event)
@@ -126,13 +133,14 @@ class UIFold:
             for part in seed.message.parts:
                 if isinstance(part, ToolPart | DynamicToolPart):
                     self._owner[part.tool_call_id] = message
+                    self._ready.add(part.tool_call_id)
                     if part.approval is not None:
                         self._approvals[part.tool_call_id] = part.approval.id
 
     def _resolve(self, event: ToolResolved | ApprovalAnswered) -> None:
         chunk = self._as_chunk(event)
         owner = self._owner.get(event.tool_call_id)
-        if owner is None or chunk is None:
+        if owner is None or chunk is None or event.tool_call_id not in self._ready:
             self._pending.append(event)
         elif isinstance(event, ToolResolved):
             self._settled.add(event.tool_call_id)

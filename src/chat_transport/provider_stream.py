@@ -1,0 +1,153 @@
+"""From a provider SDK's open response to chunks: `stream_step`, with readers for SSE and NDJSON.
+
+Rule: the SDK's client opens the stream, so that auth, retries and status errors stay its own; its
+event objects, which cost most of a token, are never built. No SDK and no HTTP library is imported
+here. For authors of adapters.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, aclosing
+from typing import Any, Protocol, TypeAlias
+
+import msgspec
+
+from .chunks import UIMessageChunk
+from .codecs.sse import SseDecoder
+from .errors import RemoteProtocolError
+from .step import StepDecoder
+
+__all__ = [
+    "ByteResponse",
+    "Reader",
+    "ndjson_chunks",
+    "provider_error_text",
+    "sse_chunks",
+    "stream_step",
+]
+
+JSON: TypeAlias = Any  # any JSON value
+Reader: TypeAlias = Callable[
+    [AsyncIterator[bytes], StepDecoder], AsyncGenerator[UIMessageChunk, None]
+]
+"""Reads a body through a decoder."""
+
+MAX_LINE_BYTES = 32 * 1024 * 1024
+"""Longest NDJSON line; a file may travel inside."""
+
+_decode = msgspec.json.Decoder().decode
+
+
+class ByteResponse(Protocol):
+    """What we use of an SDK's open response."""
+
+    def iter_bytes(self) -> AsyncGenerator[bytes, None]:
+        """Give the body as it arrives."""
+        ...
+
+
+def provider_error_text(error: Any) -> str:
+    """Give the provider's own words of an SDK's error; never the request's."""
+    body = getattr(error, "body", None)
+    if isinstance(body, dict):
+        inner = body.get("error", body)
+        if isinstance(inner, dict) and inner.get("message"):
+            return str(inner["message"])
+    if isinstance(body, str) and body:
+        return body
+    return str(getattr(error, "message", None) or error)
+
+
+async def stream_step(
+    call: AbstractAsyncContextManager[ByteResponse],
+    decoder: StepDecoder,
+    *,
+    errors: tuple[type[Exception], ...],
+    read: Reader | None = None,
+    describe: Callable[[Any], str] = provider_error_text,
+) -> AsyncGenerator[UIMessageChunk, None]:
+    """Open a stream and give its chunks, to the end of the step.
+
+    Closing the generator closes the connection. A failure is given as `error`, never raised.
+
+    Args:
+        call: Opens the response; what it raises of `errors` is the provider's refusal.
+        decoder: Fresh.
+        errors: The SDK's exceptions.
+        read: Reads the body; None for server-sent events.
+        describe: An exception's words for the user.
+    """
+    try:
+        async with call as response, aclosing(response.iter_bytes()) as body:
+            async with aclosing((read or sse_chunks)(body, decoder)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+    except errors as error:
+        for chunk in decoder.fail(describe(error)):
+            yield chunk
+    except _transport_errors() as error:
+        for chunk in decoder.fail(f"the connection to the provider was lost: {error}"):
+            yield chunk
+    for chunk in decoder.end():
+        yield chunk
+
+
+async def sse_chunks(
+    pieces: AsyncIterator[bytes], decoder: StepDecoder
+) -> AsyncGenerator[UIMessageChunk, None]:
+    """Decode the bytes of a stream of server-sent events."""
+    sse = SseDecoder()
+    try:
+        async for piece in pieces:
+            for event in sse.feed(piece):
+                if event.data == "[DONE]":
+                    decoder.done()
+                    continue
+                for chunk in _chunks_of(event.data, decoder):
+                    yield chunk
+    except RemoteProtocolError as error:
+        for chunk in decoder.fail(str(error)):
+            yield chunk
+
+
+async def ndjson_chunks(
+    pieces: AsyncIterator[bytes], decoder: StepDecoder
+) -> AsyncGenerator[UIMessageChunk, None]:
+    """Decode the bytes of a stream of JSON lines."""
+    partial: list[bytes] = []
+    async for piece in pieces:
+        lines = piece.split(b"\n")
+        if len(lines) > 1:
+            lines[0] = b"".join(partial) + lines[0]
+            partial.clear()
+        rest = lines.pop()
+        for line in lines:
+            if line.strip():
+                for chunk in _chunks_of(line, decoder):
+                    yield chunk
+        partial.append(rest)
+        if sum(map(len, partial)) > MAX_LINE_BYTES:
+            for chunk in decoder.fail(f"the provider sent a line over {MAX_LINE_BYTES} bytes"):
+                yield chunk
+            return
+    last = b"".join(partial).strip()
+    if last.endswith(b"}"):  # else the connection was cut inside it
+        for chunk in _chunks_of(last, decoder):
+            yield chunk
+
+
+def _chunks_of(data: str | bytes, decoder: StepDecoder) -> list[UIMessageChunk]:
+    try:
+        event = _decode(data)
+    except msgspec.DecodeError as error:
+        return decoder.fail(f"the provider sent an event that is not JSON: {error}")
+    return decoder.feed(event) if isinstance(event, dict) else []
+
+
+def _transport_errors() -> tuple[type[Exception], ...]:
+    # Reading raw bytes lets the HTTP library's errors through; only one that the SDK has loaded
+    # can have raised one.
+    loaded = [sys.modules.get(name) for name in ("httpx2", "httpx")]
+    return tuple(module.HTTPError for module in loaded if module is not None)

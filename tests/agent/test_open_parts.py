@@ -1,0 +1,142 @@
+"""What is open is closed; what may not come is refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from chat_transport.agent._open_parts import OpenParts
+from chat_transport.chunks import (
+    FinishStep,
+    ReasoningDelta,
+    ReasoningEnd,
+    ReasoningStart,
+    ResetStep,
+    StartStep,
+    TextDelta,
+    TextEnd,
+    TextStart,
+    ToolApprovalRequest,
+    ToolApprovalResponse,
+    ToolInputAvailable,
+    ToolInputDelta,
+    ToolInputError,
+    ToolInputStart,
+    ToolOutputAvailable,
+    ToolOutputDenied,
+    ToolOutputError,
+    UIMessageChunk,
+)
+from chat_transport.errors import LocalProtocolError
+from chat_transport.messages import UIMessage
+
+CALL = ToolInputAvailable(tool_call_id="c", tool_name="n", input={})
+ASK = ToolApprovalRequest(approval_id="a", tool_call_id="c")
+
+
+def after(*chunks: UIMessageChunk, continued: UIMessage | None = None) -> OpenParts:
+    parts = OpenParts(continued)
+    for chunk in chunks:
+        parts.see(chunk)
+    return parts
+
+
+def closings(parts: OpenParts, *said: UIMessageChunk, cut: bool = True) -> list[UIMessageChunk]:
+    return list(parts.close(said, why="stopped", cut_calls=cut))
+
+
+def test_open_text_reasoning_and_step_are_closed_once() -> None:
+    parts = after(StartStep(), TextStart(id="t"), ReasoningStart(id="r"))
+    assert parts.is_cut
+    assert closings(parts) == [TextEnd(id="t"), ReasoningEnd(id="r"), FinishStep()]
+    assert closings(parts) == []
+    assert not parts.is_cut
+
+
+def test_a_cut_tool_input_keeps_what_it_said() -> None:
+    said: list[UIMessageChunk] = [
+        ToolInputStart(tool_call_id="c", tool_name="n", dynamic=True),
+        ToolInputDelta(tool_call_id="c", input_text_delta='{"a'),
+        ToolInputDelta(tool_call_id="c", input_text_delta='": 1'),
+    ]
+    wanted = ToolInputError(
+        tool_call_id="c", tool_name="n", input='{"a": 1', error_text="stopped", dynamic=True
+    )
+    assert closings(after(*said), *said) == [wanted]
+
+
+def test_a_running_call_is_cut_or_left_to_the_client() -> None:
+    assert closings(after(CALL)) == [ToolOutputError(tool_call_id="c", error_text="stopped")]
+    parts = after(CALL)
+    assert closings(parts, cut=False) == []
+    assert parts.waits
+
+
+def test_a_call_that_waits_for_a_person_stays_open() -> None:
+    parts = after(CALL, ASK)
+    assert closings(parts) == []
+    assert parts.waits
+
+
+def test_an_answered_call_no_longer_waits() -> None:
+    answer = ToolApprovalResponse(approval_id="a", approved=True)
+    assert after(CALL, ASK, answer).waits
+    for output in (
+        ToolOutputAvailable(tool_call_id="c", output=1),
+        ToolOutputError(tool_call_id="c", error_text="x"),
+        ToolOutputDenied(tool_call_id="c"),
+    ):
+        assert not after(CALL, ASK, answer, output).waits
+    preliminary = ToolOutputAvailable(tool_call_id="c", output=1, preliminary=True)
+    assert after(CALL, preliminary).waits
+
+
+def test_a_call_of_the_provider_is_not_waited_for() -> None:
+    call = ToolInputAvailable(tool_call_id="c", tool_name="n", input={}, provider_executed=True)
+    assert not after(call).waits
+
+
+def test_a_reset_forgets_the_step_but_not_the_message_before() -> None:
+    continued = UIMessage.model_validate(
+        {
+            "id": "m",
+            "role": "assistant",
+            "parts": [
+                {
+                    "type": "tool-n",
+                    "toolCallId": "old",
+                    "state": "approval-responded",
+                    "input": {},
+                    "approval": {"id": "a0", "approved": True},
+                }
+            ],
+        }
+    )
+    parts = after(TextStart(id="t"), CALL, ResetStep(), continued=continued)
+    assert set(parts.calls) == {"old"}
+    assert parts.waits
+    parts.see(ToolApprovalResponse(approval_id="a0", approved=True))
+    parts.see(ToolOutputAvailable(tool_call_id="old", output=1))
+    assert not parts.waits
+
+
+@pytest.mark.parametrize(
+    ("before", "chunk", "what"),
+    [
+        ([], TextDelta(id="t", delta=""), "not open"),
+        ([], TextEnd(id="t"), "not open"),
+        ([], ReasoningDelta(id="t", delta=""), "not open"),
+        ([], ReasoningEnd(id="t"), "not open"),
+        ([TextStart(id="t")], TextStart(id="t"), "open already"),
+        ([], ToolInputDelta(tool_call_id="t", input_text_delta=""), "input is not open"),
+        ([CALL], ToolInputDelta(tool_call_id="c", input_text_delta=""), "input is not open"),
+        ([], ToolOutputAvailable(tool_call_id="t", output=1), "no tool call"),
+        ([], ToolApprovalRequest(approval_id="a", tool_call_id="t"), "no tool call"),
+        ([CALL], ToolApprovalResponse(approval_id="t", approved=True), "no approval"),
+    ],
+)
+def test_what_may_not_come_is_refused_with_its_name(
+    before: list[UIMessageChunk], chunk: UIMessageChunk, what: str
+) -> None:
+    with pytest.raises(LocalProtocolError, match=what) as refused:
+        after(*before, chunk)
+    assert f"unable to write {chunk.type!r} for " in str(refused.value)

@@ -1,0 +1,135 @@
+"""A channel may deliver the same traffic in many ways: the conversation is one."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from chat_transport.codecs.ably.ai_transport import Conversation
+from chat_transport.codecs.ably.operations import Inbound
+from chat_transport.reducer import MessageReducer
+
+QUICK = settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+
+def fold(deliveries, *, live: bool = True) -> Conversation:
+    conversation = Conversation()
+    for inbound in deliveries:
+        conversation.feed(inbound, live=live)
+    return conversation
+
+
+def extends(inbound: Inbound, before: dict[str, str]) -> bool:
+    return inbound.action != "update" or str(inbound.data).startswith(
+        before.get(inbound.serial, "")
+    )
+
+
+@pytest.fixture
+def healthy(trace_deliveries):
+    """Traces in which no append was lost."""
+    seen: dict[str, str] = {}
+    for inbound in trace_deliveries:
+        if not extends(inbound, seen):
+            pytest.skip("a repaired stream: test_decoder has its own tests")
+        if isinstance(inbound.data, str):
+            grown = seen.get(inbound.serial, "") if inbound.action == "append" else ""
+            seen[inbound.serial] = grown + inbound.data
+    return trace_deliveries
+
+
+@QUICK
+@given(seed=st.integers(0, 2**32))
+def test_conflated_and_repeated_deliveries_give_the_same_messages(healthy, tools, seed):
+    disturbed = tools.disturb(healthy, random.Random(seed))
+    assert fold(disturbed).entries() == fold(healthy).entries()
+
+
+@QUICK
+@given(seed=st.integers(0, 2**32))
+def test_any_order_between_messages_gives_the_same_messages(healthy, seed):
+    chance = random.Random(seed)
+    queues: dict[str, list[Inbound]] = {}
+    for inbound in healthy:
+        queues.setdefault(inbound.serial, []).append(inbound)
+    shuffled = []
+    while queues:
+        serial = chance.choice(sorted(queues))
+        shuffled.append(queues[serial].pop(0))
+        if not queues[serial]:
+            del queues[serial]
+    assert fold(shuffled).entries() == fold(healthy).entries()
+
+
+@QUICK
+@given(seed=st.integers(0, 2**32))
+def test_a_late_joiner_sees_what_everybody_sees(healthy, tools, seed):
+    chance = random.Random(seed)
+    cut = chance.randrange(len(healthy) + 1)
+    past = tools.aggregate(healthy[:cut])
+    size = chance.randrange(1, 8)
+    conversation = Conversation()
+    for end in range(len(past), 0, -size):  # pages, newest first; each is folded oldest first
+        for inbound in past[max(0, end - size) : end]:
+            conversation.feed(inbound, live=False)
+    for inbound in tools.disturb(healthy, chance, cut):
+        conversation.feed(inbound)
+    assert conversation.entries() == fold(healthy).entries()
+
+
+def test_the_same_traffic_again_gives_nothing_new(trace_deliveries):
+    conversation = fold(trace_deliveries)
+    before = conversation.entries()
+    assert [conversation.feed(inbound) for inbound in trace_deliveries] == [None] * len(
+        trace_deliveries
+    )
+    assert conversation.entries() == before
+
+
+def test_the_history_of_a_channel_gives_what_its_life_gave(healthy, tools):
+    assert fold(tools.aggregate(healthy), live=False).entries() == fold(healthy).entries()
+
+
+def test_a_reply_found_in_history_and_its_live_rest_make_the_message(healthy, tools):
+    whole = fold(healthy)
+    for cut in range(len(healthy)):
+        joined = fold(tools.aggregate(healthy[:cut]), live=False)
+        said = {run.run_id: joined.reply(run.run_id) for run in joined.runs()}
+        for inbound in healthy[cut:]:
+            change = joined.feed(inbound)
+            if change is not None and change.run_id is not None:
+                said.setdefault(change.run_id, []).extend(change.chunks)
+        for run in whole.runs():
+            entries = whole.messages_of(run.run_id)
+            spoken = [m for _, m in entries if m.role == "assistant"]
+            if len(spoken) != 1 or run.reason != "complete" or has_answers(whole, run.run_id):
+                continue  # several messages share the stream: Chat folds them one by one
+            reducer = MessageReducer(message_id=entries[-1][0])
+            for chunk in said[run.run_id]:
+                reducer.feed(chunk)
+            assert reducer.message == spoken[0], cut
+
+
+def has_answers(conversation: Conversation, run_id: str) -> bool:
+    """Whether a client answered a tool call of the run: that is no part of the agent's stream."""
+    return any(
+        getattr(part, "approval", None) is not None or message_id.startswith("fork")
+        for message_id, message in conversation.messages_of(run_id)
+        for part in message.parts
+    )
+
+
+def test_messages_of_others_on_the_channel_are_not_ours():
+    conversation = Conversation()
+    foreign = Inbound(action="create", serial="1", version="1", name="chat", data="hi")
+    grown = Inbound(action="append", serial="1", version="2", data="more")
+    assert conversation.feed(foreign) is None
+    assert conversation.feed(grown) is None
+    assert conversation.entries() == []

@@ -1,0 +1,114 @@
+"""A Python client with the official JavaScript agent, woken by invocations."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any
+
+import anyio
+import pytest
+
+from chat_transport.broker import RunningBroker
+from chat_transport.chat import Chat
+from chat_transport.messages import ToolPart, UIMessage
+from chat_transport.predicates import (
+    is_complete_with_approval_responses,
+    is_complete_with_tool_calls,
+)
+from chat_transport.transports.ably import AblyChatTransport, AblyConnection
+
+pytestmark = [pytest.mark.anyio, pytest.mark.interop, pytest.mark.timeout(120)]
+Open = Callable[..., Awaitable[Any]]
+
+
+@pytest.fixture
+async def agent(js: Open) -> Any:
+    """A JavaScript agent."""
+    return await js("agent")
+
+
+@pytest.fixture
+async def transport(
+    agent: Any, broker: RunningBroker, ably_key: str
+) -> AsyncIterator[AblyChatTransport]:
+    """A Python client that wakes the agent."""
+    own = AblyConnection(key=ably_key, client_id="alice", endpoint=broker.address, tls=False)
+    async with AblyChatTransport(own, invoke=agent.url) as opened:
+        yield opened
+
+
+async def until(chat: Chat, test: Callable[[], bool]) -> None:
+    """Wait until the chat shows something, within 15 s."""
+    with anyio.fail_after(15):
+        async for _ in chat.updates():
+            if test():
+                return
+
+
+def texts(messages: Sequence[UIMessage]) -> list[str]:
+    return [message.text for message in messages]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "reply"),
+    [("hello", "you said hello"), ("reason", "because"), ("weather", "clear sky")],
+)
+async def test_a_reply(transport: AblyChatTransport, prompt: str, reply: str) -> None:
+    async with Chat(transport, id="ai:1") as chat:
+        await chat.send(prompt)
+        assert chat.status == "ready"
+        assert texts(chat.messages) == [prompt, reply]
+        history = await transport.load_history("ai:1")
+    assert texts(history.messages) == [prompt, reply]
+
+
+@pytest.mark.parametrize("approved", [True, False])
+async def test_an_approval(transport: AblyChatTransport, agent: Any, *, approved: bool) -> None:
+    async with Chat(
+        transport, id="ai:1", send_automatically_when=is_complete_with_approval_responses
+    ) as chat:
+        await chat.send("email")
+        await agent.until_event("run")  # it is suspended now
+        (call,) = [part for part in chat.messages[-1].parts if isinstance(part, ToolPart)]
+        assert call.approval is not None
+        await chat.add_tool_approval_response(call.approval.id, approved=approved)
+        word = "sent" if approved else "not sent"
+        await until(chat, lambda: texts(chat.messages)[-1].endswith(word))
+
+
+async def test_a_client_tool(transport: AblyChatTransport, agent: Any) -> None:
+    async with Chat(
+        transport, id="ai:1", send_automatically_when=is_complete_with_tool_calls
+    ) as chat:
+        await chat.send("pick")
+        await agent.until_event("run")  # it is suspended now
+        (call,) = [part for part in chat.messages[-1].parts if isinstance(part, ToolPart)]
+        await chat.add_tool_output(call.tool_call_id, output="red")
+        await until(chat, lambda: texts(chat.messages)[-1].endswith('you picked "red"'))
+
+
+async def test_regenerate_and_edit(transport: AblyChatTransport) -> None:
+    async with Chat(transport, id="ai:1") as chat:
+        await chat.send("one")
+        first = chat.messages[-1].id
+        await chat.regenerate()
+        assert texts(chat.messages) == ["one", "you said one"]
+        assert chat.messages[-1].id != first
+        await chat.send("two", message_id=chat.messages[0].id)
+        assert texts(chat.messages) == ["two", "you said two"]
+
+
+async def test_stop(transport: AblyChatTransport) -> None:
+    async with Chat(transport, id="ai:1") as chat:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(chat.send, "slow")
+            await until(chat, lambda: bool(chat.messages) and "slow3 " in chat.messages[-1].text)
+            await chat.stop()
+        assert "slow3 " in chat.messages[-1].text
+        assert "slow499" not in chat.messages[-1].text
+
+
+async def test_an_error(transport: AblyChatTransport) -> None:
+    async with Chat(transport, id="ai:1") as chat:
+        await chat.send("error")
+        assert chat.status == "error"

@@ -1,0 +1,180 @@
+"""Two uvicorn processes and a Redis server: a run of one is resumed and stopped through the other."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from chat_transport.chunks import Abort, Finish, Start, TextDelta, UIMessageChunk
+from chat_transport.errors import ConnectFailed, StreamInterrupted
+from chat_transport.inputs import Reconnect, SendMessages
+from chat_transport.messages import UIMessage
+from chat_transport.transports.http.client import HttpChatTransport
+from chat_transport.transports.http.reply_reader import ReconnectPolicy
+
+pytestmark = pytest.mark.anyio
+HERE = Path(__file__).parent
+
+
+def _redis_module() -> Any:
+    spec = importlib.util.spec_from_file_location(
+        "redis_server", HERE.parents[1] / "redis_server.py"
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def redis() -> Iterator[Any]:
+    module = _redis_module()
+    program = module.find_redis()
+    if program is None:
+        pytest.skip("redis-server is neither installed nor installable (apt-get as root) here")
+    server = module.RedisServer(program)
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def start(redis: Any, tmp_path: Path) -> Iterator[Callable[[], tuple[str, subprocess.Popen]]]:
+    with ExitStack() as stack:
+
+        def start_one() -> tuple[str, subprocess.Popen]:
+            listener = stack.enter_context(socket.socket())
+            listener.bind(("127.0.0.1", 0))
+            listener.listen(100)  # requests wait here until the process is up
+            environment = {
+                **os.environ,
+                "REDIS": redis.url,
+                "CHATS": str(tmp_path / "chats.sqlite"),
+                "LISTEN_FD": str(listener.fileno()),
+            }
+            process = subprocess.Popen(
+                [sys.executable, HERE / "process_app.py"],
+                env=environment,
+                pass_fds=[listener.fileno()],
+            )
+            stack.callback(process.wait, 10)
+            stack.callback(process.kill)
+            url = f"http://127.0.0.1:{listener.getsockname()[1]}/api/chat"
+            listener.close()  # the process has its own copy: its death closes the port
+            return url, process
+
+        yield start_one
+
+
+def ask(count: int, message_id: str = "u1") -> SendMessages:
+    return SendMessages(chat_id="c", messages=[UIMessage.user(str(count), id=message_id)])
+
+
+def said(chunks: list[UIMessageChunk]) -> str:
+    return "".join(chunk.delta for chunk in chunks if isinstance(chunk, TextDelta))
+
+
+async def until_text(stream: Any) -> list[UIMessageChunk]:
+    chunks: list[UIMessageChunk] = []
+    while not said(chunks):
+        chunks.append(await stream.__anext__())
+    return chunks
+
+
+async def test_a_run_of_one_process_is_resumed_and_kept_through_the_other(start):
+    (one, _), (two, _) = start(), start()
+    with anyio.fail_after(30):
+        async with HttpChatTransport(one) as here, HttpChatTransport(two) as there:
+            async with here.send_messages(ask(40)) as reply:
+                await until_text(reply)
+                history = await there.load_history("c")
+                assert history.active_run_id == reply.run_id
+                async with there.reconnect_to_stream(Reconnect(chat_id="c")) as again:
+                    assert again is not None
+                    chunks = [chunk async for chunk in again]
+                async for _ in reply:
+                    pass
+            history = await there.load_history("c")
+    text = "".join(f"{n} " for n in range(40))
+    assert isinstance(chunks[0], Start)
+    assert said(chunks) == text
+    assert isinstance(chunks[-1], Finish)
+    assert [m.text for m in history.messages] == ["40", text]
+
+
+async def test_a_run_of_one_process_is_stopped_through_the_other(start):
+    (one, _), (two, _) = start(), start()
+    with anyio.fail_after(30):
+        async with HttpChatTransport(one) as here, HttpChatTransport(two) as there:
+            async with here.send_messages(ask(100_000)) as reply:
+                await until_text(reply)
+                await there.stop("c")
+                chunks = [chunk async for chunk in reply]
+    assert isinstance(chunks[-1], Abort)
+
+
+async def test_a_process_that_is_killed_leaves_an_interrupted_run(start):
+    (one, victim), (two, _) = start(), start()
+    off = ReconnectPolicy(attempts=2, first_s=0.05)
+    with anyio.fail_after(30):
+        async with HttpChatTransport(one, reconnect=off) as here, HttpChatTransport(two) as there:
+            async with here.send_messages(ask(100_000)) as reply:
+                await until_text(reply)
+                async with there.reconnect_to_stream(Reconnect(chat_id="c")) as again:
+                    assert again is not None
+                    first = await until_text(again)
+                    victim.send_signal(signal.SIGKILL)
+                    started = anyio.current_time()
+                    rest = [chunk async for chunk in again]
+                    waited = anyio.current_time() - started
+                with pytest.raises((StreamInterrupted, ConnectFailed)):
+                    async for _ in reply:
+                        pass
+            async with there.reconnect_to_stream(Reconnect(chat_id="c")) as idle:
+                assert idle is None
+            history = await there.load_history("c")
+            async with there.send_messages(ask(3, "u2")) as following:
+                chunks = [chunk async for chunk in following]
+    assert rest[-1] == Finish(finish_reason="interrupted")
+    assert waited < 5  # dead_after_s is 1
+    assert history.active_run_id is None
+    assert history.messages[-1].role == "assistant"
+    assert history.messages[-1].text.startswith(said(first))
+    assert said(chunks) == "0 1 2 "
+
+
+async def test_redis_that_restarts_in_mid_reply_loses_nothing(start, redis: Any):
+    (one, _), (two, _) = start(), start()
+    with anyio.fail_after(30):
+        async with HttpChatTransport(one) as here, HttpChatTransport(two) as there:
+            async with here.send_messages(ask(150)) as reply:
+                await until_text(reply)
+                async with there.reconnect_to_stream(Reconnect(chat_id="c")) as again:
+                    assert again is not None
+                    first = await until_text(again)
+                    redis.kill()
+                    redis.start()
+                    rest = [chunk async for chunk in again]
+                mine = [chunk async for chunk in reply]
+    text = "".join(f"{n} " for n in range(150))
+    assert said([*first, *rest]) == text
+    assert isinstance(rest[-1], Finish)
+    assert rest[-1].finish_reason != "interrupted"
+    assert isinstance(mine[-1], Finish)

@@ -1,0 +1,209 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import anyio
+import pytest
+
+from chat_transport._chunk_log import ChunkLog
+from chat_transport.chunks import Finish, Start, TextDelta, TextStart, UIMessageChunk
+from chat_transport.errors import ConnectFailed, StreamInterrupted
+from chat_transport.transports.http.redis_run_log import RedisRunLog
+from chat_transport.transports.http.run_log import LoggedRun
+
+pytestmark = pytest.mark.anyio
+RUN = LoggedRun(chat_id="c:1", run_id="r1", owner="ann", request_key="k1")
+REPLY: list[UIMessageChunk] = [
+    Start(message_id="a1"),
+    TextStart(id="t"),
+    TextDelta(id="t", delta="line\nbreak é 🐙"),
+    TextDelta(id="t", delta="more"),
+    Finish(),
+]
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"  # redis-py runs on asyncio alone
+
+
+@pytest.fixture
+async def two(redis_server) -> AsyncIterator[tuple[RedisRunLog, RedisRunLog]]:
+    """Two processes' logs, as far as Redis can tell."""
+    fast = {"heartbeat_s": 0.1, "dead_after_s": 0.5, "outage_s": 1.0}
+    async with RedisRunLog(redis_server.url, **fast) as one:
+        async with RedisRunLog(redis_server.url, **fast) as two:
+            yield one, two
+
+
+async def read(log: ChunkLog) -> list[UIMessageChunk]:
+    return [chunk async for chunk in log.stream()]
+
+
+def never(reason: str | None) -> None:
+    pytest.fail(f"stopped: {reason}")
+
+
+async def test_a_run_of_one_process_is_found_and_followed_in_another(two):
+    one, other = two
+    log = ChunkLog("r1")
+    with anyio.fail_after(10):
+        await one.start(RUN, log, never)
+        log.extend(REPLY[:2])
+        found = await other.find("c:1")
+        assert found == RUN
+        mirror = await other.follow(found)
+        stream = mirror.stream()
+        assert [await stream.__anext__(), await stream.__anext__()] == REPLY[:2]
+        log.extend(REPLY[2:])
+        log.close()
+        assert [chunk async for chunk in stream] == REPLY[2:]
+
+
+async def test_resume_from_every_place_gives_the_rest(two):
+    one, other = two
+    log = ChunkLog("r1")
+    with anyio.fail_after(10):
+        await one.start(RUN, log, never)
+        log.extend(REPLY)
+        log.close()
+        mirror = await other.follow(RUN)
+        await read(mirror)
+        for k in range(len(REPLY) + 1):
+            rest = [chunk async for chunk in mirror.stream(k)]
+            assert [*mirror.since(0, k), *rest] == REPLY if k else rest == REPLY
+
+
+async def test_an_ended_run_is_not_active_but_known_by_id_and_key(two):
+    one, other = two
+    log = ChunkLog("r1")
+    with anyio.fail_after(10):
+        await one.start(RUN, log, never)
+        log.extend(REPLY)
+        log.close()
+        await read(await other.follow(RUN))
+        assert await other.find("c:1") is None
+        by_id = await other.find("c:1", run_id="r1")
+        by_key = await other.find("c:1", request_key="k1")
+        assert by_id == by_key
+        assert by_id.state == "ended"
+        assert await read(await other.follow(by_id)) == REPLY
+        assert await other.find("c:1", run_id="unknown") is None
+        assert await other.find("other", request_key="k1") is None
+
+
+async def test_stop_reaches_the_process_that_runs(two):
+    one, other = two
+    log, stopped = ChunkLog("r1"), anyio.Event()
+    reasons: list[str | None] = []
+
+    def stop(reason: str | None) -> None:
+        reasons.append(reason)
+        stopped.set()
+
+    with anyio.fail_after(10):
+        await one.start(RUN, log, stop)
+        assert await other.stop("c:1", reason="enough") == 1
+        await stopped.wait()
+        assert reasons == ["enough"]
+        assert await other.stop("nobody") == 0
+        assert await one.stop("c:1", "r1") == 1
+        assert reasons == ["enough", None]
+
+
+async def test_a_process_that_goes_away_leaves_its_run_interrupted(two, redis_server):
+    _, other = two
+    log, started = ChunkLog("r1"), anyio.Event()
+
+    async def doomed() -> None:
+        async with RedisRunLog(redis_server.url) as run_log:
+            await run_log.start(RUN, log, never)
+            log.extend(REPLY[:3])
+            started.set()
+            await anyio.sleep_forever()
+
+    with anyio.fail_after(10):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(doomed)
+            await started.wait()
+            stream = (await other.follow(RUN)).stream()
+            for chunk in REPLY[:3]:
+                assert await stream.__anext__() == chunk
+            tasks.cancel_scope.cancel()
+        with pytest.raises(StreamInterrupted, match="died"):
+            await stream.__anext__()
+        assert await other.find("c:1") is None
+        found = await other.find("c:1", run_id="r1")
+        assert found.state == "interrupted"
+
+
+async def test_a_writer_that_was_declared_dead_writes_no_more(two):
+    one, other = two
+    log, stopped = ChunkLog("r1"), anyio.Event()
+    with anyio.fail_after(10):
+        await one.start(RUN, log, lambda _reason: stopped.set())
+        log.extend(REPLY[:2])
+        mirror = await other.follow(RUN)
+        stream = mirror.stream()
+        for chunk in REPLY[:2]:
+            assert await stream.__anext__() == chunk
+        redis, name = other._port._redis, other._port._key("run", "c:1", "r1")
+        await redis.hincrby(name, "fence", 1)
+        log.extend(REPLY[2:])
+        await stopped.wait()
+        assert await redis.hget(name, "next") == b"2"
+
+
+async def test_redis_that_comes_back_empty_gets_the_run_again(two, redis_server):
+    one, other = two
+    log = ChunkLog("r1")
+    with anyio.fail_after(20):
+        await one.start(RUN, log, never)
+        log.extend(REPLY[:3])
+        stream = (await other.follow(RUN)).stream()
+        for chunk in REPLY[:3]:
+            assert await stream.__anext__() == chunk
+        redis_server.kill()
+        redis_server.start()
+        log.extend(REPLY[3:])
+        log.close()
+        assert [chunk async for chunk in stream] == REPLY[3:]
+
+
+async def test_redis_that_stays_away_ends_followers_as_resumable(two, redis_server):
+    one, other = two
+    log = ChunkLog("r1")
+    with anyio.fail_after(20):
+        await one.start(RUN, log, never)
+        log.extend(REPLY[:1])
+        stream = (await other.follow(RUN)).stream()
+        assert await stream.__anext__() == REPLY[0]
+        redis_server.kill()
+        with pytest.raises(StreamInterrupted, match="cannot be reached") as caught:
+            await stream.__anext__()
+        assert caught.value.resumable
+        with pytest.raises(ConnectFailed):
+            await other.find("c:1")
+
+
+async def test_a_redis_that_is_not_there_fails_on_entering():
+    with pytest.raises(ConnectFailed, match="unable to reach the run log"):
+        async with RedisRunLog("redis://127.0.0.1:1/0"):
+            pytest.fail("entered")
+
+
+async def test_a_client_of_yours_is_not_closed(redis_server):
+    from redis.asyncio import Redis
+
+    client = Redis.from_url(redis_server.url)
+    async with RedisRunLog(client=client) as run_log:
+        assert await run_log.find("nobody") is None
+    assert await client.ping()
+    await client.aclose()
+
+
+async def test_a_local_run_is_followed_without_a_copy(two):
+    one, _ = two
+    log = ChunkLog("r1")
+    await one.start(RUN, log, never)
+    assert await one.follow(RUN) is log
