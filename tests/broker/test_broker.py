@@ -37,11 +37,14 @@ def test_what_is_wrong_with_a_socket_is_said_inside_it(world, query, code, statu
 
 
 def test_tokens_of_unknown_apps_and_keys(world):
-    def code(key_name):
+    def codes(key_name):
         jwt = sign_jwt({"iat": 1, "exp": 2**33}, key_name=key_name, secret="secret")
-        return world.open(accessToken=jwt).frames()[0]["error"]["code"]
+        with pytest.raises(Refusal) as caught:
+            world.broker.identify({"accessToken": jwt}, None, None)
+        return caught.value.code, world.open(accessToken=jwt).frames()[0]["error"]["code"]
 
-    assert (code("none.key"), code("app.none")) == (40400, 40144)
+    assert codes("none.key") == (40400, 40101), "REST says what is missing, a socket is refused"
+    assert codes("app.none") == (40144, 40144)
 
 
 def test_a_key_may_come_in_a_header(world):

@@ -181,7 +181,13 @@ class Broker:
         version = query.get("v", "").partition(".")[0]
         if not version.isdigit() or int(version) < OLDEST_VERSION:
             raise Refusal(40017, 400, f"unsupported protocol version {query.get('v')!r}")
-        identity = self.identify(query, authorization, query.get("clientId") or None)
+        try:
+            identity = self.identify(query, authorization, query.get("clientId") or None)
+        except Refusal as refusal:
+            if refusal.code != 40400:
+                raise
+            # REST says that there is no such app; a socket hears that it is not authorized.
+            raise Refusal(40101, 401, f"Not authorized: {refusal}") from refusal
         rollup = _bounded(query.get("appendRollupWindow"), 0, 500)
         rollup_ms = self.limits.append_rollup_ms if rollup is None else rollup
         return self._admit(identity, query.get("resume") or query.get("recover"), rollup_ms)
@@ -212,8 +218,7 @@ class Broker:
 
     def _identify_key(self, text: str, asked: str | None) -> Identity:
         name, _, secret = text.partition(":")
-        app = self.apps.get(name.partition(".")[0])
-        key = app.keys.get(name) if app else None
+        key = self.app_of_key(name).keys.get(name)
         if key is None or not same_secret(key, secret):
             raise Refusal(40101, 401, f"Not authorized: no such key, or not its secret; {name!r}")
         return identity_of_key(key, asked)
