@@ -186,7 +186,7 @@ class Broker:
         except Refusal as refusal:
             if refusal.code != 40400:
                 raise
-            # REST says that there is no such app; a socket hears that it is not authorized.
+            # REST says what there is not; a socket hears that it is not authorized.
             raise Refusal(40101, 401, f"Not authorized: {refusal}") from refusal
         rollup = _bounded(query.get("appendRollupWindow"), 0, 500)
         rollup_ms = self.limits.append_rollup_ms if rollup is None else rollup
@@ -219,8 +219,10 @@ class Broker:
     def _identify_key(self, text: str, asked: str | None) -> Identity:
         name, _, secret = text.partition(":")
         key = self.app_of_key(name).keys.get(name)
-        if key is None or not same_secret(key, secret):
-            raise Refusal(40101, 401, f"Not authorized: no such key, or not its secret; {name!r}")
+        if key is None:
+            raise Refusal(40400, 401, f"No key found with name {name!r}")
+        if not same_secret(key, secret):
+            raise Refusal(40101, 401, f"Not authorized: invalid secret for key {name!r}")
         return identity_of_key(key, asked)
 
     def identify_token(self, token: str, asked: str | None) -> Identity:
