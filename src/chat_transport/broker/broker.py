@@ -106,9 +106,20 @@ class Broker:
         self.timers.after(SWEEP_MS, self._sweep)
 
     def add_app(
-        self, app_id: str, keys: Iterable[ApiKey], namespaces: Iterable[Namespace] = ()
+        self,
+        app_id: str,
+        keys: Iterable[ApiKey],
+        namespaces: Iterable[Namespace] = (),
+        *,
+        is_kept: bool = True,
     ) -> App:
-        """Add an app with its keys."""
+        """Add an app with its keys; unless `is_kept`, the store knows nothing of it.
+
+        Raises:
+            Refusal: If there are too many (42910).
+        """
+        if len(self.apps) >= self.limits.apps:
+            raise Refusal(42910, 429, f"Maximum number of apps ({self.limits.apps}) exceeded")
         app = self.apps[app_id] = App(
             app_id,
             keys,
@@ -117,7 +128,7 @@ class Broker:
             limits=self.limits,
             faults=self.faults,
             undeclared=self._undeclared,
-            store=self.store,
+            store=self.store if is_kept else None,
         )
         return app
 
