@@ -11,13 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .agent.approvals import ApprovalSigner
+    from .agent.message_stream import MessageStream, StreamEnd
+    from .agent.reply_writer import ReplyWriter
     from .agent.run import Handler, Run, RunEnd, RunEndReason, RunRequest, User
     from .agent.runtime import ActiveRun, Agent
+    from .agent.smoothing import smooth
     from .agent.tool_loop import StepEnd, ToolLoop
     from .agent.tools import Tool, ToolContext, ToolError, client_tool, tool
     from .agent.trust import TrustRules
     from .chat import Chat, ChatFinish, ChatState, RequestOptions
     from .chunks import ABSENT, UIMessageChunk, is_terminal
+    from .conversion import convert_to_model_messages
     from .errors import (
         AgentError,
         ChatTransportError,
@@ -51,6 +55,7 @@ if TYPE_CHECKING:
     )
     from .model import ModelAdapter, ModelSettings, ProviderTool, ToolSpec
     from .predicates import is_complete_with_approval_responses, is_complete_with_tool_calls
+    from .pruning import prune_messages
     from .reducer import MessageReducer
     from .transport import (
         AgentPresence,
@@ -96,6 +101,7 @@ __all__ = [
     "LocalProtocolError",
     "MessageReducer",
     "MessageSeen",
+    "MessageStream",
     "MessagesReplaced",
     "ModelAdapter",
     "ModelSettings",
@@ -106,6 +112,7 @@ __all__ = [
     "ReasoningPart",
     "Reconnect",
     "RemoteProtocolError",
+    "ReplyWriter",
     "RequestOptions",
     "RequestRejected",
     "Run",
@@ -120,6 +127,7 @@ __all__ = [
     "StepEnd",
     "StepStartPart",
     "Stop",
+    "StreamEnd",
     "StreamInterrupted",
     "TextPart",
     "Tool",
@@ -139,10 +147,13 @@ __all__ = [
     "UIMessagePart",
     "User",
     "client_tool",
+    "convert_to_model_messages",
     "is_complete_with_approval_responses",
     "is_complete_with_tool_calls",
     "is_terminal",
     "load_messages",
+    "prune_messages",
+    "smooth",
     "tool",
     "validate_messages",
 ]
@@ -225,6 +236,12 @@ _HOMES = {
     "DirectChatTransport": "transports.direct",
     "DirectHost": "transports.direct",
     "DebugChatTransport": "transports.debug",
+    "MessageStream": "agent.message_stream",
+    "StreamEnd": "agent.message_stream",
+    "ReplyWriter": "agent.reply_writer",
+    "smooth": "agent.smoothing",
+    "convert_to_model_messages": "conversion",
+    "prune_messages": "pruning",
 }
 
 

@@ -29,3 +29,21 @@ def test_checking_gives_a_line_for_each_difference(
 
 def test_checking_nothing_is_refused(tmp_path: Path, refused: Callable[..., str]):
     assert "there is nothing to check" in refused("check", "vectors", str(tmp_path))
+
+
+def test_recorded_streams_need_recordings_and_golden_chunks(
+    tmp_path: Path, refused: Callable[..., str]
+):
+    assert "no such folder" in refused("check", "fixtures", str(tmp_path), "--golden", "/nowhere")
+    assert "there is nothing to check" in refused("check", "fixtures", str(tmp_path))
+
+
+def test_recorded_streams_are_compared_with_golden_chunks(
+    shared_folder: Path, capsys: pytest.CaptureFixture[str]
+):
+    recorded = shared_folder / "fixtures" / "ollama"
+    golden = shared_folder / "fixtures" / "_golden" / "ai-7.0.173" / "ollama"
+    with pytest.raises(SystemExit) as ended:
+        run(["check", "fixtures", str(recorded), "--golden", str(golden.parent)])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.splitlines()[-1].endswith(" passed, 0 failed")

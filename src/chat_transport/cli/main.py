@@ -10,7 +10,8 @@ import getpass
 import os
 import secrets
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, cast
 
@@ -19,6 +20,7 @@ import typer
 
 from ..broker.command import parse_namespace
 from ..errors import LocalProtocolError
+from ..testing.fixtures import check_fixtures
 from ..testing.traces import run_traces
 from ..testing.vectors import run_vectors
 from . import _broker, _check, _server, _targets, _terminal
@@ -193,6 +195,23 @@ def vectors(path: Recordings) -> None:
 def traces(path: Recordings) -> None:
     """Ably AI Transport traces, written and read."""
     raise typer.Exit(_check.run_check(run_traces, path))
+
+
+@check.command()
+def fixtures(
+    path: Recordings,
+    golden: Annotated[
+        Path | None, typer.Option(help="Folder of golden chunks; without it, replay only.")
+    ] = None,
+) -> None:
+    """Recorded provider streams, through the installed adapters and their SDKs."""
+    if golden is not None and not golden.is_dir():
+        raise CommandFailed(f"unable to compare with {str(golden)!r}; no such folder")
+
+    def replayed(folder: Path, show: Callable[[str], object]) -> tuple[int, int]:
+        return anyio.run(partial(check_fixtures, folder, golden, write=show))
+
+    raise typer.Exit(_check.run_check(replayed, path))
 
 
 def run(arguments: Sequence[str] | None = None) -> None:
