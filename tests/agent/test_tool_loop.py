@@ -542,10 +542,19 @@ async def test_only_the_latest_approved_calls_are_remembered(
         SENT.clear()
         await play(loop, (PROMPT, answered(end.response_message)))
         assert [call_id] == SENT
-    assert list(loop._acted_upon) == [("chat", "2")]
+        approval = end.response_message.parts[1].approval  # type: ignore[union-attr]
+    assert list(loop._acted_upon) == [("chat", approval.id)]
 
 
 async def test_an_empty_conversation_is_the_models_business() -> None:
     model = Scripted(saying("hello?"))
     _chunks, end = await play(ToolLoop(model), ())
     assert (model.calls[0][0], end.response_message.text) == ((), "hello?")
+
+
+async def test_a_call_id_that_comes_again_is_another_call(signer: ApprovalSigner) -> None:
+    loop = ToolLoop(Scripted(saying("a"), saying("b")), [sender()], signer=signer)
+    for _time in range(2):
+        _chunks, end = await play(ToolLoop(Scripted(calling(ASK)), [sender()], signer=signer))
+        await play(loop, (PROMPT, answered(end.response_message)))
+        assert SENT == ["bob"]
