@@ -1,6 +1,6 @@
 """HTTP and SSE: client, ASGI application, run log and chat store.
 
-Names are loaded when they are first used: the client needs no server library, and the other way round.
+Names are loaded when they are first used: the client needs no server library, and vice versa.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .redis_run_log import RedisRunLog
     from .reply_reader import ReconnectPolicy
     from .run_log import MemoryRunLog, RunLog
-    from .settings import Authenticate, Authorize
+    from .settings import Authenticate, Authorize, Invocation
     from .sqlite_chat_store import SqliteChatStore
     from .websocket import WebSocketChatTransport
 
@@ -29,6 +29,7 @@ __all__ = [
     "CorsPolicy",
     "HttpChatTransport",
     "IncomingRequest",
+    "Invocation",
     "MemoryChatStore",
     "MemoryRunLog",
     "ReconnectPolicy",
@@ -48,6 +49,7 @@ _HOMES = {
     "CorsPolicy": "cors",
     "HttpChatTransport": "client",
     "IncomingRequest": "exchange",
+    "Invocation": "settings",
     "MemoryChatStore": "chat_store",
     "MemoryRunLog": "run_log",
     "ReconnectPolicy": "reply_reader",
