@@ -9,6 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ...agent.trust import TrustRules
+    from ...codecs.ui_request import PreparedRequest, RequestDraft, RequestLimits
     from .app import ChatApp, create_app
     from .chat_store import ChatStore, MemoryChatStore, StoredChat
     from .client import HttpChatTransport
@@ -32,11 +34,15 @@ __all__ = [
     "Invocation",
     "MemoryChatStore",
     "MemoryRunLog",
+    "PreparedRequest",
     "ReconnectPolicy",
     "RedisRunLog",
+    "RequestDraft",
+    "RequestLimits",
     "RunLog",
     "SqliteChatStore",
     "StoredChat",
+    "TrustRules",
     "WebSocketChatTransport",
     "create_app",
 ]
@@ -52,11 +58,15 @@ _HOMES = {
     "Invocation": "settings",
     "MemoryChatStore": "chat_store",
     "MemoryRunLog": "run_log",
+    "PreparedRequest": "..codecs.ui_request",
     "ReconnectPolicy": "reply_reader",
     "RedisRunLog": "redis_run_log",
+    "RequestDraft": "..codecs.ui_request",
+    "RequestLimits": "..codecs.ui_request",
     "RunLog": "run_log",
     "SqliteChatStore": "sqlite_chat_store",
     "StoredChat": "chat_store",
+    "TrustRules": "..agent.trust",
     "WebSocketChatTransport": "websocket",
     "create_app": "app",
 }
