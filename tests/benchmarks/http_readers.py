@@ -20,6 +20,10 @@ TOKENS = 10_000
 IDLE = 1000
 
 
+def _resident_kib() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4
+
+
 def app() -> Any:
     """A server that also tells its memory, and when its handler was closed."""
     from chat_transport.agent.run import Run
@@ -41,7 +45,7 @@ def app() -> Any:
 
     async def counted(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "http" and scope["path"] == "/facts":
-            rss = int(Path("/proc/self/statm").read_text().split()[1]) * 4
+            rss = _resident_kib()
             body = f"{rss} {closed[-1] if closed else 0}".encode()
             length = [(b"content-length", str(len(body)).encode())]
             await send({"type": "http.response.start", "status": 200, "headers": length})

@@ -18,7 +18,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-TEXT = 'Rychlá hnědá "liška" skáče přes líného psa, and the quick brown fox.\n'.split(" ")
+WORDS = 'Rychlá hnědá "liška" skáče přes líného psa, and the quick brown fox.\n'
+TEXT = WORDS.split(" ")
 RATE, SECONDS = int(os.environ.get("RATE", "50")), float(os.environ.get("SECONDS", "4"))
 COUNT = int(RATE * SECONDS)
 
