@@ -9,6 +9,8 @@ import pytest
 
 from chat_transport.agent.message_stream import MessageStream, StreamEnd, StreamStepEnd
 from chat_transport.agent.reply_writer import ReplyWriter
+from chat_transport.agent.run import Run, RunRequest
+from chat_transport.agent.runtime import Agent
 from chat_transport.chunks import (
     Abort,
     Error,
@@ -279,3 +281,53 @@ async def test_abort_is_an_outcome():
     ended: list[StreamEnd] = []
     await read(MessageStream(execute, on_end=ended.append))
     assert (ended[0].outcome, ended[0].is_aborted) == ("aborted", True)
+
+
+async def test_a_handler_may_give_a_stream_and_a_stop_cancels_it():
+    cancelled = anyio.Event()
+    begun = anyio.Event()
+
+    async def quick(writer: ReplyWriter) -> None:
+        with writer.step():
+            writer.text("done")
+
+    async def endless(writer: ReplyWriter) -> None:
+        try:
+            with writer.text_block() as block:
+                block.write("part")
+                begun.set()
+                await anyio.sleep_forever()
+        finally:
+            cancelled.set()
+
+    def handler(run: Run) -> MessageStream:
+        return MessageStream(
+            quick if run.chat_id == "quick" else endless, original_messages=run.messages
+        )
+
+    asked = [UIMessage.user("q", id="u")]
+    with anyio.fail_after(5):
+        async with Agent(handler) as agent:
+            end = await agent.start(RunRequest(chat_id="quick", messages=asked)).wait()
+            assert (end.reason, end.response_message.text) == ("complete", "done")
+            active = agent.start(RunRequest(chat_id="endless", messages=asked))
+            await begun.wait()
+            await anyio.wait_all_tasks_blocked()
+            active.stop()
+            end = await active.wait()
+            await cancelled.wait()
+    assert (end.reason, end.response_message.text) == ("cancelled", "part")
+
+
+async def test_an_error_of_a_streams_writer_fails_the_run():
+    async def execute(writer: ReplyWriter) -> None:
+        writer.text("so far")
+        raise ValueError("secret")
+
+    with anyio.fail_after(5):
+        async with Agent(lambda _: MessageStream(execute)) as agent:
+            end = await agent.start(
+                RunRequest(chat_id="c", messages=[UIMessage.user("q", id="u")])
+            ).wait()
+    assert end.reason == "error"
+    assert end.response_message.text == "so far"
