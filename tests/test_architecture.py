@@ -83,6 +83,7 @@ WITHOUT_OWN_TEST = {
     "chat/_words.py": "plain records without behaviour",
     "cli/_failure.py": "an exception and two numbers",
     "codecs/ably/operations.py": "plain records without behaviour",
+    "transports/ably/wire.py": "interfaces and plain records; transports/ably/ai_transport has the tests",
 }
 """Source files that need no test file of their name, each with the reason."""
 

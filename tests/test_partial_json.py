@@ -57,3 +57,8 @@ def test_every_beginning_of_json_is_read_without_error(value: object, data: st.D
 @given(st.text(alphabet='{}[]",:\\u12tfn-.e ', max_size=30))
 def test_no_text_is_too_strange(text: str):
     assert parse_partial_json(text).state in {"successful-parse", "repaired-parse", "failed-parse"}
+
+
+def test_a_bad_escape_is_kept_and_refused_by_the_strict_reader():
+    assert repair_json('"\\uZZ') == '"\\uZZ"'
+    assert parse_partial_json('"\\uZZ').state == "failed-parse"

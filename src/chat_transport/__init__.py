@@ -10,11 +10,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .agent.approvals import ApprovalSigner
+    from .agent.message_stream import MessageStream, StreamEnd
+    from .agent.reply_writer import ReplyWriter
     from .agent.run import Handler, Run, RunEnd, RunEndReason, RunRequest, User
     from .agent.runtime import ActiveRun, Agent
+    from .agent.smoothing import smooth
+    from .agent.tool_loop import StepEnd, ToolLoop
+    from .agent.tools import Tool, ToolContext, ToolError, client_tool, tool
     from .agent.trust import TrustRules
     from .chat import Chat, ChatFinish, ChatState, RequestOptions
     from .chunks import ABSENT, UIMessageChunk, is_terminal
+    from .conversion import convert_to_model_messages
     from .errors import (
         AgentError,
         ChatTransportError,
@@ -48,6 +55,7 @@ if TYPE_CHECKING:
     )
     from .model import ModelAdapter, ModelSettings, ProviderTool, ToolSpec
     from .predicates import is_complete_with_approval_responses, is_complete_with_tool_calls
+    from .pruning import prune_messages
     from .reducer import MessageReducer
     from .transport import (
         AgentPresence,
@@ -71,6 +79,7 @@ __all__ = [
     "AgentError",
     "AgentPresence",
     "ApprovalResponse",
+    "ApprovalSigner",
     "Capabilities",
     "Chat",
     "ChatChange",
@@ -92,6 +101,7 @@ __all__ = [
     "LocalProtocolError",
     "MessageReducer",
     "MessageSeen",
+    "MessageStream",
     "MessagesReplaced",
     "ModelAdapter",
     "ModelSettings",
@@ -102,6 +112,7 @@ __all__ = [
     "ReasoningPart",
     "Reconnect",
     "RemoteProtocolError",
+    "ReplyWriter",
     "RequestOptions",
     "RequestRejected",
     "Run",
@@ -113,11 +124,17 @@ __all__ = [
     "SourceDocumentPart",
     "SourceUrlPart",
     "SteeringMessagePart",
+    "StepEnd",
     "StepStartPart",
     "Stop",
+    "StreamEnd",
     "StreamInterrupted",
     "TextPart",
+    "Tool",
     "ToolApproval",
+    "ToolContext",
+    "ToolError",
+    "ToolLoop",
     "ToolOutput",
     "ToolPart",
     "ToolSpec",
@@ -129,10 +146,15 @@ __all__ = [
     "UIMessageChunk",
     "UIMessagePart",
     "User",
+    "client_tool",
+    "convert_to_model_messages",
     "is_complete_with_approval_responses",
     "is_complete_with_tool_calls",
     "is_terminal",
     "load_messages",
+    "prune_messages",
+    "smooth",
+    "tool",
     "validate_messages",
 ]
 
@@ -198,6 +220,14 @@ _HOMES = {
     "User": "agent.run",
     "ActiveRun": "agent.runtime",
     "Agent": "agent.runtime",
+    "ApprovalSigner": "agent.approvals",
+    "StepEnd": "agent.tool_loop",
+    "ToolLoop": "agent.tool_loop",
+    "Tool": "agent.tools",
+    "ToolContext": "agent.tools",
+    "ToolError": "agent.tools",
+    "client_tool": "agent.tools",
+    "tool": "agent.tools",
     "TrustRules": "agent.trust",
     "Chat": "chat",
     "ChatFinish": "chat",
@@ -206,6 +236,12 @@ _HOMES = {
     "DirectChatTransport": "transports.direct",
     "DirectHost": "transports.direct",
     "DebugChatTransport": "transports.debug",
+    "MessageStream": "agent.message_stream",
+    "StreamEnd": "agent.message_stream",
+    "ReplyWriter": "agent.reply_writer",
+    "smooth": "agent.smoothing",
+    "convert_to_model_messages": "conversion",
+    "prune_messages": "pruning",
 }
 
 

@@ -96,7 +96,7 @@ def test_an_input_that_is_no_object_is_explained() -> None:
 
 
 def test_what_a_model_cannot_be_told_is_refused_at_once() -> None:
-    def untyped(a) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+    def untyped(a) -> None:  # type: ignore[no-untyped-def]
         del a
 
     def many(*a: int) -> None:

@@ -159,7 +159,9 @@ async def bare(broker: Process, channel: str | None = None) -> ClientConnection:
 
 def frame(serial: int, channel: str, message: dict[str, Any]) -> str:
     """Give the text of a publish."""
-    return json.dumps({"action": 15, "channel": channel, "msgSerial": serial, "messages": [message]})
+    return json.dumps(
+        {"action": 15, "channel": channel, "msgSerial": serial, "messages": [message]}
+    )
 
 
 async def create(socket: ClientConnection, channel: str) -> str:
@@ -280,7 +282,9 @@ def run(main: Callable[[], Any]) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--seconds", type=float, default=3)
     parser.add_argument("--subscribers", type=int, default=500)
     parser.add_argument("--rounds", type=int, default=40)

@@ -158,7 +158,13 @@ def history_ms() -> tuple[float, float]:
          "output": {"rows": ["y" * 50] * 20}},
         {"type": "text", "text": "answer " * 100, "state": "done"},
     ]  # fmt: skip
-    messages = [{"id": f"a{n}", "role": "assistant", "parts": parts} for n in range(1_000)]
+    asked = [{"type": "text", "text": "question " * 60}]
+    messages = [
+        {"id": f"m{n}", "role": "assistant", "parts": parts}
+        if n % 2
+        else {"id": f"m{n}", "role": "user", "parts": asked}
+        for n in range(1_000)
+    ]
     data = msgspec.json.encode(messages)
     typed = parsed = float("inf")
     for _ in range(7):

@@ -243,3 +243,23 @@ def test_what_an_attachment_remembers_is_bounded(new_world):
         alice.publish("c", {"data": str(number)})
         bob.frames()
     assert len(bob.session.attachments["c"]._seen) <= 10
+
+
+def test_no_frame_is_larger_than_clients_take(world):
+    alice, bob = world.connect(), world.connect()
+    alice.attach("c")
+    for number in range(40):
+        event = {"action": 2, "clientId": str(number), "data": "x" * 60_000}
+        alice.acked(14, "c", presence=[event])
+    (serial,) = alice.publish("c", {"data": ""})
+    while (
+        answer := alice.acked(
+            15, "c", messages=[{"action": 5, "serial": serial, "data": "y" * 60_000}]
+        )
+    )["action"] == 1:
+        pass
+    assert answer["error"]["code"] == 40009
+    bob.send(10, channel="c", params={"rewind": "1"})
+    payloads = bob.session.outbox.take()
+    assert max(map(len, payloads)) < 524_288
+    assert sum(len(p) > 300_000 for p in payloads) == 1

@@ -81,6 +81,20 @@ def test_garbage_is_shown_as_such():
     assert [f["action"] for f in traffic.after(0)] == ["?", "?"]
 
 
+def test_other_names_for_this_machine_are_refused(world):
+    started(world)
+    for host, status in (
+        ("localhost:8090", 200),
+        ("[::1]:1", 200),
+        ("127.0.0.1", 200),
+        ("evil.example:8090", 403),
+    ):
+        call = Call(
+            world.broker, "GET", "/inspect/state", query={}, headers={"host": host}, body=b""
+        )
+        assert inspection_reply(call, world.broker.traffic).status == status
+
+
 def test_the_page_and_what_is_not_there(world):
     started(world)
     reply, body = show(world, "/inspect")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
@@ -189,12 +190,10 @@ def settle(world: Any, clients: list[Client]) -> None:
         assert client.unanswered == {}
 
 
-@settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
-    print_blob=True,
-)
+SLOW = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+
+
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=SLOW, print_blob=True)
 @given(steps=STEPS)
 def test_everyone_sees_what_the_log_says(new_world, steps):
     world = new_world()
@@ -207,6 +206,33 @@ def test_everyone_sees_what_the_log_says(new_world, steps):
     check_views(world, clients)
     check_once(world, clients)
     check_history(world, clients)
+
+
+@settings(max_examples=EXAMPLES // 4, deadline=None, suppress_health_check=SLOW, print_blob=True)
+@given(lives=st.lists(STEPS, min_size=2, max_size=3))
+def test_also_when_the_broker_dies_and_comes_back(new_world, lives):
+    with TemporaryDirectory() as folder:
+        data = f"{folder}/broker.sqlite"
+        world = new_world(data=data)
+        clients = [Client(world, number) for number in range(4)]
+        for life, steps in enumerate(lives):
+            for client in clients:
+                client.open()
+            for number, step in enumerate(steps):
+                perform(world, clients, step, f"<{life}.{number}>")
+            for number, client in enumerate(clients):
+                client.drop(number)
+            now = world.now
+            world.broker.close()
+            world = new_world(data=data)
+            world.now = now + 5
+            for client in clients:
+                client.world = world
+        settle(world, clients)
+        check_views(world, clients)
+        check_once(world, clients)
+        check_history(world, clients)
+        world.broker.close()
 
 
 def check_views(world, clients):

@@ -190,3 +190,14 @@ def test_an_ephemeral_entry_is_streamed_and_not_kept():
     entry = Entry(serial, Action.MESSAGE, [message], id="x", connection_id=None)
     writer.log.add(entry, keep_messages=False)
     assert (writer.log.entries, writer.log.records) == ([entry], {})
+
+
+def test_appends_count_by_their_data_not_by_what_they_repeat():
+    writer = Writer()
+    record = writer.create("", extras={"header": "x" * 1000})
+    before = record.size, record.length
+    for _ in range(100):
+        writer.change(record, MessageAction.APPEND, "ü")
+    assert (record.size - before[0], record.length - before[1]) == (200, 200)
+    writer.change(record, MessageAction.UPDATE, "a")
+    assert record.length < before[1] + 100

@@ -48,6 +48,7 @@ def test_the_size_limit_names_both_sizes():
 def test_an_append_may_make_a_message_longer_than_a_publish_unless_told_otherwise():
     long = record(data="x" * 100)
     check_append(long, Message(data="y"), Limits(max_message_size=50))
+    refused(40009, check_append, long, Message(data="y"), Limits(max_aggregate_size=100))
     refused(
         40009,
         check_append,

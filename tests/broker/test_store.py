@@ -57,6 +57,27 @@ def test_a_client_resumes_over_a_restart_without_loss(new_world, tmp_path):
     after.broker.close()
 
 
+def test_what_is_sent_again_after_a_restart_is_done_once(new_world, tmp_path):
+    before = new_world(data=tmp_path / "b.sqlite")
+    peer = before.connect()
+    key = before.connected["connectionKey"]
+    (serial,) = peer.publish("c", {"data": "a"})
+    appends = [{"action": 5, "serial": serial, "data": piece} for piece in "bcd"]
+    versions = [peer.publish("c", append)[0] for append in appends]
+    before.broker.close()
+    after = new_world(data=tmp_path / "b.sqlite")
+    again = after.connect(resume=key)
+    for number, append in enumerate(appends, 1):
+        again.send(15, channel="c", msgSerial=number, messages=[append])
+    again.send(15, channel="c", msgSerial=4, messages=[{**appends[0], "data": "e"}])
+    *known, new = [frame["res"][0]["serials"][0] for frame in again.frames(1)]
+    assert known == versions
+    assert states(after)[0][-1] == (1, "abcde", new)
+    again.send(15, channel="c", msgSerial=5, messages=[{**appends[0], "data": "f"}])
+    assert states(after)[0][-1][1] == "abcdef"
+    after.broker.close()
+
+
 def test_trimmed_streams_leave_whole_messages(new_world, tmp_path):
     limits = Limits(stream_retention_ms=1000)
     before = new_world(data=tmp_path / "b.sqlite", limits=limits)

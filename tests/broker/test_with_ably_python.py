@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
+import socket
+import sys
 from typing import Any
 from urllib.parse import quote
 
@@ -257,6 +259,49 @@ async def test_the_cloud_may_send_aggregates_instead_of_deltas(clients):
     for number in range(50):
         await channel.append_message(Message(serial=serial, data=f"{number} "))
     await reader.until(lambda r: r.text(serial) == "".join(f"{n} " for n in range(50)))
+
+
+async def test_a_kill_in_mid_stream_loses_and_doubles_nothing(tmp_path):
+    """`kill -9` while appends are in flight; another process takes the port and the file."""
+    # ably 3.1.4 throws in a task of its own when it disposes of a socket that never opened.
+    asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "chat_transport.broker", "--port", str(port)]
+    command += ["--data", str(tmp_path / "b.sqlite")]
+
+    async def start() -> asyncio.subprocess.Process:
+        process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+        async with asyncio.timeout(20):
+            assert (await process.stdout.readline()).startswith(b"ready")
+        return process
+
+    process, reader = await start(), Reader()
+    options = {"disconnected_retry_timeout": 200, "realtime_request_timeout": 1000}
+    sender, receiver = (
+        AblyRealtime(key=KEY, endpoint=f"127.0.0.1:{port}/", tls=False, **options) for _ in range(2)
+    )
+    try:
+        await receiver.channels.get("c").subscribe(reader.hear)
+        channel = sender.channels.get("c")
+        (serial,) = (await channel.publish("n", "")).serials
+        tasks = [
+            asyncio.create_task(channel.append_message(Message(serial=serial, data=f"{n} ")))
+            for n in range(300)
+        ]
+        await tasks[100]
+        process.kill()
+        await process.wait()
+        process = await start()
+        async with asyncio.timeout(30):
+            await asyncio.gather(*tasks)
+        await reader.until(lambda r: r.text(serial) == "".join(f"{n} " for n in range(300)))
+    finally:
+        await sender.close()
+        await receiver.close()
+        process.kill()
+        await process.wait()
 
 
 async def test_a_restart_in_mid_stream_with_a_store(tmp_path):

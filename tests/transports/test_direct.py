@@ -135,3 +135,24 @@ async def test_after_the_block_nothing_is_watched() -> None:
             async with watcher.observe("chat"):
                 pass
         assert host._chats["chat"].watches == []
+
+
+async def test_a_reply_whose_prompt_was_cut_away_goes_with_it() -> None:
+    go = anyio.Event()
+
+    async def slow(run: Run) -> AsyncIterator[UIMessageChunk]:
+        yield TextStart(id="t")
+        if run.messages[-1].id == "u2":
+            await go.wait()
+
+    with anyio.fail_after(5):
+        async with Agent(slow) as agent:
+            host = DirectHost(agent)
+            async with DirectChatTransport(host) as client:
+                await ask(client, prompt("a", "u1"))
+                async with client.send_messages(prompt("b", "u2")):
+                    await ask(client, prompt("a, but better", "u1"))
+                    go.set()
+                    await agent.drain()
+            ids = [message.role for message in host.messages("chat")]
+    assert ids == ["user", "assistant"]

@@ -64,15 +64,16 @@ class OpenParts:
     """
 
     def __init__(self, continued: UIMessage | None = None) -> None:
-        self._text: dict[str, None] = {}
+        self.text: dict[str, None] = {}
+        """Ids of open text parts: the runtime looks here for each delta."""
         self._reasoning: dict[str, None] = {}
         self.calls: dict[str, OpenCall] = {}
         self._approvals: dict[str, str] = {}
         self.step_is_open = False
         self._rules: dict[type[UIMessageChunk], Callable[[Any], None]] = {
-            TextStart: lambda chunk: self._open(self._text, chunk),
-            TextDelta: lambda chunk: self._need(self._text, chunk),
-            TextEnd: lambda chunk: self._shut(self._text, chunk),
+            TextStart: lambda chunk: self._open(self.text, chunk),
+            TextDelta: lambda chunk: self._need(self.text, chunk),
+            TextEnd: lambda chunk: self._shut(self.text, chunk),
             ReasoningStart: lambda chunk: self._open(self._reasoning, chunk),
             ReasoningDelta: lambda chunk: self._need(self._reasoning, chunk),
             ReasoningEnd: lambda chunk: self._shut(self._reasoning, chunk),
@@ -115,7 +116,7 @@ class OpenParts:
     def is_cut(self) -> bool:
         """Whether a text, a reasoning or a tool input was begun and not ended."""
         return bool(
-            self._text
+            self.text
             or self._reasoning
             or any(call.waits_for == "input" for call in self.calls.values())
         )
@@ -130,11 +131,11 @@ class OpenParts:
             why: The error text of tool calls that are cut.
             cut_calls: End calls that run; False leaves them to a client that will answer.
         """
-        for text_id in tuple(self._text):
+        for text_id in tuple(self.text):
             yield TextEnd(id=text_id)
         for reasoning_id in tuple(self._reasoning):
             yield ReasoningEnd(id=reasoning_id)
-        self._text.clear()
+        self.text.clear()
         self._reasoning.clear()
         for call in self.calls.values():
             if call.waits_for == "input":
@@ -179,7 +180,7 @@ class OpenParts:
         self.step_is_open = False
 
     def _reset_step(self, chunk: ResetStep) -> None:
-        self._text.clear()
+        self.text.clear()
         self._reasoning.clear()
         self.calls = {key: call for key, call in self.calls.items() if call.seeded}
 

@@ -247,8 +247,7 @@ class ActiveRun:
     def _accept(self, chunk: UIMessageChunk) -> None:
         if self._stopped is not None:
             return  # a handler that will not hear: what it says after the stop is void
-        if type(chunk) is TextDelta:
-            self._parts.see(chunk)
+        if type(chunk) is TextDelta and chunk.id in self._parts.text:  # nearly all chunks there are
             self.log.append(chunk)
         elif isinstance(chunk, Start):
             self._tell_metadata(chunk.message_metadata)

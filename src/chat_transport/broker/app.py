@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from collections.abc import Iterable
+from typing import TypeAlias
 
 from chat_transport.broker.channel import Channel, check_channel_name
 from chat_transport.broker.faults import Faults
@@ -17,8 +18,10 @@ from chat_transport.broker.settings import OPEN, Limits, Namespace
 from chat_transport.broker.store import Store
 from chat_transport.broker.tokens import ApiKey
 
-__all__ = ["App"]
+__all__ = ["App", "Recalled"]
 
+Recalled: TypeAlias = dict[int, tuple[str, list[str | None]]]
+"""Channel and resulting serials by msgSerial."""
 REMEMBERED_HEADS = 10_000
 
 
@@ -46,6 +49,8 @@ class App:
         self.faults = faults
         self.undeclared = undeclared
         """The rules of channels whose namespace is not declared."""
+        self.recalled: dict[str, Recalled] = {}
+        """What connections did before the broker was restarted: they may send it again."""
         self._store = store
         self._horizon = clock.next()
         """Nothing was logged after this on channels that are not here."""
@@ -54,7 +59,7 @@ class App:
         if store is not None:
             self._horizon = store.mark(f"horizon {app_id}", self._horizon)
             for name in store.channels(app_id):
-                self.channel(name)
+                self._recall(self.channel(name))
 
     @property
     def secret(self) -> bytes:
@@ -77,11 +82,16 @@ class App:
         """Give a channel; it comes into being when first named.
 
         Raises:
-            Refusal: If the name is not one (40010).
+            Refusal: If the name is not one (40010), or there are too many channels (42910).
         """
         channel = self.channels.get(name or "")
         if channel is None:
             name = check_channel_name(name)
+            if len(self.channels) >= self.limits.channels_per_app:
+                limit = self.limits.channels_per_app
+                raise Refusal(
+                    42910, 429, f"Maximum number of channels of an app ({limit}) exceeded"
+                )
             prefix, colon, _ = name.partition(":")
             namespace = self.namespaces.get(prefix if colon else name, self.undeclared)
             channel = self.channels[name] = Channel(
@@ -102,6 +112,19 @@ class App:
             if channel.is_idle and channel.idle_since(now_ms) > self.limits.idle_channel_ms:
                 del self.channels[name]
                 self._forget(name, channel.log.head)
+        weight = sum(channel.log.bytes for channel in self.channels.values())
+        while weight > self.limits.app_bytes:
+            largest = max(self.channels.values(), key=lambda channel: channel.log.bytes)
+            weight -= largest.log.bytes
+            largest.log.shed()
+            weight += largest.log.bytes
+
+    def _recall(self, channel: Channel) -> None:
+        for entry in channel.log.entries:
+            connection_id, colon, number = entry.id.partition(":")
+            if colon and number.isdigit() and connection_id == entry.connection_id:
+                done = self.recalled.setdefault(connection_id, {})
+                done[int(number)] = channel.name, entry.serials
 
     def _forget(self, name: str, head: str) -> None:
         """Remember where an empty channel ended; of many, only the newest end of all."""

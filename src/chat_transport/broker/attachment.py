@@ -15,8 +15,16 @@ from chat_transport.broker.capability import Capability
 from chat_transport.broker.channel import Channel
 from chat_transport.broker.conflation import Conflation
 from chat_transport.broker.faults import Faults
-from chat_transport.broker.frames import Action, Flag, Frame, Message, MessageAction, encode_frame
-from chat_transport.broker.log import Entry, Record
+from chat_transport.broker.frames import (
+    Action,
+    Flag,
+    Frame,
+    Message,
+    MessageAction,
+    Presence,
+    encode_frame,
+)
+from chat_transport.broker.log import Entry, Record, payload_size
 from chat_transport.broker.refusal import ErrorWords, Refusal
 from chat_transport.broker.serials import is_channel_serial, new_id
 
@@ -43,6 +51,8 @@ MODE_NAMES = {str(flag.name).lower(): flag for flag in OPERATIONS}
 ALL_MODES = sum(OPERATIONS)
 PARAMS = ("rewind", "rewindLimit", "echo", "appendMode", "modes", "delta")
 SYNC_PAGE = 100
+SYNC_BYTES = 131_072
+"""Bytes of data in one SYNC: with names and base64 it stays far below a frame's limit."""
 REWIND = re.compile(r"^(\d{1,6})([sm]?)$")
 EXPIRED = ErrorWords(90003, 404, "Unable to recover channel (messages expired)")
 TOO_MANY = ErrorWords(90004, 404, "Unable to recover channel (message limit exceeded)")
@@ -190,17 +200,17 @@ class Attachment:
 
     def sync(self) -> None:
         """Send the presence set, in pages."""
-        members = self.channel.members.present()
         sync_id = new_id(8)
-        for begin in range(0, max(len(members), 1), SYNC_PAGE):
-            rest = begin + SYNC_PAGE < len(members)
+        pages = _sync_pages(self.channel.members.present())
+        for number, page in enumerate(pages, 1):
+            cursor = number if number < len(pages) else ""
             self.outlet.send(
                 Frame(
                     Action.SYNC,
                     channel=self.name,
-                    channel_serial=f"{sync_id}:{begin + SYNC_PAGE if rest else ''}",
+                    channel_serial=f"{sync_id}:{cursor}",
                     timestamp=self.channel.clock.now_ms(),
-                    presence=members[begin : begin + SYNC_PAGE],
+                    presence=page,
                 )
             )
 
@@ -347,6 +357,19 @@ FIELDS = {
     Action.PRESENCE: "presence",
     Action.ANNOTATION: "annotations",
 }
+
+
+def _sync_pages(members: list[Presence]) -> list[list[Presence]]:
+    """Give the members in pages that fit into frames; one empty page if there are none."""
+    pages: list[list[Presence]] = [[]]
+    size = 0
+    for member in members:
+        size += payload_size(member)
+        if pages[-1] and (len(pages[-1]) >= SYNC_PAGE or size > SYNC_BYTES):
+            pages.append([])
+            size = payload_size(member)
+        pages[-1].append(member)
+    return pages
 
 
 def _serial_before(serial: str) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from typing import TYPE_CHECKING
 
-from chat_transport.broker.frames import Action, Frame, encode_content
+from chat_transport.broker.frames import Action, Frame, MessageAction, encode_content
 from chat_transport.broker.identity import Identity
 from chat_transport.broker.publishing import Author
 from chat_transport.broker.rates import RateMeter
@@ -71,6 +71,7 @@ class Connection:
         self._counter = 0
         self._known: OrderedDict[int, Operation] = OrderedDict()
         self._unanswered: deque[Operation] = deque()
+        self._recalled = app.recalled.pop(connection_id, {})
         self._rate = RateMeter(42911, "connection.inboundRate")
 
     def operation(self, frame: Frame) -> tuple[Operation, bool]:
@@ -92,7 +93,21 @@ class Connection:
         if len(self._known) > self.app.limits.remembered_results:
             self._known.popitem(last=False)
         self._unanswered.append(operation)
+        if self._recalled:
+            self._recall(frame, operation)
         return operation, True
+
+    def _recall(self, frame: Frame, operation: Operation) -> None:
+        """Answer what was done before the broker was restarted, and not heard by the client."""
+        if operation.serial > max(self._recalled):
+            self._recalled = {}
+            return
+        known = self._recalled.get(operation.serial)
+        messages = frame.messages or []
+        if known is not None and (frame.channel or "").endswith(known[0]):
+            operation.resolve(known[1])
+        elif self.rolls_up and messages and messages[0].action == MessageAction.APPEND:
+            operation.resolve([None])  # it was joined with a later one
 
     def author(self, operation: Operation) -> Author:
         """Give who does an operation, with the id that its entry gets: it never repeats."""

@@ -27,6 +27,8 @@ __all__ = ["Traffic", "inspection_reply"]
 KEPT_FRAMES = 1000
 PREVIEW = 2000
 """Characters of a frame that are kept."""
+LOCAL = re.compile(r"(localhost|[\d.]+|\[[\da-fA-F:]+\])(:\d+)?")
+"""Hosts that a page of another origin cannot be made to resolve to (DNS rebinding)."""
 SECRETS = re.compile(r'("(?:accessToken|connectionKey|resume|recover)":")[^"]*')
 
 
@@ -120,6 +122,8 @@ def inspection_reply(call: Call, traffic: Traffic) -> Reply:
 
 def _shown(call: Call, traffic: Traffic) -> Reply:
     """Answer `/inspect`: the page, `/state`, `/channel?app=&name=`, `/traffic?after=`."""
+    if not LOCAL.fullmatch(call.headers.get("host", "localhost")):
+        raise Refusal(40300, 403, "inspection answers to localhost and addresses, not to names")
     if call.method != "GET":
         raise Refusal(40500, 405, "inspection only shows")
     what = call.segments[1] if len(call.segments) == 2 else ""

@@ -19,20 +19,22 @@ from chat_transport.broker.refusal import Refusal
 from chat_transport.broker.serials import channel_serial_of
 from chat_transport.broker.settings import Limits
 
-__all__ = ["ChannelLog", "Entry", "HistoryQuery", "Journal", "Record", "payload_size"]
+__all__ = ["ChannelLog", "Entry", "HistoryQuery", "Journal", "Record", "data_size", "payload_size"]
 
 SLACK = 256
 """Entries trimmed at a time: trimming a list costs its length."""
 
 
+def data_size(data: str | bytes | None) -> int:
+    """Give the bytes of data as it is sent."""
+    if data is None:
+        return 0
+    return len(data.encode()) if isinstance(data, str) and not data.isascii() else len(data)
+
+
 def payload_size(item: Payload) -> int:
     """Give the bytes that count towards the message size limit."""
-    size = 0
-    for text in (item.data, item.client_id):
-        if isinstance(text, str):
-            size += len(text) if text.isascii() else len(text.encode())
-        elif text is not None:
-            size += len(text)
+    size = data_size(item.data) + data_size(item.client_id)
     if isinstance(item, Message | Annotation) and item.name:
         size += len(item.name.encode())
     if item.extras:
@@ -67,6 +69,15 @@ class Entry:
         """Wire form by (binary, variant, channel name): each is made once for all subscribers."""
 
     @property
+    def serials(self) -> list[str | None]:
+        """What the publisher was told: serials of new messages, the version of a change."""
+        if self.kind == Action.PRESENCE:
+            return []
+        if self.record is not None and self.kind == Action.MESSAGE:
+            return [self.items[0].version.serial]
+        return [item.serial for item in self.items]
+
+    @property
     def is_append(self) -> bool:
         """Whether this entry is a delta of a message."""
         return self.record is not None and self.items[0].action == MessageAction.APPEND
@@ -75,7 +86,7 @@ class Entry:
 class Record:
     """One message: its latest state and its versions."""
 
-    __slots__ = ("_grown", "_parts", "annotations", "current", "frozen", "serial", "size")
+    __slots__ = ("_grown", "_parts", "annotations", "current", "frozen", "length", "serial", "size")
 
     def __init__(self, message: Message) -> None:
         assert message.serial is not None
@@ -85,6 +96,9 @@ class Record:
         self.frozen: list[Message] = []
         """Earlier versions, oldest first; a run of appends counts as one."""
         self.size = 200 + payload_size(message)
+        """Bytes of all kept versions."""
+        self.length = payload_size(message)
+        """Bytes of the latest state."""
         self._parts: list[Any] = []
         self._grown = False
         """Whether the current version is the sum of appends."""
@@ -95,6 +109,7 @@ class Record:
         record = cls(versions[0])
         record.frozen, record.current = versions[:-1], versions[-1]
         record.size += sum(payload_size(version) for version in versions[1:])
+        record.length = payload_size(record.current)
         record._grown = is_grown
         return record
 
@@ -157,14 +172,17 @@ class Record:
             encoding=delta.encoding if known.data is None else known.encoding,
             annotations=known.annotations,
         )
-        self.size += payload_size(delta)
+        grown = data_size(delta.data)
+        self.size += grown
+        self.length += grown
 
     def replace(self, message: Message, keep: int) -> None:
         """Take a new whole state."""
         self._freeze(keep)
         self._grown = False
         self.current = message
-        self.size += payload_size(message)
+        self.length = payload_size(message)
+        self.size += self.length
 
     def annotate(self, summary: dict[str, Any]) -> None:
         """Take a new summary of annotations; this makes no version."""
@@ -253,6 +271,16 @@ class ChannelLog:
         self._trim_entries(bisect_left(self.entries, cutoff, key=lambda entry: entry.serial))
         cutoff = f"{now_ms - self.limits.history_retention_ms:014d}"
         self._trim_records(bisect_left(self.order, cutoff))
+
+    @property
+    def bytes(self) -> int:
+        """What the stream and the messages weigh."""
+        return self.stream_bytes + self.record_bytes
+
+    def shed(self) -> None:
+        """Forget the oldest eighth of everything."""
+        self._trim_entries((len(self.entries) + 7) // 8)
+        self._trim_records((len(self.order) + 7) // 8)
 
     def can_continue(self, serial: str) -> bool:
         """Say whether everything after this serial is still here."""

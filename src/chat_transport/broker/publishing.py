@@ -14,7 +14,7 @@ import msgspec
 
 from chat_transport.broker.frames import Message, MessageAction, Payload, Version, json_text
 from chat_transport.broker.identity import Identity
-from chat_transport.broker.log import Record, payload_size
+from chat_transport.broker.log import Record, data_size, payload_size
 from chat_transport.broker.refusal import Refusal
 from chat_transport.broker.serials import serial_ms
 from chat_transport.broker.settings import Limits
@@ -72,10 +72,10 @@ def check_size(items: Sequence[Payload], limits: Limits) -> None:
 def check_append(record: Record, change: Message, limits: Limits) -> None:
     """Raise if this data cannot be put behind the message's (40000, 40009)."""
     record.check_append(change.data)
-    if limits.aggregate_counts:
-        total = payload_size(record.message()) + payload_size(change)
-        if total > limits.max_message_size:
-            raise _too_long(total, limits.max_message_size)
+    total = record.length + data_size(change.data)
+    limit = limits.max_message_size if limits.aggregate_counts else limits.max_aggregate_size
+    if total > limit:
+        raise _too_long(total, limit)
 
 
 def check_ids(messages: list[Message]) -> list[str]:

@@ -20,7 +20,7 @@ from chat_transport.broker.timers import Timer
 
 if TYPE_CHECKING:
     from chat_transport.broker.broker import Broker
-    from chat_transport.broker.connection import Connection
+    from chat_transport.broker.connection import Connection, Operation
 
 __all__ = ["Session"]
 
@@ -122,9 +122,8 @@ class Session:
         """Do the operation of a frame once, and answer it before anything that it causes."""
         connection = self.connection
         operation, is_new = connection.operation(frame)
-        if not is_new:
-            if operation.answer is not None:
-                self.acknowledge(operation.answer)
+        if not is_new or operation.answer is not None:
+            self._answer_again(operation, is_new=is_new)
             return
         caused: list[str | bytes] = []
         self._caused = caused
@@ -146,9 +145,8 @@ class Session:
         """Do an operation whose answer may come later."""
         connection = self.connection
         operation, is_new = connection.operation(frame)
-        if not is_new:
-            if operation.answer is not None:
-                self.acknowledge(operation.answer)
+        if not is_new or operation.answer is not None:
+            self._answer_again(operation, is_new=is_new)
             return
 
         def answer(serial: str | None, refusal: Refusal | None) -> None:
@@ -159,6 +157,13 @@ class Session:
             act(connection.author(operation), answer)
         except Refusal as refusal:
             answer(None, refusal)
+
+    def _answer_again(self, operation: Operation, *, is_new: bool) -> None:
+        """Answer an operation that was done before, here or before a restart."""
+        if is_new:
+            self.connection.send_answers()
+        elif operation.answer is not None:
+            self.acknowledge(operation.answer)
 
     def acknowledge(self, answer: Frame) -> None:
         """Send an ACK or NACK, before what the operation under way causes."""
@@ -263,9 +268,9 @@ class Session:
         if not token:
             raise Refusal(40101, 401, "Not authorized: AUTH without accessToken")
         connection, known = self.connection, self.connection.identity.client_id
-        identity = self.broker.identify_token(token, None)
+        identity = self.broker.credentials.identify_token(token, None)
         if identity.client_id == "*" and known is not None:
-            identity = self.broker.identify_token(token, known)
+            identity = self.broker.credentials.identify_token(token, known)
         if identity.app_id != connection.app.id:
             raise Refusal(40101, 401, "Not authorized: the token is of another app")
         if identity.client_id != known and not (known == "*" and identity.client_id is None):

@@ -19,6 +19,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes of one outbound frame; larger sets are split."""
     max_messages_per_frame: int = 999
     """Messages in one publish; their index has three digits."""
+    max_aggregate_size: int = 393_216
+    """Bytes that a message may grow to by appends: as base64 it still fits into one frame."""
     aggregate_counts: bool = False
     """Whether an append that makes the whole message exceed `max_message_size` is refused."""
     connection_state_ttl_ms: int = 120_000
@@ -35,6 +37,12 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Messages kept for each channel."""
     history_bytes: int = 64 * 1024 * 1024
     """Bytes of messages and of stream entries kept for each channel."""
+    app_bytes: int = 512 * 1024 * 1024
+    """Bytes of all channels of an app; above it the largest channels forget their oldest."""
+    channels_per_app: int = 50_000
+    """Channels that exist at once in an app."""
+    apps: int = 1000
+    """Apps that exist at once; more are not provisioned."""
     versions_per_message: int = 200
     """Versions kept for each message; the first always is."""
     history_limit: int = 1000

@@ -122,7 +122,7 @@ def parse_client_frame(value: JSON) -> ClientFrame:
     message_id = value.get("messageId")
     if (
         value["type"] != "send"
-        or value.get("trigger") not in {"submit-message", "regenerate-message"}
+        or value.get("trigger") not in ("submit-message", "regenerate-message")
         or ("messageId" in value and not isinstance(message_id, str))
     ):
         raise _invalid("send request", value)

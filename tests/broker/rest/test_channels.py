@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 from urllib.parse import parse_qsl, quote
 
 import pytest
@@ -158,3 +159,14 @@ def test_no_credentials_no_answer(call):
     ):
         got = call(method, path, auth=None)
         assert (got.status, got.code) == (401, 40101)
+
+
+def test_wrong_keys_are_told_apart(call):
+    def got(text):
+        basic = "Basic " + base64.b64encode(text.encode()).decode()
+        answer = call("GET", "/channels/c/messages", auth=basic)
+        return answer.status, answer.code
+
+    assert got("app.key:wrong") == (401, 40101)
+    assert got("app.none:secret") == (401, 40400)
+    assert got("none.key:secret") == (404, 40400)

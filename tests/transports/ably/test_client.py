@@ -185,7 +185,7 @@ async def test_regenerate_gives_another_answer_in_place_of_the_first(
                 )
             )
             after = await one.settled()
-            branches = (await transport.session(CHAT)).wire.branches(after[1].id)
+            branches = (await transport.session(CHAT)).branches(after[1].id)
     assert script.runs[1].trigger == "regenerate-message"
     assert script.runs[1].message_id == before[1].id
     assert [m.text for m in script.runs[1].messages] == ["hello"]
@@ -206,11 +206,12 @@ async def test_an_edit_makes_a_branch_and_the_old_one_can_be_selected(
             await one.send(SendMessages(chat_id=CHAT, messages=[edited], message_id="u1"))
             after = await one.settled()
             session = await transport.session(CHAT)
-            session.wire.select("u1", 0)
+            selected = session.select("u1", 0)
             old = await one.messages()
     assert [m.text for m in after] == ["goodbye", "you said goodbye"]
     assert [m.text for m in script.runs[1].messages] == ["goodbye"]
     assert [m.text for m in old] == ["hello", "you said hello"]
+    assert selected == old
 
 
 def answered(message: UIMessage, answers: dict[str, Any]) -> UIMessage:

@@ -141,7 +141,9 @@ class AgentSession:
         try:
             async with asyncio.timeout(self._serving.locate_s):
                 for _ in range(self._serving.pages):
-                    if self._wire.knows(event_id) or not await self._load_older():
+                    if self._wire.knows(event_id) and not self._wire.lacks_run(event_id):
+                        break
+                    if not await self._load_older():
                         break
                 if not self._wire.knows(event_id):
                     await found.wait()
@@ -276,6 +278,9 @@ class AgentSession:
 
     async def _begin_soon(self, event_id: str) -> None:
         """Begin when the frame is done: the parts of a message come one by one in one frame."""
+        for _ in range(self._serving.pages):
+            if not self._wire.lacks_run(event_id) or not await self._load_older():
+                break
         self.begin(event_id)
 
     async def _serve(self, task: RunTask, user: User) -> None:

@@ -19,12 +19,13 @@ from ...chunks import Abort, Error, Finish, is_terminal
 from ...codecs.ably.operations import Inbound
 from ...errors import ChatTransportError, StreamInterrupted, TransportError
 from ...inputs import SendMessages
+from ...messages import UIMessage
 from ...transport import ChatChange, History, MessageSeen, MessagesReplaced, RunSeen
 from .channel import AblyChannel, HistoryReader
 from .feed import OrderedFeed
 from .refusals import MESSAGE_LIMIT, translate
 from .sending import message_bytes, surely
-from .wire import ClientWire, Heard, Outgoing, RunRef
+from .wire import Branches, ClientWire, Heard, Outgoing, RunRef
 
 __all__ = ["ChatSession"]
 
@@ -278,6 +279,27 @@ class ChatSession:
             lambda: channel.publish(messages, ident),
             give_up_s=self._give_up_s,
         )
+
+    # Branches ----------------------------------------------------------------------------------
+
+    def branches(self, message_id: str) -> Branches:
+        """Give the alternatives at a message (edits, regenerations), oldest first.
+
+        Raises:
+            RequestRejected: If the message is not in the chat.
+        """
+        return self.wire.branches(message_id)
+
+    def select(self, message_id: str, index: int) -> Sequence[UIMessage]:
+        """Show another alternative, here only, and give the messages; observers are told.
+
+        Raises:
+            RequestRejected: If there is no such alternative.
+        """
+        self.wire.select(message_id, index)
+        messages = self.wire.messages()
+        self._notify(MessagesReplaced(messages=messages))
+        return messages
 
     # History and presence ----------------------------------------------------------------------
 

@@ -125,14 +125,6 @@ class ClientWire(Protocol):
         """Ask that a run end."""
         ...
 
-    def steer(self, run_id: str, message: UIMessage) -> Outgoing:
-        """Say something to a run that is under way.
-
-        Raises:
-            NotSupported: If this wire cannot.
-        """
-        ...
-
     def active_runs(self) -> Sequence[RunRef]:
         """Give the runs under way, oldest first."""
         ...
@@ -248,6 +240,10 @@ class AgentWire(Protocol):
 
     def knows(self, event_id: str) -> bool:
         """Whether the input has been read."""
+        ...
+
+    def lacks_run(self, event_id: str) -> bool:
+        """Whether the input is about a run whose beginning has not been read yet."""
         ...
 
     def resolve(self, event_id: str) -> RunTask | None:

@@ -185,3 +185,11 @@ def test_a_cycle_of_parents_ends_the_walk(talk):
     assert talk.conversation.run_of("nobody") is None
     assert talk.conversation.message("nobody") is None
     assert talk.conversation.messages_of("nobody") == []
+
+
+def test_a_prompt_that_reaches_back_needs_older_history(talk):
+    asked = talk.ask("two", parent="not read yet")
+    assert talk.conversation.needs_older(talk.identify(asked))
+    assert not talk.conversation.needs_older(talk.identify(talk.ask("one")))
+    unread = RunIdentity(run_id="r", invocation_id="i", input_id="x", output_parent="y")
+    assert talk.conversation.needs_older(unread)

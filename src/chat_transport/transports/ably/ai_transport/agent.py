@@ -89,6 +89,14 @@ class AiTransportAgent(Reading):
         """Whether the input has been read."""
         return self.conversation.trigger(event_id) is not None
 
+    def lacks_run(self, event_id: str) -> bool:
+        """Whether the input is about a run whose beginning has not been read yet."""
+        trigger = self.conversation.trigger(event_id)
+        if trigger is None or trigger.run_id is None:
+            return False
+        view = self.conversation.run(trigger.run_id)
+        return view is None or not view.announced
+
     def resolve(self, event_id: str) -> RunTask | None:
         """Give what the input asks for."""
         trigger = self.conversation.trigger(event_id)
@@ -97,7 +105,9 @@ class AiTransportAgent(Reading):
         if trigger.run_id is not None:
             view = self.conversation.run(trigger.run_id)
             is_answer = isinstance(trigger.event, ApprovalAnswered | ToolResolved)
-            if view is None or not is_answer or self.conversation.pending_calls(trigger.run_id):
+            if view is None or not (view.announced or view.state == "suspended"):
+                return None  # nobody ever began such a run
+            if not is_answer or self.conversation.pending_calls(trigger.run_id):
                 return None
         identity = self.conversation.identify(trigger, new_id=self._new_id)
         return RunTask(

@@ -67,10 +67,6 @@ class AiTransportClient(Reading):
         """Ask that a run end."""
         return _outgoing(self._encoder.cancel(run_id=ref.run_id, input_id=ref.input_id))
 
-    def steer(self, run_id: str, message: UIMessage) -> Outgoing:
-        """Say something to a run that is under way."""
-        return _outgoing(self._encoder.user_message(message, run_id=run_id))
-
     def branches(self, message_id: str) -> Branches:
         """Give the alternatives at a message."""
         found = self.conversation.branches(self._entry(message_id).message_id)

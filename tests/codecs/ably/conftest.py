@@ -23,7 +23,7 @@ from chat_transport.codecs.ably.operations import Append, Inbound, Operation, Pu
 from chat_transport.messages import UIMessage
 from chat_transport.testing._trace_file import Trace, read_trace
 
-VECTORS = Path(__file__).resolve().parents[3] / "vectors" / "ably"
+VECTORS = Path(__file__).resolve().parents[2] / "vectors" / "ably"
 SERIAL = "{:08}".format
 
 
@@ -69,12 +69,18 @@ class FakeChannel:
         text = (known.data or "") + operation.data if grows else operation.data
         version = f"{known.serial}:{SERIAL(next(self.count))}"
         self.stored[known.serial] = msgspec.structs.replace(
-            known, action="update", version=version, data=text, extras=operation.extras
+            known,
+            action="update",
+            version=version,
+            name=(None if grows else operation.name) or known.name,
+            data=text,
+            extras=operation.extras or known.extras,
+            version_metadata=operation.metadata,
         )
         return msgspec.structs.replace(
             self.stored[known.serial],
             action="append" if grows else "update",
-            name=None if grows else known.name,
+            name=None if grows else self.stored[known.serial].name,
             data=operation.data,
         )
 
@@ -93,7 +99,7 @@ def aggregate(deliveries: Sequence[Inbound]) -> list[Inbound]:
             continue
         data = (known.data or "") + inbound.data if inbound.action == "append" else inbound.data
         stored[inbound.serial] = msgspec.structs.replace(
-            inbound, action="update", name=known.name, data=data
+            inbound, action="update", name=inbound.name or known.name, data=data
         )
     return [stored[serial] for serial in sorted(stored)]
 
