@@ -10,13 +10,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .agent.approvals import ApprovalSigner
     from .agent.message_stream import MessageStream, StreamEnd
     from .agent.reply_writer import ReplyWriter
     from .agent.run import Handler, Run, RunEnd, RunEndReason, RunRequest, User
     from .agent.runtime import ActiveRun, Agent
     from .agent.smoothing import smooth
+    from .agent.tool_loop import StepEnd, ToolLoop
+    from .agent.tools import Tool, ToolContext, ToolError, client_tool, tool
     from .agent.trust import TrustRules
-    from .chat import Chat, ChatFinish, ChatState, RequestOptions
+    from .chat import Chat, ChatFinish, ChatState, RequestOptions, SyncChat
     from .chunks import ABSENT, UIMessageChunk, is_terminal
     from .conversion import convert_to_model_messages
     from .errors import (
@@ -76,6 +79,7 @@ __all__ = [
     "AgentError",
     "AgentPresence",
     "ApprovalResponse",
+    "ApprovalSigner",
     "Capabilities",
     "Chat",
     "ChatChange",
@@ -120,12 +124,18 @@ __all__ = [
     "SourceDocumentPart",
     "SourceUrlPart",
     "SteeringMessagePart",
+    "StepEnd",
     "StepStartPart",
     "Stop",
     "StreamEnd",
     "StreamInterrupted",
+    "SyncChat",
     "TextPart",
+    "Tool",
     "ToolApproval",
+    "ToolContext",
+    "ToolError",
+    "ToolLoop",
     "ToolOutput",
     "ToolPart",
     "ToolSpec",
@@ -137,6 +147,7 @@ __all__ = [
     "UIMessageChunk",
     "UIMessagePart",
     "User",
+    "client_tool",
     "convert_to_model_messages",
     "is_complete_with_approval_responses",
     "is_complete_with_tool_calls",
@@ -144,6 +155,7 @@ __all__ = [
     "load_messages",
     "prune_messages",
     "smooth",
+    "tool",
     "validate_messages",
 ]
 
@@ -209,11 +221,20 @@ _HOMES = {
     "User": "agent.run",
     "ActiveRun": "agent.runtime",
     "Agent": "agent.runtime",
+    "ApprovalSigner": "agent.approvals",
+    "StepEnd": "agent.tool_loop",
+    "ToolLoop": "agent.tool_loop",
+    "Tool": "agent.tools",
+    "ToolContext": "agent.tools",
+    "ToolError": "agent.tools",
+    "client_tool": "agent.tools",
+    "tool": "agent.tools",
     "TrustRules": "agent.trust",
     "Chat": "chat",
     "ChatFinish": "chat",
     "ChatState": "chat",
     "RequestOptions": "chat",
+    "SyncChat": "chat",
     "DirectChatTransport": "transports.direct",
     "DirectHost": "transports.direct",
     "DebugChatTransport": "transports.debug",

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from chat_transport.broker import Namespace
+from chat_transport.broker import Limits, Namespace
 from chat_transport.broker.refusal import Refusal
 
 
@@ -48,3 +48,38 @@ def test_many_forgotten_channels_are_remembered_by_one_horizon(world, monkeypatc
     assert len(app._heads) == 2
     assert "error" not in peer.attach("d", channelSerial=serials["d"])
     assert peer.attach("a", channelSerial=serials["a"])["error"]["code"] == 90003
+
+
+def test_an_app_that_weighs_too_much_forgets_the_oldest_of_its_largest_channels(new_world):
+    world = new_world(limits=Limits(app_bytes=100_000))
+    peer, app = world.connect(), world.broker.apps["app"]
+    for number in range(100):
+        peer.publish("large", {"data": f"{number}" + "x" * 1000})
+        peer.publish("small", {"data": "x"})
+    world.advance(10_000)
+    assert sum(channel.log.bytes for channel in app.channels.values()) <= 100_000
+    kept = [record.current.data[:2] for record in app.channel("large").log.records.values()]
+    assert kept[-1] == "99"
+    assert 0 < len(kept) < 100
+    assert len(app.channel("small").log.records) == 100
+
+
+def test_channels_and_apps_are_bounded_in_number(new_world):
+    world = new_world(limits=Limits(channels_per_app=2, apps=2))
+    app = world.broker.apps["app"]
+    app.channel("a"), app.channel("b"), app.channel("a")
+    with pytest.raises(Refusal) as caught:
+        app.channel("c")
+    assert caught.value.code == 42910
+    world.broker.add_app("two", [])
+    with pytest.raises(Refusal):
+        world.broker.add_app("three", [])
+
+
+def test_a_provisioned_app_leaves_nothing_in_the_store(new_world, tmp_path):
+    world = new_world(data=tmp_path / "b.sqlite")
+    app = world.broker.add_app("new", [], is_kept=False)
+    app.channel("c")
+    assert world.broker.store.channels("new") == []
+    assert world.broker.store.mark("horizon new", "none") == "none"
+    world.broker.close()

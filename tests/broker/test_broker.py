@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import base64
-
 import pytest
 
 from chat_transport.broker import ApiKey, Broker, FaultSettings, Limits
@@ -34,25 +32,6 @@ def test_what_is_wrong_with_a_socket_is_said_inside_it(world, query, code, statu
     assert "channel" not in error
     assert peer.is_closed
     peer.session.lost()
-
-
-def test_tokens_of_unknown_apps_and_keys(world):
-    def code(key_name):
-        jwt = sign_jwt({"iat": 1, "exp": 2**33}, key_name=key_name, secret="secret")
-        return world.open(accessToken=jwt).frames()[0]["error"]["code"]
-
-    assert (code("none.key"), code("app.none")) == (40400, 40144)
-
-
-def test_a_key_may_come_in_a_header(world):
-    basic = "Basic " + base64.b64encode(b"app.key:secret").decode()
-    assert world.broker.identify({}, basic, None).client_id == "*"
-    jwt = sign_jwt({"iat": 1, "exp": 2**33}, key_name="app.key", secret="secret")
-    for value in (jwt, base64.b64encode(jwt.encode()).decode()):
-        assert world.broker.identify({}, f"Bearer {value}", None).is_token
-    for bad in ("Basic *", "Basic", "Digest x", ""):
-        with pytest.raises(Refusal):
-            world.broker.identify({}, bad, None)
 
 
 def test_resume_gives_the_same_connection_and_another_key(world):

@@ -36,3 +36,14 @@ def test_recorded_streams_need_recordings_and_golden_chunks(
 ):
     assert "no such folder" in refused("check", "fixtures", str(tmp_path), "--golden", "/nowhere")
     assert "there is nothing to check" in refused("check", "fixtures", str(tmp_path))
+
+
+def test_recorded_streams_are_compared_with_golden_chunks(
+    shared_folder: Path, capsys: pytest.CaptureFixture[str]
+):
+    recorded = shared_folder / "fixtures" / "ollama"
+    golden = shared_folder / "fixtures" / "_golden" / "ai-7.0.173" / "ollama"
+    with pytest.raises(SystemExit) as ended:
+        run(["check", "fixtures", str(recorded), "--golden", str(golden.parent)])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.splitlines()[-1].endswith(" passed, 0 failed")

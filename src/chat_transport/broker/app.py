@@ -82,11 +82,16 @@ class App:
         """Give a channel; it comes into being when first named.
 
         Raises:
-            Refusal: If the name is not one (40010).
+            Refusal: If the name is not one (40010), or there are too many channels (42910).
         """
         channel = self.channels.get(name or "")
         if channel is None:
             name = check_channel_name(name)
+            if len(self.channels) >= self.limits.channels_per_app:
+                limit = self.limits.channels_per_app
+                raise Refusal(
+                    42910, 429, f"Maximum number of channels of an app ({limit}) exceeded"
+                )
             prefix, colon, _ = name.partition(":")
             namespace = self.namespaces.get(prefix if colon else name, self.undeclared)
             channel = self.channels[name] = Channel(
@@ -107,6 +112,12 @@ class App:
             if channel.is_idle and channel.idle_since(now_ms) > self.limits.idle_channel_ms:
                 del self.channels[name]
                 self._forget(name, channel.log.head)
+        weight = sum(channel.log.bytes for channel in self.channels.values())
+        while weight > self.limits.app_bytes:
+            largest = max(self.channels.values(), key=lambda channel: channel.log.bytes)
+            weight -= largest.log.bytes
+            largest.log.shed()
+            weight += largest.log.bytes
 
     def _recall(self, channel: Channel) -> None:
         for entry in channel.log.entries:

@@ -7,7 +7,6 @@ and requests and runs its timers. Constructing opens nothing but the store that 
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
 import time
@@ -18,21 +17,16 @@ from typing import Protocol
 
 from chat_transport.broker.app import App
 from chat_transport.broker.connection import Connection
+from chat_transport.broker.credentials import Credentials
 from chat_transport.broker.faults import Faults
 from chat_transport.broker.identity import Identity
 from chat_transport.broker.refusal import ErrorWords, Refusal
 from chat_transport.broker.serials import Clock, SerialClock, new_id
 from chat_transport.broker.session import Session
 from chat_transport.broker.settings import OPEN, Limits, Namespace
-from chat_transport.broker.signing import jwt_key_name
 from chat_transport.broker.store import Store
 from chat_transport.broker.timers import Timers
-from chat_transport.broker.tokens import (
-    ApiKey,
-    identity_of_key,
-    identity_of_token,
-    same_secret,
-)
+from chat_transport.broker.tokens import ApiKey
 
 __all__ = ["Broker"]
 
@@ -97,6 +91,7 @@ class Broker:
         self.traffic: TrafficLog | None = None
         """Where every frame is noted, if someone looks."""
         self.apps: dict[str, App] = {}
+        self.credentials = Credentials(self.apps, now_ms)
         self.connections: dict[str, Connection] = {}
         self.used_nonces: OrderedDict[str, int] = OrderedDict()
         self._undeclared = undeclared
@@ -111,9 +106,20 @@ class Broker:
         self.timers.after(SWEEP_MS, self._sweep)
 
     def add_app(
-        self, app_id: str, keys: Iterable[ApiKey], namespaces: Iterable[Namespace] = ()
+        self,
+        app_id: str,
+        keys: Iterable[ApiKey],
+        namespaces: Iterable[Namespace] = (),
+        *,
+        is_kept: bool = True,
     ) -> App:
-        """Add an app with its keys."""
+        """Add an app with its keys; unless `is_kept`, the store knows nothing of it.
+
+        Raises:
+            Refusal: If there are too many (42910).
+        """
+        if len(self.apps) >= self.limits.apps:
+            raise Refusal(42910, 429, f"Maximum number of apps ({self.limits.apps}) exceeded")
         app = self.apps[app_id] = App(
             app_id,
             keys,
@@ -122,7 +128,7 @@ class Broker:
             limits=self.limits,
             faults=self.faults,
             undeclared=self._undeclared,
-            store=self.store,
+            store=self.store if is_kept else None,
         )
         return app
 
@@ -181,67 +187,18 @@ class Broker:
         version = query.get("v", "").partition(".")[0]
         if not version.isdigit() or int(version) < OLDEST_VERSION:
             raise Refusal(40017, 400, f"unsupported protocol version {query.get('v')!r}")
-        identity = self.identify(query, authorization, query.get("clientId") or None)
+        try:
+            identity = self.credentials.identify(
+                query, authorization, query.get("clientId") or None
+            )
+        except Refusal as refusal:
+            if refusal.code != 40400:
+                raise
+            # REST says what there is not; a socket hears that it is not authorized.
+            raise Refusal(40101, 401, f"Not authorized: {refusal}") from refusal
         rollup = _bounded(query.get("appendRollupWindow"), 0, 500)
         rollup_ms = self.limits.append_rollup_ms if rollup is None else rollup
         return self._admit(identity, query.get("resume") or query.get("recover"), rollup_ms)
-
-    def identify(
-        self, query: Mapping[str, str], authorization: str | None, asked: str | None
-    ) -> Identity:
-        """Give the identity behind the credentials of a request.
-
-        Raises:
-            Refusal: If there are none or they are not good (401xx, 40400).
-        """
-        scheme, _, value = (authorization or "").strip().partition(" ")
-        if scheme.lower() == "basic":
-            try:
-                value = base64.b64decode(value, validate=True).decode()
-            except (binascii.Error, ValueError) as error:
-                raise Refusal(40101, 401, "Not authorized: Basic is not base64") from error
-            return self._identify_key(value, asked)
-        if scheme.lower() == "bearer":
-            return self.identify_token(_maybe_base64(value), asked)
-        token = query.get("accessToken") or query.get("access_token")
-        if token:
-            return self.identify_token(token, asked)
-        if query.get("key"):
-            return self._identify_key(query["key"], asked)
-        raise Refusal(40101, 401, "Not authorized: no authentication information provided")
-
-    def _identify_key(self, text: str, asked: str | None) -> Identity:
-        name, _, secret = text.partition(":")
-        app = self.apps.get(name.partition(".")[0])
-        key = app.keys.get(name) if app else None
-        if key is None or not same_secret(key, secret):
-            raise Refusal(40101, 401, f"Not authorized: no such key, or not its secret; {name!r}")
-        return identity_of_key(key, asked)
-
-    def identify_token(self, token: str, asked: str | None) -> Identity:
-        """Give the identity of a token.
-
-        Raises:
-            Refusal: If it is not good (40140 to 40149, 40102, 40160, 40400).
-        """
-        name = jwt_key_name(token)
-        key = self.app_of_key(name).keys.get(name)
-        if key is None:
-            raise Refusal(40144, 401, f"invalid JWT: no key {name!r}")
-        return identity_of_token(token, key, asked, self.now_ms())
-
-    def app_of_key(self, key_name: str) -> App:
-        """Give the app that a key name belongs to.
-
-        Raises:
-            Refusal: If there is no such app (40400).
-        """
-        app = self.apps.get(key_name.partition(".")[0])
-        if app is None:
-            raise Refusal(
-                40400, 404, f"No application found with id {key_name.partition('.')[0]!r}"
-            )
-        return app
 
     def connection_key(self, connection: Connection) -> str:
         """Give a key with which a client resumes its connection; each is another one."""
@@ -372,13 +329,3 @@ def _bounded(text: str | None, low: int, high: int) -> int | None:
     if text is None or not text.isdigit():
         return None
     return min(max(int(text), low), high)
-
-
-def _maybe_base64(value: str) -> str:
-    """Give the token; SDKs send it in base64, people as it is (a JWT has two dots)."""
-    if value.count(".") == 2:
-        return value
-    try:
-        return base64.b64decode(value, validate=True).decode()
-    except (binascii.Error, ValueError):
-        return value

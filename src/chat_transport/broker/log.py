@@ -272,6 +272,16 @@ class ChannelLog:
         cutoff = f"{now_ms - self.limits.history_retention_ms:014d}"
         self._trim_records(bisect_left(self.order, cutoff))
 
+    @property
+    def bytes(self) -> int:
+        """What the stream and the messages weigh."""
+        return self.stream_bytes + self.record_bytes
+
+    def shed(self) -> None:
+        """Forget the oldest eighth of everything."""
+        self._trim_entries((len(self.entries) + 7) // 8)
+        self._trim_records((len(self.order) + 7) // 8)
+
     def can_continue(self, serial: str) -> bool:
         """Say whether everything after this serial is still here."""
         return self.floor <= serial <= self.head

@@ -268,9 +268,9 @@ class Session:
         if not token:
             raise Refusal(40101, 401, "Not authorized: AUTH without accessToken")
         connection, known = self.connection, self.connection.identity.client_id
-        identity = self.broker.identify_token(token, None)
+        identity = self.broker.credentials.identify_token(token, None)
         if identity.client_id == "*" and known is not None:
-            identity = self.broker.identify_token(token, known)
+            identity = self.broker.credentials.identify_token(token, known)
         if identity.app_id != connection.app.id:
             raise Refusal(40101, 401, "Not authorized: the token is of another app")
         if identity.client_id != known and not (known == "*" and identity.client_id is None):

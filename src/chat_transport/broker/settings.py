@@ -37,6 +37,12 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Messages kept for each channel."""
     history_bytes: int = 64 * 1024 * 1024
     """Bytes of messages and of stream entries kept for each channel."""
+    app_bytes: int = 512 * 1024 * 1024
+    """Bytes of all channels of an app; above it the largest channels forget their oldest."""
+    channels_per_app: int = 50_000
+    """Channels that exist at once in an app."""
+    apps: int = 1000
+    """Apps that exist at once; more are not provisioned."""
     versions_per_message: int = 200
     """Versions kept for each message; the first always is."""
     history_limit: int = 1000

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 from urllib.parse import parse_qsl, quote
 
 import pytest
@@ -129,8 +130,17 @@ def test_presence_and_its_history(world, call):
 
 def test_status(world, call):
     world.connect().attach("c")
+    world.connect().attach("c", params={"modes": "publish"})
     status = call("GET", "/channels/c").value["status"]
-    assert (status["isActive"], status["occupancy"]["metrics"]["subscribers"]) == (True, 1)
+    assert status["isActive"]
+    assert status["occupancy"]["metrics"] == {
+        "connections": 2,
+        "publishers": 2,
+        "subscribers": 1,
+        "presenceConnections": 1,
+        "presenceMembers": 0,
+        "presenceSubscribers": 1,
+    }
 
 
 def test_annotations(call):
@@ -158,3 +168,14 @@ def test_no_credentials_no_answer(call):
     ):
         got = call(method, path, auth=None)
         assert (got.status, got.code) == (401, 40101)
+
+
+def test_wrong_keys_are_told_apart(call):
+    def got(text):
+        basic = "Basic " + base64.b64encode(text.encode()).decode()
+        answer = call("GET", "/channels/c/messages", auth=basic)
+        return answer.status, answer.code
+
+    assert got("app.key:wrong") == (401, 40101)
+    assert got("app.none:secret") == (401, 40400)
+    assert got("none.key:secret") == (404, 40400)

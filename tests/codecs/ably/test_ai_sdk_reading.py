@@ -199,3 +199,11 @@ def test_a_replaced_text_is_told(channel, client, new_id):
     assert conversation.messages()[-1].text == "Other"
     stale = Inbound(action="update", serial="00000002", version="00000002:a", data="Old")
     assert conversation.feed(stale) is None
+
+
+def test_an_abort_that_names_an_error_is_a_failure():
+    data = '{"reason":"broke","errorText":"broke"}'
+    abort = Inbound(action="create", serial="1", version="1", name="abort", data=data)
+    conversation, changes = fold([abort])
+    assert changes[0].chunks == [c.Error(error_text="broke")]
+    assert conversation.runs()[0].reason == "error"

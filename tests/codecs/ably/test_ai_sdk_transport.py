@@ -151,3 +151,11 @@ def test_a_client_speaks_json_text(new_id):
         None,
         {"headers": {"role": "user"}},
     )
+
+
+def test_a_failure_can_be_said_without_the_name_that_breaks_frames(new_id):
+    encoder = AiSdkEncoder("p", new_id=new_id, says_error=False)
+    (publish,) = encoder.end("error", message="broke")
+    (message,) = publish.messages
+    assert message.name == "abort"
+    assert json.loads(message.data) == {"reason": "broke", "errorText": "broke"}

@@ -148,8 +148,25 @@ def test_arguments_that_are_no_json_stay_text(conversation, asked, channel):
     bad = c.ToolInputAvailable(tool_call_id="c", tool_name="rm", input="{oops")
     chunks = feed(conversation, channel, [*encoder.start(), *said(encoder, [bad, CALL[-1]])])
     assert chunks[-2].input == "{oops"
-    assert encoder.suspend() == []
     assert encoder.acknowledged("k", "s") == []
+
+
+def test_a_reply_that_waits_goes_on_in_a_further_message(conversation, asked, channel, new_id):
+    encoder = ResponseEncoder(asked)
+    feed(conversation, channel, [*encoder.start(), *said(encoder, CALL)])
+    chunks = feed(conversation, channel, encoder.suspend())
+    assert chunks[-1] == c.Finish(finish_reason="tool-calls")
+    (run,) = conversation.runs()
+    assert run.state == "suspended"
+    answer = PromptEncoder(new_id=new_id).approval("c", approved=True)
+    (change,) = [conversation.feed(i) for i in channel.take([answer.operation], by="alice")]
+    assert (change.input.run_id, change.input.client_id) == (run.run_id, "alice")
+    again = ResponseEncoder(asked)
+    feed(conversation, channel, [*again.start(), *said(again, REPLY)])
+    assert conversation.run(run.run_id).state == "active"
+    feed(conversation, channel, again.end("complete"))
+    assert conversation.run(run.run_id).reason == "complete"
+    assert [m.text for m in conversation.until(run.run_id)] == ["hi", "Hello"]
 
 
 def test_an_error_is_said_only_where_nothing_else_was():

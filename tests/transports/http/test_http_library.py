@@ -26,7 +26,7 @@ OFF = (None, None, None, None)
         ("RemoteProtocolError", StreamInterrupted),
     ],
 )
-def test_faults_of_either_library_are_understood(library, name: str, ours: type):  # noqa: ANN001
+def test_faults_of_either_library_are_understood(library, name: str, ours: type):
     assert isinstance(translated(getattr(library, name)("said"), "http://x/"), ours)
 
 

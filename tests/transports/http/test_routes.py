@@ -65,7 +65,7 @@ async def test_a_chat_belongs_to_the_user_that_began_it(serve: Serve, handlers: 
     assert len(own.json()["messages"]) == 2
 
 
-async def test_an_active_run_of_another_user_is_neither_read_nor_stopped(serve: Serve, gate):  # noqa: ANN001
+async def test_an_active_run_of_another_user_is_neither_read_nor_stopped(serve: Serve, gate):
     async def handler(run: Run) -> AsyncIterator[UIMessageChunk]:
         yield TextStart(id="t")
         await gate.passed()
@@ -155,7 +155,7 @@ async def test_the_same_idempotency_key_follows_the_same_run(serve: Serve):
     assert again.text == looked.text
 
 
-async def test_disconnect_stops_the_run_where_the_route_says_so(serve: Serve, gate):  # noqa: ANN001
+async def test_disconnect_stops_the_run_where_the_route_says_so(serve: Serve, gate):
     async def handler(run: Run) -> AsyncIterator[UIMessageChunk]:
         try:
             yield TextStart(id="t")
@@ -226,7 +226,7 @@ def asking(query: str = "", **headers: str) -> IncomingRequest:
         (asking("9.9.9"), "auto", V7),
     ],
 )
-def test_the_profile_is_what_the_client_says(request_, choice, profile):  # noqa: ANN001
+def test_the_profile_is_what_the_client_says(request_, choice, profile):
     assert profile_for(request_, choice) is profile
 
 

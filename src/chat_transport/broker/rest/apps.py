@@ -85,7 +85,7 @@ def create_app(call: Call) -> Reply:
         )
         for item in plan.namespaces
     ]
-    app = call.broker.add_app(app_id, keys, namespaces)
+    app = call.broker.add_app(app_id, keys, namespaces, is_kept=False)
     for item in plan.channels:
         channel = app.channel(item.name)
         author = Author(identity_of_key(keys[0], None), FIXTURES_CONNECTION, "fixtures:0")

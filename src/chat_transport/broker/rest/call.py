@@ -95,7 +95,9 @@ class Call:
                 asked = base64.b64decode(asked, validate=True).decode()
             except (binascii.Error, ValueError) as error:
                 raise Refusal(40012, 400, "invalid clientId: X-Ably-ClientId") from error
-        return self.broker.identify(self.query, self.headers.get("authorization"), asked or None)
+        return self.broker.credentials.identify(
+            self.query, self.headers.get("authorization"), asked or None
+        )
 
     def app(self) -> App:
         """Give the app of the one who asks."""

@@ -21,7 +21,7 @@ def request_token(call: Call) -> Reply:
     """POST /keys/{keyName}/requestToken."""
     broker, name = call.broker, call.segments[1]
     request = call.read(TokenRequest)
-    key = broker.app_of_key(name).key(name)
+    key = broker.credentials.app_of_key(name).key(name)
     if request.key_name not in (None, name):
         raise Refusal(40101, 401, "Not authorized: keyName differs from the path")
     if request.mac is not None:

@@ -25,7 +25,7 @@ from .ai_transport.payload import StreamView
 from .ai_transport.prompt import merge_passes
 from .operations import Inbound
 from .prompts import header
-from .turns import GrownText, Turns, UIChange
+from .turns import GrownText, TurnAct, Turns, UIChange
 
 __all__ = ["AiSdkConversation"]
 
@@ -98,6 +98,17 @@ class AiSdkConversation(Turns):
         if not self._first_sight(inbound):
             return None
         return self._whole(inbound, run_id, name, live=live)
+
+    def act_of(self, inbound: Inbound) -> tuple[TurnAct, str | None] | None:
+        """Say what a message wants."""
+        name = inbound.name or ""
+        if name == "user-abort":
+            return "cancel", header(inbound, "promptId")
+        if name in _INPUTS:
+            return "start", None
+        kind = name.partition(":")[0]
+        ours = kind in ("", "text", "reasoning", "tool", *_FATES) or name in _WHOLE
+        return ("speak", None) if ours or name.startswith("data-") else None
 
     # -- inputs ------------------------------------------------------------------
 
@@ -216,6 +227,8 @@ class AiSdkConversation(Turns):
     def _whole(self, inbound: Inbound, run_id: str, name: str, *, live: bool) -> UIChange | None:
         data = _object(inbound.data)
         cls = _WHOLE.get(name)
+        if cls is c.Abort and "errorText" in data:
+            cls, data = c.Error, {"errorText": data["errorText"]}
         try:
             chunk: UIMessageChunk
             if cls is None:

@@ -68,10 +68,15 @@ class AiSdkEncoder:
     Args:
         prompt_id: The prompt that is answered.
         new_id: Gives ids for text and reasoning messages.
+        says_error: Say a failure by a message named `error`, as that package does. Off says it as
+            an `abort` with `errorText`: ably-python loses whole frames to a message named `error`.
     """
 
-    def __init__(self, prompt_id: str, *, new_id: Callable[[], str]) -> None:
+    def __init__(
+        self, prompt_id: str, *, new_id: Callable[[], str], says_error: bool = True
+    ) -> None:
         self._new_id = new_id
+        self._says_error = says_error
         self._prompt_id = prompt_id
         self._extras: dict[str, JSON] = {"headers": {"role": "assistant", "promptId": prompt_id}}
         self._open: dict[str, _Open] = {}
@@ -201,6 +206,8 @@ class AiSdkEncoder:
         self._over = self._over or c.is_terminal(chunk)
         fields: dict[str, JSON] = msgspec.to_builtins(chunk)
         fields.pop("type", None)
+        if isinstance(chunk, c.Error) and not self._says_error:
+            name, fields = "abort", {"reason": chunk.error_text, **fields}
         data = json.dumps(fields) if fields else None
         return [Publish(messages=(OutboundMessage(name=name, data=data, extras=self._extras),))]
 

@@ -14,13 +14,13 @@ from typing import Any, TypeAlias
 
 from ... import chunks as c
 from ...chunks import UIMessageChunk
-from .ai_transport.changes import Cancel
+from .ai_transport.changes import Cancel, ChangeEvent, Trigger
 from .ai_transport.facts import RunReason
 from .ai_transport.nodes import Wire
 from .ai_transport.payload import StreamView
 from .operations import Append, Inbound, Operation, OutboundMessage, Publish, Update
 from .prompts import PromptNames, header, read_decision, read_prompt
-from .turns import GrownText, Turns, UIChange
+from .turns import GrownText, TurnAct, Turns, UIChange
 
 __all__ = ["ResponseConversation", "ResponseEncoder", "ResponseNames", "carried_by_text"]
 
@@ -94,8 +94,9 @@ class ResponseEncoder:
         return []
 
     def suspend(self) -> list[Operation]:
-        """Wait for a person: the reply stays open, its text follows in the same message."""
-        return []
+        """Wait for a person; what follows the answer is a further message of the same prompt."""
+        self._extras = {"headers": {**self._headers, "status": "suspended"}}
+        return [Append(key=self._key, data="", extras=self._extras)]
 
     def end(
         self, reason: RunReason, *, code: int | None = None, message: str | None = None
@@ -173,6 +174,19 @@ class ResponseConversation(Turns):
             return self._completed(inbound, live=live)
         return self._by_name(inbound, names.prompts, live=live)
 
+    def act_of(self, inbound: Inbound) -> tuple[TurnAct, str | None] | None:
+        """Say what a message wants."""
+        names = self._names.prompts
+        if inbound.name == names.prompt:
+            return "start", None
+        if inbound.name == names.stop:
+            return "cancel", header(inbound, names.prompt_header)
+        if inbound.name == names.approval_response:
+            run_id = self._calls.get(header(inbound, names.call_header) or "")
+            return "approve", None if run_id is None else run_id.removeprefix("reply-")
+        ours = (None, self._names.response, self._names.complete, names.approval_request)
+        return ("speak", None) if inbound.name in ours else None
+
     def _by_name(self, inbound: Inbound, names: PromptNames, *, live: bool) -> UIChange | None:
         prompt_id = header(inbound, names.prompt_header)
         call = header(inbound, names.call_header)
@@ -189,9 +203,22 @@ class ResponseConversation(Turns):
             return self._requested(inbound, call, prompt_id, live=live)
         if inbound.name == names.approval_response and call is not None:
             run_id = self._calls.get(call)
-            if run_id is not None:
-                self._answer(run_id, read_decision(inbound, call), inbound.serial)
-            return UIChange(event="input", input_id=call, run_id=run_id)
+            if run_id is None:
+                return None
+            decision = read_decision(inbound, call)
+            self._answer(run_id, decision, inbound.serial)
+            trigger = Trigger(
+                serial=inbound.serial,
+                input_id=run_id.removeprefix("reply-"),
+                event_id=inbound.serial,
+                event=decision,
+                role="user",
+                run_id=run_id,
+                client_id=inbound.client_id,
+                user_claim=inbound.user_claim,
+            )
+            self._triggers[inbound.serial] = trigger
+            return UIChange(event="input", input=trigger, input_id=trigger.input_id, run_id=run_id)
         return None
 
     def _opened(self, inbound: Inbound, *, live: bool) -> UIChange:
@@ -199,7 +226,9 @@ class ResponseConversation(Turns):
         run_id = prompt_id if prompt_id is not None else inbound.serial
         run_id = f"reply-{run_id}"
         self._replies[inbound.serial] = run_id
-        self._begin(run_id, prompt_id, inbound.serial)
+        known = self._begin(run_id, prompt_id, inbound.serial)
+        if known.state == "suspended":
+            self._resume(run_id, inbound.serial)
         stream = self._texts.open(inbound, {"kind": "text", "id": inbound.serial})
         wire = Wire[UIMessageChunk](inbound.serial, run_id, stream=stream)
         chunks = list(self._codec.start(stream))
@@ -211,7 +240,7 @@ class ResponseConversation(Turns):
             run_id=run_id,
             input_id=prompt_id,
             chunks=change.chunks,
-            event="run-end" if ended else "run-start",
+            event=self._event(run_id) if ended else "run-start",
         )
 
     def _grown(self, inbound: Inbound, stream: StreamView, *, live: bool) -> UIChange | None:
@@ -228,9 +257,13 @@ class ResponseConversation(Turns):
             run_id=run_id,
             input_id=change.input_id,
             chunks=change.chunks,
-            event="run-end" if ended else None,
+            event=self._event(run_id) if ended else None,
             replaced=replaced,
         )
+
+    def _event(self, run_id: str) -> ChangeEvent:
+        run = self._nodes[run_id].run
+        return "run-suspend" if run is not None and run.state == "suspended" else "run-end"
 
     def _ended(self, inbound: Inbound, stream: StreamView, run_id: str) -> list[UIMessageChunk]:
         """Give the closing chunks if the delivery says how the reply ended."""
@@ -238,7 +271,7 @@ class ResponseConversation(Turns):
         done = self._done.get(run_id)
         if done is not None and status is None and not stream.closed:
             return self._close(stream, run_id, done.serial, "complete", done)
-        if stream.closed or status not in ("complete", "cancelled", "error"):
+        if stream.closed or status not in ("complete", "cancelled", "error", "suspended"):
             return []
         return self._close(stream, run_id, inbound.version or inbound.serial, status, inbound)
 
@@ -248,6 +281,9 @@ class ResponseConversation(Turns):
         stream.closed = True
         stream.closing = stream.codec
         said: list[UIMessageChunk] = list(self._codec.end(stream))
+        if status == "suspended":
+            self._suspend(run_id, serial)
+            return [*said, c.FinishStep(), c.Finish(finish_reason="tool-calls")]
         if status == "complete":
             self._end(run_id, serial, "complete")
             return [*said, c.FinishStep(), c.Finish(finish_reason="stop")]
@@ -291,12 +327,11 @@ class ResponseConversation(Turns):
         data = inbound.data if isinstance(inbound.data, Mapping) else {}
         name = data.get("name")
         chunks = (
-            c.ToolInputStart(tool_call_id=call, tool_name=str(name or "tool"), dynamic=True),
+            c.ToolInputStart(tool_call_id=call, tool_name=str(name or "tool")),
             c.ToolInputAvailable(
                 tool_call_id=call,
                 tool_name=str(name or "tool"),
                 input=_arguments(data.get("arguments")),
-                dynamic=True,
             ),
             c.ToolApprovalRequest(approval_id=call, tool_call_id=call),
         )

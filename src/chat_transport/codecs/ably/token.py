@@ -16,7 +16,7 @@ from .ai_transport.nodes import Wire
 from .operations import Inbound, Operation, OutboundMessage, Publish
 from .prompts import PromptNames, header, read_prompt
 from .response import carried_by_text
-from .turns import Turns, UIChange
+from .turns import TurnAct, Turns, UIChange
 
 __all__ = ["TokenConversation", "TokenEncoder", "TokenNames"]
 
@@ -125,6 +125,16 @@ class TokenConversation(Turns):
         if response_id is None or inbound.name not in (names.start, names.token, names.stop):
             return None
         return self._token(inbound, response_id, live=live)
+
+    def act_of(self, inbound: Inbound) -> tuple[TurnAct, str | None] | None:
+        """Say what a message wants."""
+        names = self._names
+        if inbound.name == names.prompts.prompt:
+            return "start", None
+        if inbound.name == names.prompts.stop:
+            return "cancel", header(inbound, names.prompts.prompt_header)
+        spoken = inbound.name in (names.start, names.token, names.stop)
+        return ("speak", None) if spoken else None
 
     def _token(self, inbound: Inbound, response_id: str, *, live: bool) -> UIChange:
         names = self._names

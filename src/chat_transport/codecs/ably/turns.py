@@ -6,7 +6,9 @@ out of order ends in the same messages.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import Literal, TypeAlias
 
 from ...chunks import UIMessageChunk
 from ...messages import UIMessage
@@ -21,8 +23,9 @@ from .ai_transport.ui_chunks import UIChunkCodec
 from .ai_transport.ui_fold import UIFold
 from .operations import Inbound
 
-__all__ = ["GrownText", "TextStreams", "Turns"]
+__all__ = ["GrownText", "TextStreams", "TurnAct", "Turns"]
 
+TurnAct: TypeAlias = Literal["start", "cancel", "approve", "speak"]
 UIChange = Change[UIMessageChunk]
 _Node = Node[UIMessageChunk, UIMessage]
 _Wire = Wire[UIMessageChunk]
@@ -73,8 +76,16 @@ class GrownText:
         return text, True
 
 
-class Turns:
+class Turns(ABC):
     """Prompts, replies and who waits for what. A wire's conversation derives from it."""
+
+    @abstractmethod
+    def feed(self, inbound: Inbound, *, live: bool = True) -> UIChange | None:
+        """Take a delivery; None if it says nothing new. `live` off gives no chunks (history)."""
+
+    @abstractmethod
+    def act_of(self, inbound: Inbound) -> tuple[TurnAct, str | None] | None:
+        """Say what a message wants, and which prompt or call it is about; None if not ours."""
 
     def __init__(self) -> None:
         self._codec: PayloadCodec[UIMessageChunk] = TextStreams()
@@ -133,6 +144,24 @@ class Turns:
             if wire.input is None:
                 said += repair.feed(wire.all_chunks(self._codec))
         return said
+
+    def open_texts(self, run_id: str) -> list[str]:
+        """Give the serials of the messages that a reply has left growing."""
+        node = self._nodes.get(run_id)
+        return [
+            wire.serial
+            for wire in (node.ordered() if node is not None else ())
+            if wire.stream is not None and not wire.stream.closed
+        ]
+
+    def until(self, run_id: str) -> list[UIMessage]:
+        """Give the conversation up to a reply, with it."""
+        out: list[UIMessage] = []
+        for node in self._ordered():
+            out += [message for _, message in self._entries(node)]
+            if node.key == run_id:
+                break
+        return out
 
     def prompt(self, trigger: Trigger) -> list[UIMessage]:
         """Give what the model shall see: what was said before the prompt, and the prompt."""
@@ -221,6 +250,18 @@ class Turns:
                 error_message=error_text,
             )
         )
+
+    def _suspend(self, run_id: str, serial: str) -> None:
+        """Note that a reply waits for a person."""
+        node = self._node(run_id, serial, reply=True)
+        assert node.run is not None
+        node.run.add(LifecycleFact(serial=serial, event="suspend", invocation_id=run_id))
+
+    def _resume(self, run_id: str, serial: str) -> None:
+        """Note that a reply goes on."""
+        node = self._node(run_id, serial, reply=True)
+        assert node.run is not None
+        node.run.add(LifecycleFact(serial=serial, event="resume", invocation_id=run_id))
 
     def _drop_from(self, message_id: str | None) -> None:
         """Forget a message and what follows it, or the last reply if none is named."""

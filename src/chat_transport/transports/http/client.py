@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from inspect import isawaitable
 from types import TracebackType
-from typing import Any, Self, TypeAlias, TypeVar
+from typing import Any, Literal, Self, TypeAlias, TypeVar
 from urllib.parse import urlencode
 from uuid import uuid4
 
@@ -30,6 +30,7 @@ from ...codecs.ui_request import (
     load_object,
     merge_headers,
 )
+from ...codecs.ui_response import rejection
 from ...errors import (
     ConnectFailed,
     RemoteProtocolError,
@@ -41,6 +42,7 @@ from ...messages import UIMessage
 from ...transport import Capabilities, ChatTransport, ChunkStream, History
 from .http_library import HttpBody, HttpClient, OwnClient, make_client, open_body
 from .reply_reader import Place, ReconnectPolicy, ReplyReader
+from .text_reader import TextReader
 
 __all__ = [
     "Headers",
@@ -78,6 +80,8 @@ class HttpChatTransport(ChatTransport):
             for ever. Servers without keep-alive comments may be silent for as long as a model
             thinks.
         resumes: Whether the server has `GET {id}/stream`.
+        wire: What a reply's body is: chunks, or plain text that is framed as one text part
+            (then nothing is resumed).
     """
 
     def __init__(
@@ -94,6 +98,7 @@ class HttpChatTransport(ChatTransport):
         connect_timeout_s: float | None = 10.0,
         idle_timeout_s: float | None = 300.0,
         resumes: bool = True,
+        wire: Literal["ui-message-stream", "text"] = "ui-message-stream",
     ) -> None:
         self._api = api
         self._headers = headers
@@ -103,10 +108,11 @@ class HttpChatTransport(ChatTransport):
         self._client: HttpClient | None = None
         self._prepare_send = prepare_send
         self._prepare_reconnect = prepare_reconnect
-        self._policy = reconnect
+        self._is_text = wire == "text"
+        self._policy = None if self._is_text else reconnect
         self._timeouts = (connect_timeout_s, idle_timeout_s, idle_timeout_s, connect_timeout_s)
         self._capabilities = Capabilities(
-            resumes=resumes,
+            resumes=resumes and not self._is_text,
             replays_on_resume=True,
             stops=True,
             history=True,
@@ -154,6 +160,9 @@ class HttpChatTransport(ChatTransport):
         """
         post = await self.send_request(request)
         body = await self._post(post, uuid4().hex, request)
+        if body.status == 204:
+            await body.close()
+            raise rejection(204, "")
         async with self._reading(body, self._reopen_for(request)) as stream:
             yield stream
 
@@ -237,8 +246,12 @@ class HttpChatTransport(ChatTransport):
     async def _reading(
         self, body: HttpBody, reopen: Callable[[Place], Awaitable[HttpBody | None]]
     ) -> AsyncGenerator[ChunkStream, None]:
-        may_reopen = reopen if self._policy and self._capabilities.resumes else None
-        reader = ReplyReader(body, may_reopen, self._policy or ReconnectPolicy())
+        reader: ReplyReader | TextReader
+        if self._is_text:
+            reader = TextReader(body)
+        else:
+            may_reopen = reopen if self._policy and self._capabilities.resumes else None
+            reader = ReplyReader(body, may_reopen, self._policy or ReconnectPolicy())
         async with open_task_group() as tasks:
             tasks.start_soon(reader.pump)
             try:

@@ -6,13 +6,14 @@ can do (httpx2 and httpx have it), an error is told by the names of its classes.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeAlias, cast
 
 from ...codecs.ui_request import HttpRequest
-from ...errors import ConnectFailed, RequestRejected, StreamInterrupted
+from ...codecs.ui_response import rejection
+from ...errors import ConnectFailed, StreamInterrupted
 
 __all__ = [
     "HttpBody",
@@ -114,8 +115,6 @@ class HttpBody:
 
     async def close(self) -> None:
         """Let go of the connection."""
-        if isinstance(self._pieces, AsyncGenerator):
-            await self._pieces.aclose()
         await self._response.aclose()
 
 
@@ -149,8 +148,7 @@ async def open_body(
         said = (await body.read_all(ERROR_BODY_BYTES)).decode(errors="replace")
     except StreamInterrupted:
         said = ""  # the status says enough
-    words = said or f"the server answered {body.status}"
-    raise RequestRejected(words, status=body.status, body=said)
+    raise rejection(body.status, said)
 
 
 def make_client() -> OwnClient:
