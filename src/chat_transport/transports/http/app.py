@@ -14,7 +14,7 @@ from ...agent.run import Handler
 from ...agent.runtime import Agent
 from ...agent.trust import TrustRules
 from ...codecs.ui_request import RequestLimits
-from ...errors import LocalProtocolError
+from ...errors import ConnectFailed, LocalProtocolError
 from .chat_store import ChatStore, MemoryChatStore
 from .cors import CorsPolicy, with_headers
 from .exchange import (
@@ -184,6 +184,8 @@ class ChatApp:
             await self._dispatch(request, receive, send)
         except HttpError as error:
             await respond_text(send, error.status, error.text, error.headers)
+        except ConnectFailed as error:  # the run log or the store is away: try again later
+            await respond_text(send, 503, str(error), {"retry-after": "1"})
         except ClientLeft:
             return
 

@@ -25,7 +25,7 @@ from ...codecs.client_profiles import CLIENT_PROFILES, ClientProfile
 from ...codecs.ui_request import ChatRequest, load_object, parse_chat_request
 from ...codecs.ui_response import response_headers
 from ...codecs.ui_stream import encode_sse
-from ...errors import RemoteProtocolError
+from ...errors import ConnectFailed, RemoteProtocolError
 from ...inputs import SendMessages
 from ...messages import UIMessage
 from .chat_store import ChatStore, StoredChat
@@ -132,8 +132,12 @@ class ChatRoutes:
         logged = LoggedRun(
             chat_id=wish.chat_id, run_id=active.run.run_id, owner=chat.owner, request_key=key
         )
-        await self._run_log.start(logged, active.log, active.stop)
         self._tasks.start_soon(self._keep, active, request.messages)
+        try:
+            await self._run_log.start(logged, active.log, active.stop)
+        except ConnectFailed:
+            active.stop("the run log cannot be reached")
+            raise
         return active
 
     async def resume(
