@@ -143,6 +143,7 @@ class ChatApp:
             if not isinstance(agent, Agent):
                 agent = await stack.enter_async_context(Agent(agent))
             self._routes = routes = ChatRoutes(self._settings, agent, run_log, store, tasks)
+            stack.callback(routes.keep_alive.stop)
             try:
                 yield
             finally:

@@ -30,6 +30,7 @@ from ...inputs import SendMessages
 from ...messages import UIMessage
 from .chat_store import ChatStore, StoredChat
 from .exchange import HttpError, IncomingRequest, Receive, Send, read_body, respond, respond_json
+from .keep_alive import KeepAlive
 from .partial_reply import folded_partial
 from .run_log import LoggedRun, RunLog
 from .settings import HttpSettings, Invocation
@@ -80,6 +81,8 @@ class ChatRoutes:
         self._tasks = tasks
         self._unsaved: dict[str, list[ActiveRun]] = {}
         self._saved = anyio.Event()
+        self.keep_alive = KeepAlive(settings.keep_alive_s)
+        tasks.start_soon(self.keep_alive.run, tasks)
 
     async def send(self, request: IncomingRequest, receive: Receive, send: Send) -> None:
         """Start a run and stream it; the same idempotency key again follows the same run."""
@@ -291,7 +294,7 @@ class ChatRoutes:
         headers = {**_SSE_HEADERS, RUN_HEADER: run.run_id}
         if cursor:
             headers[CURSOR_HEADER] = "1"
-        body = SseBody(log, form, start=start, exact=start > 0)
+        body = SseBody(log, form, self.keep_alive, start=start, exact=start > 0)
         return await body.serve(headers, receive, send)
 
     def _format(
@@ -307,7 +310,6 @@ class ChatRoutes:
             admit=None if cursor else admit,
             interrupted=ending,
             on_interrupted=keep,
-            keep_alive_s=self.settings.keep_alive_s,
             coalesce_s=self.settings.coalesce_s,
             cursor=cursor,
         )
