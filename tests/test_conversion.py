@@ -68,3 +68,25 @@ def test_a_step_without_content_gives_no_message():
         "assistant", {"type": "step-start"}, {"type": "source-url", "sourceId": "s", "url": "u"}
     )
     assert convert_to_model_messages([empty]) == []
+
+
+def test_a_url_that_cannot_be_split_is_refused():
+    file = {"type": "file", "mediaType": "image/png", "url": "http://[x"}
+    with pytest.raises(LocalProtocolError, match="not an absolute URL"):
+        convert_to_model_messages([message("user", file)])
+
+
+def test_a_providers_result_keeps_its_own_options():
+    part = call(
+        "output-available", output=2, providerExecuted=True,
+        callProviderMetadata={"v": {"c": 1}}, resultProviderMetadata={},
+    )  # fmt: skip
+    (answer,) = convert_to_model_messages([message("assistant", part)])
+    assert [item.get("providerOptions") for item in answer["content"]] == [{"v": {"c": 1}}, {}]
+
+
+def test_a_failed_call_without_input_has_none():
+    failed = {"type": "tool-f", "toolCallId": "c", "state": "output-error", "errorText": "bad"}
+    answer, results = convert_to_model_messages([message("assistant", failed)])
+    assert answer["content"] == [{"type": "tool-call", "toolCallId": "c", "toolName": "f"}]
+    assert results["content"][0]["output"] == {"type": "error-text", "value": "bad"}

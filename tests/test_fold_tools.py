@@ -11,9 +11,11 @@ from chat_transport._fold_tools import TOOL_FOLDS
 from chat_transport.chunks import (
     ABSENT,
     CHUNK_TYPES,
+    StartStep,
     ToolApprovalRequest,
     ToolApprovalResponse,
     ToolInputAvailable,
+    ToolInputDelta,
     ToolInputError,
     ToolInputStart,
     ToolOutputAvailable,
@@ -102,3 +104,45 @@ def test_every_chunk_class_is_folded_or_silent():
     folded = {cls.type for cls in (*CONTENT_FOLDS, *TOOL_FOLDS) if cls.type in CHUNK_TYPES}
     assert folded | silent == set(CHUNK_TYPES)
     assert not folded & silent
+
+
+def test_an_adopted_message_goes_on_with_the_open_inputs_of_its_last_step():
+    reducer = MessageReducer(message_id="m")
+    for chunk in (
+        ToolInputStart(tool_call_id="c", tool_name="f", dynamic=True),
+        ToolInputDelta(tool_call_id="c", input_text_delta='{"a":'),
+        ASKED,
+    ):
+        reducer.feed(chunk)
+    again = MessageReducer(reducer.message, message_id="unused")
+    again.feed(ToolInputDelta(tool_call_id="c", input_text_delta="1}"))
+    assert again.message.parts[0].to_wire() == {
+        "type": "dynamic-tool", "toolName": "f", "toolCallId": "c", "state": "input-streaming",
+        "input": {"a": 1}, "rawInput": '{"a":1}',
+    }  # fmt: skip
+
+
+def test_an_input_that_is_begun_again_settles_what_it_said_before():
+    reducer = MessageReducer(message_id="m")
+    for chunk in (
+        ToolInputStart(tool_call_id="c", tool_name="f"),
+        ToolInputDelta(tool_call_id="c", input_text_delta="[1"),
+        StartStep(),
+        ToolInputStart(tool_call_id="c", tool_name="f"),
+    ):
+        reducer.feed(chunk)
+    assert [part.to_wire().get("input") for part in reducer.message.parts] == [[1], None, None]
+
+
+def test_a_dynamic_part_that_a_delta_made_shows_its_text_from_the_next_delta_on():
+    # As ai 7.0.173 does: found by comparing random replies with it.
+    reducer = MessageReducer(message_id="m")
+    for chunk in (
+        ToolInputStart(tool_call_id="c", tool_name="f", dynamic=True),
+        StartStep(),
+        ToolInputDelta(tool_call_id="c", input_text_delta="[1"),
+    ):
+        reducer.feed(chunk)
+    assert "rawInput" not in reducer.message.parts[2].to_wire()
+    reducer.feed(ToolInputDelta(tool_call_id="c", input_text_delta="]"))
+    assert reducer.message.parts[2].to_wire()["rawInput"] == "[1]"

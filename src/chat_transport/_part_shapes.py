@@ -159,6 +159,8 @@ _SIMPLE: dict[str, type[_Shape]] = {
     "step-start": _StepStart,
     "steering-message": _SteeringMessage,
 }
+_FREE = ("input", "output", "data")
+"""Keys that hold any value: large ones are passed by, not walked through."""
 _Answer: TypeAlias = Literal["none", "any", "granted", "refused"]
 _TOOL_STATES: dict[str, tuple[type[_Tool], frozenset[str], _Answer]] = {
     "input-streaming": (_InputStreaming, frozenset({"output", "errorText", "approval"}), "none"),
@@ -231,9 +233,12 @@ def _check_answer(approval: JSON, answer: _Answer, state: str) -> None:
 
 
 def _convert(part: dict[str, JSON], shape: type[_Shape]) -> dict[str, JSON]:
+    free = {key: part[key] for key in _FREE if key in part}
     try:
-        clean: dict[str, JSON] = msgspec.to_builtins(msgspec.convert(part, shape))
+        checked = msgspec.convert({**part, **dict.fromkeys(free)}, shape)
     except msgspec.ValidationError as error:
         text = str(error)
         raise ValueError(text[:1].lower() + text[1:]) from error
+    clean: dict[str, JSON] = msgspec.to_builtins(checked)
+    clean.update((key, value) for key, value in free.items() if key in clean)
     return clean

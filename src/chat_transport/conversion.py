@@ -172,7 +172,7 @@ class _Conversion:
         }  # fmt: skip
         metadata = part.call_provider_metadata
         if part.state == "output-error":
-            metadata = metadata or part.result_provider_metadata
+            metadata = _first(metadata, part.result_provider_metadata)
             if part.input is not None or "raw_input" in part.model_fields_set:
                 call["input"] = part.raw_input if part.input is None else part.input
         elif "input" in part.model_fields_set:
@@ -183,7 +183,7 @@ class _Conversion:
         if part.approval is not None:
             content.append(_approval_request(part))
         if part.provider_executed and part.state in {"output-available", "output-error"}:
-            metadata = part.result_provider_metadata or part.call_provider_metadata
+            metadata = _first(part.result_provider_metadata, part.call_provider_metadata)
             output = self._output(part, error_type="error-json")
             content.append({**_tool_result(part, output), **_options(metadata)})
         return content
@@ -251,6 +251,10 @@ def _checked_url(url: str) -> str:
     if not parts.scheme or (parts.scheme in _NEEDS_HOST and not parts.netloc):
         raise ValueError(f"{url[:80]!r} is not an absolute URL")
     return url
+
+
+def _first(preferred: JSON, other: JSON) -> JSON:
+    return other if preferred is None else preferred
 
 
 def _options(metadata: JSON) -> dict[str, JSON]:

@@ -61,6 +61,7 @@ class WireModel(BaseModel):
         extra="allow",
         frozen=True,
         protected_namespaces=(),
+        defer_build=True,  # building all validators takes longer than the whole import
     )
     nullable: ClassVar[frozenset[str]] = frozenset()
     """Fields in which null is a value."""
@@ -68,12 +69,19 @@ class WireModel(BaseModel):
     def to_wire(self) -> dict[str, JSON]:
         """Give the JSON object that AI SDK clients read: camelCase, absent fields left out."""
         wire: dict[str, JSON] = {}
+        values = self.__dict__
         given = self.model_fields_set
-        for name, field in type(self).model_fields.items():
+        for name, alias in _wire_names(type(self)):
             if name == "type" or name in given:
-                value = getattr(self, name)
-                if value is not None or name in self.nullable:
-                    wire[field.alias or name] = _plain(value)
+                value = values[name]
+                if value is None:
+                    if name not in self.nullable:
+                        continue
+                elif isinstance(value, WireModel):
+                    value = value.to_wire()
+                elif name == "parts" and value and isinstance(value[0], WireModel):
+                    value = [part.to_wire() for part in value]
+                wire[alias] = value
         if self.model_extra:
             wire.update(self.model_extra)
         return wire
@@ -103,12 +111,9 @@ def _defaults(cls: type[WireModel]) -> dict[str, JSON]:
     }
 
 
-def _plain(value: JSON) -> JSON:
-    if isinstance(value, WireModel):
-        return value.to_wire()
-    if isinstance(value, list) and value and isinstance(value[0], WireModel):
-        return [_plain(item) for item in value]
-    return value
+@cache
+def _wire_names(cls: type[WireModel]) -> list[tuple[str, str]]:
+    return [(name, field.alias or name) for name, field in cls.model_fields.items()]
 
 
 class TextPart(WireModel):

@@ -9,7 +9,10 @@ import pytest
 
 from chat_transport.agent.message_stream import MessageStream, StreamEnd, StreamStepEnd
 from chat_transport.agent.reply_writer import ReplyWriter
+from chat_transport.agent.run import Run, RunRequest
+from chat_transport.agent.runtime import Agent
 from chat_transport.chunks import (
+    Abort,
     Error,
     Finish,
     FinishStep,
@@ -199,3 +202,132 @@ async def test_metadata_of_a_merged_start_is_kept():
 
     chunks = await read(MessageStream(execute))
     assert MessageMetadata(message_metadata={"a": 1}) in chunks
+
+
+async def test_merged_streams_wait_for_a_slow_reader():
+    given = 0
+
+    async def fast() -> AsyncGenerator[UIMessageChunk, None]:
+        nonlocal given
+        yield TextStart(id="0")
+        for _ in range(5_000):
+            given += 1
+            yield TextDelta(id="0", delta="x")
+
+    async def execute(writer: ReplyWriter) -> None:
+        writer.merge(fast())
+
+    ended: list[StreamEnd] = []
+    with anyio.fail_after(10):
+        async with MessageStream(execute, on_end=ended.append) as chunks:
+            await anext(chunks)
+            await anyio.wait_all_tasks_blocked()
+            assert given < 1_100
+            assert len([chunk async for chunk in chunks]) == 5_003
+    assert len(ended[0].response_message.text) == 5_000
+
+
+async def test_two_merged_streams_both_go_on_after_a_wait():
+    async def fast() -> AsyncGenerator[UIMessageChunk, None]:
+        yield TextStart(id="0")
+        for _ in range(2_000):
+            yield TextDelta(id="0", delta="x")
+
+    async def execute(writer: ReplyWriter) -> None:
+        writer.merge(fast())
+        writer.merge(fast())
+
+    ended: list[StreamEnd] = []
+    with anyio.fail_after(10):
+        await read(MessageStream(execute, on_end=ended.append))
+    assert len(ended[0].response_message.text) == 4_000
+
+
+async def test_the_writer_may_say_how_it_ended_and_ask_for_an_errors_words():
+    async def execute(writer: ReplyWriter) -> None:
+        writer.set_outcome("completed")
+        writer.set_outcome("aborted")
+        writer.text(writer.error_text(ValueError("secret")))
+
+    ended: list[StreamEnd] = []
+    chunks = await read(MessageStream(execute, on_end=ended.append))
+    assert ended[0].outcome == "completed"
+    assert TextDelta(id="block-1", delta="An error occurred.") in chunks
+
+
+async def test_an_iterator_without_a_close_can_be_merged():
+    class Three:
+        def __init__(self) -> None:
+            self.left = list(text("0", "x"))
+
+        def __aiter__(self) -> Three:
+            return self
+
+        async def __anext__(self) -> UIMessageChunk:
+            if not self.left:
+                raise StopAsyncIteration
+            return self.left.pop(0)
+
+    async def execute(writer: ReplyWriter) -> None:
+        writer.merge(Three())
+
+    assert len(await read(MessageStream(execute))) == 5
+
+
+async def test_abort_is_an_outcome():
+    async def execute(writer: ReplyWriter) -> None:
+        writer.write(Abort(reason="user"))
+
+    ended: list[StreamEnd] = []
+    await read(MessageStream(execute, on_end=ended.append))
+    assert (ended[0].outcome, ended[0].is_aborted) == ("aborted", True)
+
+
+async def test_a_handler_may_give_a_stream_and_a_stop_cancels_it():
+    cancelled = anyio.Event()
+    begun = anyio.Event()
+
+    async def quick(writer: ReplyWriter) -> None:
+        with writer.step():
+            writer.text("done")
+
+    async def endless(writer: ReplyWriter) -> None:
+        try:
+            with writer.text_block() as block:
+                block.write("part")
+                begun.set()
+                await anyio.sleep_forever()
+        finally:
+            cancelled.set()
+
+    def handler(run: Run) -> MessageStream:
+        return MessageStream(
+            quick if run.chat_id == "quick" else endless, original_messages=run.messages
+        )
+
+    asked = [UIMessage.user("q", id="u")]
+    with anyio.fail_after(5):
+        async with Agent(handler) as agent:
+            end = await agent.start(RunRequest(chat_id="quick", messages=asked)).wait()
+            assert (end.reason, end.response_message.text) == ("complete", "done")
+            active = agent.start(RunRequest(chat_id="endless", messages=asked))
+            await begun.wait()
+            await anyio.wait_all_tasks_blocked()
+            active.stop()
+            end = await active.wait()
+            await cancelled.wait()
+    assert (end.reason, end.response_message.text) == ("cancelled", "part")
+
+
+async def test_an_error_of_a_streams_writer_fails_the_run():
+    async def execute(writer: ReplyWriter) -> None:
+        writer.text("so far")
+        raise ValueError("secret")
+
+    with anyio.fail_after(5):
+        async with Agent(lambda _: MessageStream(execute)) as agent:
+            end = await agent.start(
+                RunRequest(chat_id="c", messages=[UIMessage.user("q", id="u")])
+            ).wait()
+    assert end.reason == "error"
+    assert end.response_message.text == "so far"

@@ -149,3 +149,16 @@ def test_whatever_comes_out_folds_without_error_and_leaves_nothing_open(
     assert [type(chunk) for chunk in came_out].count(Start) == 1
     assert isinstance(came_out[0], Start)
     assert isinstance(came_out[-1], Finish)
+
+
+def test_open_inputs_of_the_continued_message_go_on():
+    parts = [
+        {"type": "tool-f", "toolCallId": "old", "state": "input-streaming"},
+        {"type": "step-start"},
+        {"type": "tool-f", "toolCallId": "c", "state": "input-streaming"},
+    ]
+    message = UIMessage.model_validate({"id": "a", "role": "assistant", "parts": parts})
+    order = ReplyOrder("a", continued=message)
+    assert order.admit(ToolInputDelta(tool_call_id="c", input_text_delta="{"))
+    with pytest.raises(LocalProtocolError, match="tool input was not started"):
+        order.admit(ToolInputDelta(tool_call_id="old", input_text_delta="{"))

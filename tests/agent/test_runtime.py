@@ -15,17 +15,24 @@ from chat_transport.chunks import (
     Finish,
     FinishStep,
     MessageMetadata,
+    ReasoningDelta,
+    ReasoningEnd,
+    ReasoningStart,
     Start,
     StartStep,
     TextDelta,
     TextEnd,
     TextStart,
+    ToolApprovalRequest,
     ToolInputAvailable,
+    ToolInputDelta,
+    ToolInputStart,
     ToolOutputAvailable,
     UIMessageChunk,
 )
 from chat_transport.errors import LocalProtocolError, TransportClosed
 from chat_transport.messages import UIMessage
+from chat_transport.testing.reply_grammar import reply_faults
 
 pytestmark = pytest.mark.anyio
 PROMPT = UIMessage.user("hi", id="u1")
@@ -355,3 +362,58 @@ async def test_a_handler_that_is_no_generator_is_followed_too() -> None:
 
     chunks, _end = await outcome(Plain)
     assert chunks[1:] == [TextStart(id="t"), TextEnd(id="t"), Finish(finish_reason="stop")]
+
+
+EVERY_PART: list[UIMessageChunk] = [
+    StartStep(),
+    ReasoningStart(id="r"),
+    ReasoningDelta(id="r", delta="hm"),
+    ReasoningEnd(id="r"),
+    ToolInputStart(tool_call_id="c1", tool_name="n"),
+    ToolInputStart(tool_call_id="c2", tool_name="n", dynamic=True),
+    ToolInputDelta(tool_call_id="c1", input_text_delta="{"),
+    ToolInputDelta(tool_call_id="c1", input_text_delta="}"),
+    ToolInputAvailable(tool_call_id="c1", tool_name="n", input={}),
+    ToolInputAvailable(tool_call_id="c2", tool_name="n", input={}, dynamic=True),
+    ToolOutputAvailable(tool_call_id="c1", output=1, preliminary=True),
+    ToolApprovalRequest(approval_id="a", tool_call_id="c2"),
+    ToolOutputAvailable(tool_call_id="c1", output=2),
+    FinishStep(),
+    StartStep(),
+    TextStart(id="t"),
+    TextStart(id="u"),
+    TextDelta(id="t", delta="x"),
+    TextEnd(id="t"),
+    TextEnd(id="u"),
+    FinishStep(),
+    Finish(finish_reason="stop"),
+]
+
+
+@pytest.mark.parametrize("how", ["stop", "raise", "end"])
+@pytest.mark.parametrize("cut", range(len(EVERY_PART) + 1))
+async def test_a_reply_cut_anywhere_is_closed_whole(cut: int, how: str) -> None:
+    said = anyio.Event()
+
+    async def handler(run: Run) -> AsyncIterator[UIMessageChunk]:
+        for chunk in EVERY_PART[:cut]:
+            yield chunk
+        said.set()
+        if how == "stop":
+            await anyio.sleep_forever()
+        if how == "raise":
+            raise ValueError
+
+    with anyio.fail_after(5):
+        async with Agent(handler) as agent:
+            run = agent.start(request())
+            await said.wait()
+            if how == "stop":
+                run.stop()
+            end = await run.wait()
+    assert reply_faults(run.log.since(0)) == []
+    states = {getattr(part, "state", None) for part in end.response_message.parts}
+    assert not states & {"streaming", "input-streaming"}
+    if how != "end":
+        assert "input-available" not in states
+    assert run.log.since(0)[-1].type == {"stop": "abort", "raise": "error", "end": "finish"}[how]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import re
+from pathlib import Path
 
 import pytest
 
@@ -32,3 +34,15 @@ def test_what_is_not_in_the_table_is_a_bug() -> None:
                 step(state, event)
             refused += 1
     assert refused == 12 - len(TRANSITIONS)
+
+
+def test_the_page_about_runs_shows_this_table() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs/concepts/runs.md").read_text()
+    rows = re.findall(
+        r"^\| (active|suspended) \| `(\w+)`[^|]*\| (\w+) \| (?:`(\w+)`)? ?\|", page, re.MULTILINE
+    )
+    shown = {(state, event): (after, reason) for state, event, after, reason in rows}
+    assert shown == {
+        (state, event.__name__): (after, event.reason if state == "active" else "")
+        for (state, event), after in TRANSITIONS.items()
+    }

@@ -13,6 +13,8 @@ from typing import IO
 
 import pytest
 
+from chat_transport.cli.main import run
+
 COMMAND = (sys.executable, "-c", "from chat_transport.cli.main import run; run()")
 DEADLINE_S = 20
 
@@ -83,19 +85,22 @@ def start() -> Iterator[Callable[..., Running]]:
 
 
 @pytest.fixture
-def refused() -> Callable[..., str]:
+def refused(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., str]:
     """Run a command that must fail with code 2 and one sentence; give the sentence."""
+    monkeypatch.delenv("ABLY_API_KEY", raising=False)
 
-    def run(*arguments: str) -> str:
-        done = subprocess.run(
-            [*COMMAND, *arguments], capture_output=True, text=True, timeout=DEADLINE_S, check=False
-        )
-        assert (done.returncode, done.stdout) == (2, ""), done
-        assert done.stderr.count("\n") == 1, done.stderr
-        assert done.stderr.startswith("chat-transport: ")
-        return done.stderr
+    def refuse(*arguments: str) -> str:
+        with pytest.raises(SystemExit) as ended:
+            run(arguments)
+        shown = capfd.readouterr()
+        assert (ended.value.code, shown.out) == (2, ""), shown
+        assert shown.err.count("\n") == 1, shown.err
+        assert shown.err.startswith("chat-transport: ")
+        return shown.err
 
-    return run
+    return refuse
 
 
 @pytest.fixture

@@ -44,6 +44,9 @@ Execute: TypeAlias = Callable[[ReplyWriter], Awaitable[object]]
 MASKED_ERROR_TEXT = "An error occurred."
 """What a client is told of an application's error unless `on_error` says more."""
 
+MAX_PENDING = 1_000
+"""Chunks that wait for a slow reader before merged streams are read no further."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamStepEnd:
@@ -122,6 +125,7 @@ class MessageStream:
             self._fold = MessageReducer(self._continued, message_id=self._message_id)
         self._pending: deque[UIMessageChunk] = deque()
         self._changed = anyio.Event()
+        self._drained = anyio.Event()
         self._group: TaskGroup | None = None
         self._working = 0
         self._outcome: StreamOutcome = "unknown"
@@ -159,6 +163,8 @@ class MessageStream:
             self._changed = anyio.Event()
             await self._changed.wait()
         chunk = self._pending.popleft()
+        if not self._pending:
+            self._drained.set()
         try:
             return await self._observed(chunk)
         except ProtocolError:
@@ -218,6 +224,10 @@ class MessageStream:
         try:
             async for chunk in chunks:
                 self.put(chunk, source)
+                while len(self._pending) >= MAX_PENDING:
+                    if self._drained.is_set():
+                        self._drained = anyio.Event()
+                    await self._drained.wait()
         finally:
             if isinstance(chunks, AsyncGenerator):
                 with anyio.CancelScope(shield=True):

@@ -9,9 +9,12 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
+from anyio.abc import TaskGroup
+
 from ..chunks import FinishReason, UIMessageChunk
 from ..inputs import Trigger
 from ..messages import UIMessage
+from .steering import Steering
 
 __all__ = ["Handler", "Run", "RunEnd", "RunEndReason", "RunRequest", "User"]
 
@@ -63,7 +66,22 @@ class RunRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """What a handler works on."""
+    """What a handler works on.
+
+    Attributes:
+        run_id: The run's name.
+        chat_id: The chat.
+        messages: The conversation as the agent's end believes it.
+        trigger: Why the run starts.
+        message_id: The message that is continued or regenerated, if any.
+        response_message_id: The id of the reply.
+        user: Who asks, verified.
+        metadata: What the request carried beside the protocol's fields.
+        tasks: For work beside the stream; cancelled when the handler ends or is stopped. None
+            only in a run that no `Agent` made.
+        reply_so_far: Gives the reply as far as it was said; None only as above.
+        steers: What the user says meanwhile, where the transport can steer.
+    """
 
     run_id: str
     chat_id: str
@@ -73,6 +91,16 @@ class Run:
     response_message_id: str
     user: User
     metadata: Mapping[str, JSON]
+    tasks: TaskGroup | None = None
+    reply_so_far: Callable[[], UIMessage] | None = None
+    steers: Steering = field(default_factory=Steering, repr=False, compare=False)
+
+    def steering(self) -> AsyncIterator[UIMessage]:
+        """Give what the user says while the run is under way, each once, as it comes.
+
+        Never ends by itself; `steers.take()` gives what waits without waiting for more.
+        """
+        return self.steers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +123,13 @@ class RunEnd:
     finish_reason: FinishReason | None = None
     error: Exception | None = None
     suspended: bool = False
+
+    @property
+    def usage(self) -> Mapping[str, JSON]:
+        """What the models counted, summed over the steps; empty if they did not say."""
+        metadata = self.response_message.metadata
+        usage = metadata.get("usage") if isinstance(metadata, dict) else None
+        return usage if isinstance(usage, dict) else {}
 
 
 Handler: TypeAlias = Callable[[Run], AsyncIterator[UIMessageChunk]]

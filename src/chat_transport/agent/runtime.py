@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, nullcontext
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self, TypeAlias
 
@@ -31,6 +32,7 @@ from ..chunks import (
 from ..errors import TransportClosed
 from ..messages import UIMessage
 from ..reducer import MessageReducer
+from ._closing import closing_stream
 from ._open_parts import OpenParts
 from ._states import Completed, Failed, RunEvent, RunState, Stopped, Waits, step
 from .run import Handler, Run, RunEnd, RunRequest
@@ -202,6 +204,15 @@ class ActiveRun:
             self._stopped = Stopped(reason)
             self._scope.cancel()
 
+    def steer(self, message: UIMessage, *, heard: Callable[[], None] | None = None) -> bool:
+        """Say something to the run while it is under way; False if it is not.
+
+        Args:
+            message: What is said.
+            heard: Called when the handler takes it.
+        """
+        return self._stopped is None and self.run.steers.say(message, heard=heard)
+
     async def wait(self) -> RunEnd:
         """Wait until the run has ended and `on_end` is done."""
         await self._done.wait()
@@ -225,10 +236,13 @@ class ActiveRun:
         if self._stopped is not None:  # stopped before it began
             return self._stopped
         try:
-            chunks = self._handler(self.run)
-            async with _closing(chunks):
-                async for chunk in chunks:
-                    self._accept(chunk)
+            async with open_task_group() as tasks:
+                run = replace(self.run, tasks=tasks, reply_so_far=self._reply_so_far)
+                chunks = self._handler(run)
+                async with closing_stream(chunks):
+                    async for chunk in chunks:
+                        self._accept(chunk)
+                tasks.cancel_scope.cancel()
         except Exception as error:  # noqa: BLE001  # the application's handler: this run ends, no other
             _log.exception("the handler of run %r failed", self.run.run_id)
             return Failed(_say(error_text, error), error)
@@ -242,8 +256,7 @@ class ActiveRun:
     def _accept(self, chunk: UIMessageChunk) -> None:
         if self._stopped is not None:
             return  # a handler that will not hear: what it says after the stop is void
-        if type(chunk) is TextDelta:
-            self._parts.see(chunk)
+        if type(chunk) is TextDelta and chunk.id in self._parts.text:  # nearly all chunks there are
             self.log.append(chunk)
         elif isinstance(chunk, Start):
             self._tell_metadata(chunk.message_metadata)
@@ -272,7 +285,7 @@ class ActiveRun:
         why = {"complete": "the reply ended early", "cancelled": "stopped", "error": "failed"}
         self.log.extend(
             self._parts.close(
-                self.log.since(0),
+                self.log.merged(),
                 why=why[event.reason],
                 cut_calls=not isinstance(event, Completed | Waits),
             )
@@ -280,6 +293,7 @@ class ActiveRun:
         if isinstance(event, Completed) and self._parts.waits:
             event = Waits()
         self.log.append(self._last_chunk(event, was_cut=was_cut))
+        self.run.steers.close()
         self.state = step(self.state, event)
         self.end = self._make_end(event)
         try:
@@ -305,10 +319,17 @@ class ActiveRun:
                 reason: FinishReason = "other" if was_cut else "stop"
                 return Finish(finish_reason="tool-calls" if isinstance(event, Waits) else reason)
 
-    def _make_end(self, event: RunEvent) -> RunEnd:
+    def _fold(self) -> MessageReducer:
         fold = MessageReducer(self._continued, message_id=self.run.response_message_id)
-        for chunk in self.log.since(0):
+        for chunk in self.log.merged():
             fold.feed(chunk)
+        return fold
+
+    def _reply_so_far(self) -> UIMessage:
+        return self._fold().message
+
+    def _make_end(self, event: RunEvent) -> RunEnd:
+        fold = self._fold()
         messages = self.run.messages
         kept = messages[:-1] if self._continued is not None else messages
         return RunEnd(
@@ -340,9 +361,3 @@ def _say(error_text: Callable[[Exception], str], error: Exception) -> str:
     except Exception:  # noqa: BLE001  # the application's code must not end other runs
         _log.exception("error_text failed")
         return MASKED_ERROR_TEXT
-
-
-def _closing(chunks: Any) -> AbstractAsyncContextManager[Any]:  # handlers may give any iterator
-    if isinstance(chunks, AsyncGenerator) or hasattr(chunks, "aclose"):
-        return aclosing(chunks)
-    return nullcontext()

@@ -7,6 +7,7 @@ from ._notices import Updates
 from ._view import ChatView, random_id
 from ._words import ChatFinish, ChatState, RequestOptions, SendPredicate, WhenBusy
 from .chat import Chat
+from .sync import SyncChat
 
 __all__ = [
     "Chat",
@@ -16,6 +17,7 @@ __all__ = [
     "ChatView",
     "RequestOptions",
     "SendPredicate",
+    "SyncChat",
     "Updates",
     "WhenBusy",
     "random_id",

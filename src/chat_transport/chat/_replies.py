@@ -17,11 +17,11 @@ from ..chunks import (
     Abort,
     DataChunk,
     Error,
+    Finish,
     Start,
     StartStep,
     ToolInputAvailable,
     UIMessageChunk,
-    is_terminal,
 )
 from ..errors import AgentError, ConnectFailed, RequestAborted, StreamInterrupted
 from ..inputs import Reconnect, SendMessages
@@ -35,12 +35,17 @@ from ._words import ChatCallbacks, ChatFinish, ChatRequest, RequestOptions
 
 __all__ = ["Replies", "Reply"]
 
+_NOTED = frozenset({Start, StartStep, Finish, Abort, Error})
+"""Chunks that mean something to a chat beyond what the reducer makes of them."""
+
 
 @dataclass(eq=False, slots=True, kw_only=True)
 class Reply(Placing):
     """One reply under way, or the attempt to resume one.
 
     Attributes:
+        done: It has ended.
+        settled: What followed by itself has ended too.
         is_stopping: The agent was asked to end it.
         is_clean: It ended by itself and without fault.
         was_aborted_by_agent: The agent said `abort`: somebody stopped it.
@@ -48,6 +53,7 @@ class Reply(Placing):
 
     scope: CancelScope = field(default_factory=CancelScope)
     done: anyio.Event = field(default_factory=anyio.Event)
+    settled: anyio.Event = field(default_factory=anyio.Event)
     run_id: str | None = None
     replaces_id: str | None = None
     is_observed: bool = False
@@ -90,6 +96,8 @@ class Replies:
         self._callbacks = callbacks
         self.tool_calls = ToolCalls(callbacks, tasks)
         self.under_way: list[Reply] = []
+        self.newest: Reply | None = None
+        """The last reply that this chat asked for, until it ends: AI SDK's active response."""
         self.saved: MessageReducer | None = None
         """The state of a reply that the network cut off, open blocks included."""
         self.connecting: Connecting | None = None
@@ -130,7 +138,7 @@ class Replies:
             body=options.body,
             metadata=options.metadata,
         )
-        self.under_way.append(reply)
+        self._begin(reply)
         try:
             with reply.scope:
                 async with self._transport.send_messages(send) as stream:
@@ -228,8 +236,12 @@ class Replies:
                 reset_on_id_change=True,
             )
         reply = Reply(reducer=reducer, scope=scope)
-        self.under_way.append(reply)
+        self._begin(reply)
         return reply
+
+    def _begin(self, reply: Reply) -> None:
+        self.under_way.append(reply)
+        self.newest = reply
 
     def _assistant(self, message_id: str | None) -> UIMessage | None:
         index = -1 if message_id is None else self._board.index_of(message_id)
@@ -258,10 +270,8 @@ class Replies:
     def _fold(self, reply: Reply, chunk: UIMessageChunk) -> bool:
         """Fold one chunk; whether there is something new to see."""
         kind = type(chunk)
-        if kind is StartStep:
-            self._board.flush(reply)  # a step marker is no news: it shows with what follows
-        elif is_terminal(chunk):
-            self._note_end(reply, chunk)
+        if kind in _NOTED:
+            self._note(reply, chunk)
         write = reply.reducer.feed(chunk)
         if kind is DataChunk and self._callbacks.on_data is not None:
             assert isinstance(chunk, DataChunk)
@@ -275,7 +285,11 @@ class Replies:
             self._board.set_status("streaming")
         return True
 
-    def _note_end(self, reply: Reply, chunk: UIMessageChunk) -> None:
+    def _note(self, reply: Reply, chunk: UIMessageChunk) -> None:
+        if isinstance(chunk, (Start, StartStep)):
+            # A step marker is no news: it shows with what follows. A new id begins a new message.
+            self._board.flush(reply)
+            return
         reply.is_complete = True
         if isinstance(chunk, Abort):
             reply.was_aborted_by_agent = True
@@ -344,6 +358,8 @@ class Replies:
                 )
         finally:
             self.under_way.remove(reply)
+            if self.newest is reply:
+                self.newest = None
             reply.done.set()
 
     def fail(self, error: Exception) -> None:

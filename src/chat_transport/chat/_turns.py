@@ -61,16 +61,22 @@ class Turns:
     @property
     def is_busy(self) -> bool:
         """Whether a reply is under way or asked for."""
-        return bool(self._replies.under_way) or self._board.status in {"submitted", "streaming"}
+        return self._replies.newest is not None or self._board.status in {"submitted", "streaming"}
 
     async def drive(self, request: ChatRequest | None) -> None:
         """Send a request, and then whatever follows from its reply."""
         consumed_id: str | None = None
-        while request is not None:
-            if request.consumes_approval:
-                consumed_id, self.pending_approval_id = self.pending_approval_id, None
-            reply = await self._replies.request(request)
-            request = self._follow_up(reply, request.options)
+        begun: list[Reply] = []
+        try:
+            while request is not None:
+                if request.consumes_approval:
+                    consumed_id, self.pending_approval_id = self.pending_approval_id, None
+                reply = await self._replies.request(request)
+                begun.append(reply)
+                request = self._follow_up(reply, request.options)
+        finally:
+            for reply in begun:
+                reply.settled.set()
         if (
             consumed_id is not None
             and self._board.status == "error"
@@ -97,9 +103,13 @@ class Turns:
         """Follow the run under way and then go on; whether there was one."""
         self.rounds = 0
         reply = await self._replies.resume(options)
-        if reply is not None:
+        if reply is None:
+            return False
+        try:
             await self.drive(self._follow_up(reply, options))
-        return reply is not None
+        finally:
+            reply.settled.set()
+        return True
 
     def resubmission(self, options: RequestOptions) -> ChatRequest:
         """Give the request that sends the messages as they are: answered approvals, or a retry."""
@@ -154,18 +164,19 @@ class Turns:
         self._generation += 1
         self._queue.deferred_approval = None
         connecting = self._replies.connecting
-        own = [reply for reply in self._replies.under_way if not reply.is_observed]
+        # As AI SDK: without the agent's help only the newest request is given up.
+        own = [self._replies.newest] if self._replies.newest is not None else []
         refusal: TransportError | None = None
         try:
             if self._transport.capabilities.stops:
-                own = own or list(self._replies.under_way)
+                everything = self._replies.under_way
+                own = [reply for reply in everything if not reply.is_observed] or everything[:]
                 refusal = await self._ask_to_stop(own)
-            else:
-                own = own[-1:]  # as AI SDK: without the agent's help only the newest is given up
+            if connecting is not None:
+                connecting.scope.cancel()
             for reply in own:
                 reply.scope.cancel()
             if connecting is not None:
-                connecting.scope.cancel()
                 await connecting.done.wait()
             for reply in own:
                 await reply.done.wait()
@@ -204,13 +215,14 @@ class Turns:
             self._board.set_status("ready")
 
     def _follow_up(self, reply: Reply, options: RequestOptions) -> ChatRequest | None:
-        is_over = reply.reducer.finish_reason == "interrupted" or reply.was_aborted_by_agent
-        if not reply.is_clean or is_over:
+        if not reply.is_clean or reply.reducer.finish_reason == "interrupted":
             self._queue.is_paused = True
             return None
         last = self._board.last
         last_id = last.id if last is not None else None
-        if not self._stopping and self._is_due(last_id) and self._count_round():
+        # Unlike AI SDK: what somebody stopped elsewhere is not taken up again by itself.
+        may_go_on = not self._stopping and not reply.was_aborted_by_agent
+        if may_go_on and self._is_due(last_id) and self._count_round():
             return ChatRequest(message_id=last_id, options=options)
         return self.next_queued()
 

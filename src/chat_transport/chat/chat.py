@@ -142,6 +142,11 @@ class Chat(ChatView):
         await self._exit.__aexit__(exc_type, exc, traceback)
 
     @property
+    def transport(self) -> ChatTransport:
+        """Where the chat happens; the caller's."""
+        return self._transport
+
+    @property
     def has_older(self) -> bool:
         """Whether `load_older` would find more; false before `load_history`."""
         return self._others.has_older
@@ -237,10 +242,9 @@ class Chat(ChatView):
 
     async def resume_if_disconnected(self) -> bool:
         """Resume if the last reply was cut off by the network; wait for one under way first."""
-        under_way = self._replies.under_way
-        if not self._replies.can_resume and under_way:
-            reply = under_way[-1]
-            await reply.done.wait()
+        reply = self._replies.newest
+        if not self._replies.can_resume and reply is not None:
+            await reply.settled.wait()
             if self._replies.saved is not reply.reducer:
                 return False
         return self._replies.can_resume and await self.resume_stream()

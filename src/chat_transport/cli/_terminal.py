@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 
 import anyio
 import anyio.lowlevel
@@ -28,6 +27,7 @@ from ._serving import announce
 __all__ = ["LineReader", "chat_in_terminal"]
 
 HELP = "/again asks for another answer, /older shows more of the past, /quit or Ctrl-D leaves"
+STDIN = 0
 REFRESH_S = 0.08
 
 
@@ -61,7 +61,7 @@ async def chat_in_terminal(
     chat_id: str,
     address: str,
     console: Console | None = None,
-    descriptor: int | None = None,
+    descriptor: int = STDIN,
 ) -> None:
     """Talk until the user leaves.
 
@@ -70,7 +70,7 @@ async def chat_in_terminal(
         chat_id: Which chat.
         address: What the `ready` line says.
         console: Where to draw.
-        descriptor: Where to read; standard input if None.
+        descriptor: Where to read.
 
     Raises:
         CommandFailed: If the agent cannot be reached.
@@ -92,7 +92,7 @@ async def chat_in_terminal(
                 make_id=make_id,
             ) as chat,
         ):
-            lines = LineReader(sys.stdin.fileno() if descriptor is None else descriptor)
+            lines = LineReader(descriptor)
             session = _Session(chat, screen, lines)
             if transport.capabilities.history:
                 await chat.load_history()

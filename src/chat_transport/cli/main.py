@@ -10,7 +10,8 @@ import getpass
 import os
 import secrets
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, cast
 
@@ -19,6 +20,7 @@ import typer
 
 from ..broker.command import parse_namespace
 from ..errors import LocalProtocolError
+from ..testing.fixtures import check_fixtures
 from ..testing.traces import run_traces
 from ..testing.vectors import run_vectors
 from . import _broker, _check, _server, _targets, _terminal
@@ -113,7 +115,7 @@ def serve(  # noqa: PLR0917  # typer reads a signature
 
 
 @app.command()
-def broker(
+def broker(  # noqa: PLR0917  # typer reads a signature
     port: Port = 8090,
     host: Host = "127.0.0.1",
     key: Annotated[list[str] | None, typer.Option(help="appId.keyId:secret; repeat.")] = None,
@@ -121,18 +123,35 @@ def broker(
     namespace: Annotated[
         list[str] | None, typer.Option(help="name:persisted,mutable,authenticated; repeat.")
     ] = None,
+    inspect: Annotated[
+        bool, typer.Option("--inspect", help="Show channels and live traffic at /inspect.")
+    ] = False,
+    cert: Annotated[Path | None, typer.Option(help="Certificate file, for TLS.")] = None,
+    cert_key: Annotated[Path | None, typer.Option(help="Its private key.")] = None,
 ) -> None:
     """A local Ably for development and tests: the official SDKs connect to it."""
     try:
         namespaces = [parse_namespace(text) for text in namespace or ()]
     except ValueError as error:
         raise CommandFailed(str(error)) from error
+    if (cert is None) != (cert_key is None):
+        raise CommandFailed("unable to serve TLS; give both --cert and --cert-key")
+    certificate = (str(cert), str(cert_key)) if cert is not None else None
     keys = key or ["app.key:secret"]
     for text in keys:
         _server.read_key(text)
 
     async def serve_it(stopping: anyio.Event) -> None:
-        await _broker.serve(keys, namespaces, host=host, port=port, data=data, stopping=stopping)
+        await _broker.serve(
+            keys,
+            namespaces,
+            host=host,
+            port=port,
+            data=data,
+            certificate=certificate,
+            inspect=inspect,
+            stopping=stopping,
+        )
 
     anyio.run(run_until_signal, serve_it)
 
@@ -193,6 +212,23 @@ def vectors(path: Recordings) -> None:
 def traces(path: Recordings) -> None:
     """Ably AI Transport traces, written and read."""
     raise typer.Exit(_check.run_check(run_traces, path))
+
+
+@check.command()
+def fixtures(
+    path: Recordings,
+    golden: Annotated[
+        Path | None, typer.Option(help="Folder of golden chunks; without it, replay only.")
+    ] = None,
+) -> None:
+    """Recorded provider streams, through the installed adapters and their SDKs."""
+    if golden is not None and not golden.is_dir():
+        raise CommandFailed(f"unable to compare with {str(golden)!r}; no such folder")
+
+    def replayed(folder: Path, show: Callable[[str], object]) -> tuple[int, int]:
+        return anyio.run(partial(check_fixtures, folder, golden, write=show))
+
+    raise typer.Exit(_check.run_check(replayed, path))
 
 
 def run(arguments: Sequence[str] | None = None) -> None:

@@ -75,7 +75,11 @@ _FIELDS: dict[tuple[str, str], _Since] = {
     ("tool-output-available", "preliminary"): _LATE_5_AND_6_0,
     **{(kind, "title"): _V6 for kind in ("tool-input-start", "tool-input-available")},
     ("tool-input-error", "title"): _V6,
-    **{(kind, "toolMetadata"): _LATE_V6 for kind in CHUNK_TYPES if kind.startswith("tool-")},
+    **{
+        (kind, "toolMetadata"): _LATE_V6
+        for kind, cls in CHUNK_TYPES.items()
+        if "tool_metadata" in cls.__struct_fields__
+    },
     ("tool-approval-request", "isAutomatic"): _V7,
     ("tool-approval-request", "signature"): _LATE_V6,
     ("tool-approval-request", "reason"): _LATE_V7,

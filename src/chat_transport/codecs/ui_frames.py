@@ -122,7 +122,7 @@ def parse_client_frame(value: JSON) -> ClientFrame:
     message_id = value.get("messageId")
     if (
         value["type"] != "send"
-        or value.get("trigger") not in {"submit-message", "regenerate-message"}
+        or value.get("trigger") not in ("submit-message", "regenerate-message")
         or ("messageId" in value and not isinstance(message_id, str))
     ):
         raise _invalid("send request", value)
@@ -280,9 +280,7 @@ class FrameRequests:
             raise RemoteProtocolError("Out-of-order WebSocket chat chunk sequence.", data=value)
         raw = value.get("chunk")
         try:
-            if not isinstance(raw, dict):
-                raise RemoteProtocolError("a chunk is an object", data=raw)
-            chunk = decode_chunk(raw, unknown="refuse")
+            chunk = decode_chunk(raw if isinstance(raw, dict) else dumps(raw), unknown="refuse")
         except RemoteProtocolError as error:
             raise RemoteProtocolError(
                 "Invalid UI message chunk in WebSocket response.", data=raw

@@ -225,7 +225,7 @@ def parse_chat_request(fields: Mapping[str, JSON], limits: RequestLimits) -> Cha
     if limits.chat_id_chars is not None and len(chat_id) > limits.chat_id_chars:
         raise _bad("id", f"is longer than {limits.chat_id_chars} characters")
     trigger = fields.get("trigger", "submit-message")
-    if trigger not in {"submit-message", "regenerate-message"}:
+    if trigger not in ("submit-message", "regenerate-message"):  # may not be hashable
         raise _bad("trigger", "must be 'submit-message' or 'regenerate-message'", trigger)
     message_id = fields.get("messageId")
     if message_id is not None and not isinstance(message_id, str):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import anyio
+
 from ..chunks import Finish, FinishStep, Start, TextDelta, TextEnd, UIMessageChunk
 from ..inputs import Reconnect
-from ..transport import ChunkStream
+from ..transport import ChatTransport, ChunkStream
 from ._registry import requires
-from .harness import Scene, collect, expect, expect_equal, fold, words
+from .harness import RequirementFailed, Scene, collect, expect, expect_equal, fold, words
 from .reply_grammar import reply_faults
 
 __all__: list[str] = []
@@ -47,15 +49,19 @@ async def _resume_at_every_point(scene: Scene) -> None:
                 while not whole or not _has_said(whole, said[: number + 1]):
                     whole.append(await anext(stream))
                 async with late.reconnect_to_stream(Reconnect(chat_id=scene.chat_id)) as again:
-                    expect(again is not None, f"nothing to resume after chunk {number}")
-                    assert again is not None
-                    first = await anext(again)
+                    first = await anext(_resumed(again))
                     expect(isinstance(first, Start), f"the resumed stream starts with {first!r}")
-                    joined.append(await _text_up_to(again, first, fold(whole).text))
+                    joined.append(await _text_up_to(_resumed(again), first, fold(whole).text))
             line.finish(said[-1])
             whole.extend(await collect(stream))
     expect_equal(fold(whole).text, "abcd", "the text")
     expect_equal(joined[-1], "abcd", "what the last joiner saw")
+
+
+def _resumed(stream: ChunkStream | None) -> ChunkStream:
+    if stream is None:
+        raise RequirementFailed("a run is under way, and there is nothing to resume")
+    return stream
 
 
 def _has_said(seen: list[UIMessageChunk], said: list[UIMessageChunk]) -> bool:
@@ -86,14 +92,13 @@ async def _resume_then_live(scene: Scene) -> None:
                 chunk = await anext(stream)
                 seen += chunk.delta if isinstance(chunk, TextDelta) else ""
             async with late.reconnect_to_stream(Reconnect(chat_id=scene.chat_id)) as again:
-                assert again is not None
                 line.finish(
                     TextDelta(id="t", delta="three"),
                     TextEnd(id="t"),
                     FinishStep(),
                     Finish(finish_reason="stop"),
                 )
-                chunks = await collect(again)
+                chunks = await collect(_resumed(again))
     expect_equal(reply_faults(chunks), [], "the grammar of the resumed reply")
     expect_equal(fold(chunks).text, "one two three", "the text")
     end = await scene.agent.end(line.run.run_id)
@@ -113,9 +118,8 @@ async def _resume_is_short(scene: Scene) -> None:
                 chunk = await anext(stream)
                 seen += chunk.delta if isinstance(chunk, TextDelta) else ""
             async with late.reconnect_to_stream(Reconnect(chat_id=scene.chat_id)) as again:
-                assert again is not None
                 line.finish(*words("", part_id="u"))
-                chunks = await collect(again)
+                chunks = await collect(_resumed(again))
     deltas = [chunk for chunk in chunks if isinstance(chunk, TextDelta)]
     expect(fold(chunks).text.startswith(text), "the text is not whole")
     expect(len(deltas) <= 10, f"500 deltas came again in {len(deltas)} chunks")
@@ -130,7 +134,40 @@ async def _resume_after_leaving(scene: Scene) -> None:
             while not isinstance(await anext(stream), TextDelta):
                 pass
         async with transport.reconnect_to_stream(Reconnect(chat_id=scene.chat_id)) as again:
-            assert again is not None
             line.finish(TextDelta(id="t", delta="after"))
-            chunks = await collect(again)
+            chunks = await collect(_resumed(again))
     expect_equal(fold(chunks).text, "before after", "the text")
+
+
+@requires("resume-by-many", "Several late joiners follow one reply.", needs=("resumes",))
+async def _resume_by_many(scene: Scene) -> None:
+    texts: list[str] = []
+    joined = anyio.Event()
+
+    async def follow(transport: ChatTransport) -> None:
+        async with transport.reconnect_to_stream(Reconnect(chat_id=scene.chat_id)) as stream:
+            chunks: list[UIMessageChunk] = []
+            async for chunk in _resumed(stream):
+                chunks.append(chunk)
+                if fold(chunks).text.startswith("one "):
+                    texts.append("")
+                    break
+            if len(texts) == 3:
+                joined.set()
+            chunks += await collect(_resumed(stream))
+            texts.append(fold(chunks).text)
+
+    async with scene.client() as transport, scene.client("bob") as bob:
+        async with transport.send_messages(scene.send()) as stream:
+            line = await scene.agent.line()
+            line.say(*words("one ", ends=False))
+            while not isinstance(await anext(stream), TextDelta):
+                pass
+            async with anyio.create_task_group() as tasks:
+                for client in (transport, bob, bob):
+                    tasks.start_soon(follow, client)
+                await joined.wait()
+                line.finish(TextDelta(id="t", delta="two"))
+            chunks = await collect(stream)
+    expect_equal(texts[3:], ["one two"] * 3, "the texts")
+    expect(isinstance(chunks[-1], Finish), f"the first stream ends with {chunks[-1]!r}")

@@ -126,6 +126,12 @@ class _ScriptedTransport(ChatTransport):
         answers.append(answer)
         replied.set()
 
+    def close(self) -> None:
+        """Let go of calls that the script never answered."""
+        for replied, answers in self._manual.values():
+            answers.append({"error": {"name": "AbortError"}})
+            replied.set()
+
     @asynccontextmanager
     async def _answer(
         self, call: dict[str, JSON], request: SendMessages | Reconnect
@@ -195,6 +201,7 @@ class ChatCase:
                 self._compare("final messages", self._wire(), self._case["final_messages"])
                 self._compare("final status", self._chat.status, self._case["final_status"])
                 self._compare("ids generated", self._ids, self._case["ids_generated"])
+                self._transport.close()
             tasks.cancel_scope.cancel()
         return self._differences
 

@@ -203,6 +203,22 @@ def _gist(chunks: Wire) -> Wire:
     return gist
 
 
+def _said_once(_recording: Recording, ours: Wire, golden: Wire) -> tuple[Wire, Wire]:
+    if len(ours) != len(golden):
+        return ours, golden
+    last: dict[str, JSON] = {}
+    kept: Wire = []
+    for mine, theirs in zip(ours, golden, strict=True):
+        part_id, metadata = theirs.get("id", ""), theirs.get("providerMetadata")
+        repeats = theirs["type"].endswith(("-delta", "-end")) and metadata == last.get(part_id)
+        if metadata is not None and repeats and "providerMetadata" not in mine:
+            kept.append({key: value for key, value in theirs.items() if key != "providerMetadata"})
+        else:
+            kept.append(theirs)
+        last[part_id] = metadata if metadata is not None else last.get(part_id)
+    return ours, kept
+
+
 def _unknown_fields(_recording: Recording, ours: Wire, golden: Wire) -> tuple[Wire, Wire]:
     if len(ours) != len(golden):
         return ours, golden
@@ -295,6 +311,11 @@ DIFFERENCES: tuple[Difference, ...] = (
         name="keeps-audio-and-functions",
         reason="speech and the older `function_call` are given; the AI SDK loses them",
         settle=_lost_content,
+    ),
+    Difference(
+        name="says-metadata-once",
+        reason="a part's signature is given once; the AI SDK repeats it in every later delta",
+        settle=_said_once,
     ),
     Difference(
         name="keeps-unknown-fields",

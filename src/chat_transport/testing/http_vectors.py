@@ -70,7 +70,7 @@ async def _check_request(vector: Mapping[str, JSON]) -> list[str]:
 async def _request_of(
     transport: HttpChatTransport, method: str, call: Mapping[str, JSON]
 ) -> HttpRequest:
-    common = {
+    common: dict[str, Any] = {
         "chat_id": call["chatId"],
         "headers": call.get("headers", {}),
         "body": call.get("body", {}),
@@ -92,7 +92,11 @@ async def _request_of(
 def _option(given: JSON) -> JSON:
     """Give an option as the vector says: a value, a function, or a coroutine function."""
     if isinstance(given, dict) and "$fn" in given:
-        return lambda: given["$fn"]
+
+        def now() -> JSON:
+            return given["$fn"]
+
+        return now
     if isinstance(given, dict) and "$async" in given:
 
         async def later() -> JSON:

@@ -12,6 +12,7 @@ from typing import Literal, TypeAlias
 
 import anyio
 
+from ..errors import ChatTransportError
 from . import (
     _chat_requirements,
     _end_requirements,
@@ -72,7 +73,7 @@ async def run_requirement(
     try:
         with anyio.fail_after(timeout_s):
             lacking = await _play(requirement, harness)
-    except (RequirementFailed, TimeoutError):
+    except (RequirementFailed, TimeoutError, ChatTransportError):
         if excuse is None:
             raise
         return Verdict("excused", excuse)

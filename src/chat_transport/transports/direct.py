@@ -231,12 +231,16 @@ def _changes(
 
 
 def _place_reply(messages: list[UIMessage], end: RunEnd) -> None:
-    """Put a reply in the place of the message it continues, or behind its prompt."""
+    """Put a reply in the place of the message it continues, or behind its prompt.
+
+    A prompt that was changed or cut away meanwhile takes its reply with it.
+    """
     reply = end.response_message
-    asked = end.run.messages[-1].id if end.run.messages else None
-    at = next((i for i, message in enumerate(messages) if message.id == asked), len(messages) - 1)
-    continues = bool(messages) and messages[at].role == "assistant" and messages[at].id == asked
-    if continues:
+    asked = end.run.messages[-1] if end.run.messages else None
+    at = next((i for i, item in enumerate(messages) if asked and item.id == asked.id), None)
+    if at is None:
+        return
+    if messages[at].role == "assistant":
         messages[at] = reply
     elif reply.parts:
         messages.insert(at + 1, reply)

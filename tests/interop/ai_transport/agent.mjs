@@ -63,6 +63,15 @@ async function* reply(run, messages) {
       await wait(20);
     }
     yield { type: 'text-end', id: 't1' };
+  } else if (asked.startsWith('tokens ')) {
+    const [, count, delay] = asked.split(' ').map(Number);
+    yield { type: 'start-step' };
+    yield { type: 'text-start', id: 't1' };
+    for (let index = 0; index < count; index += 1) {
+      yield { type: 'text-delta', id: 't1', delta: `tok${index % 10} ` };
+      await wait(delay);
+    }
+    yield { type: 'text-end', id: 't1' };
   } else if (asked === 'error') {
     throw new Error('the model is out');
   } else {

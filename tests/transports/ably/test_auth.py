@@ -97,7 +97,9 @@ def test_what_is_no_jwt_has_no_claims(text: str) -> None:
         ({"ai:1": ["publish"], "*": ["history"]}, {"ai:1": ["history"]}, {"ai:1": ["history"]}),
     ],
 )
-def test_a_token_never_holds_more_than_granted_or_asked(granted: Any, asked: Any, kept: Any) -> None:
+def test_a_token_never_holds_more_than_granted_or_asked(
+    granted: Any, asked: Any, kept: Any
+) -> None:
     assert narrow(granted, asked) == kept
 
 

@@ -185,7 +185,7 @@ async def test_regenerate_gives_another_answer_in_place_of_the_first(
                 )
             )
             after = await one.settled()
-            branches = (await transport.session(CHAT)).wire.branches(after[1].id)
+            branches = (await transport.session(CHAT)).branches(after[1].id)
     assert script.runs[1].trigger == "regenerate-message"
     assert script.runs[1].message_id == before[1].id
     assert [m.text for m in script.runs[1].messages] == ["hello"]
@@ -206,11 +206,12 @@ async def test_an_edit_makes_a_branch_and_the_old_one_can_be_selected(
             await one.send(SendMessages(chat_id=CHAT, messages=[edited], message_id="u1"))
             after = await one.settled()
             session = await transport.session(CHAT)
-            session.wire.select("u1", 0)
+            selected = session.select("u1", 0)
             old = await one.messages()
     assert [m.text for m in after] == ["goodbye", "you said goodbye"]
     assert [m.text for m in script.runs[1].messages] == ["goodbye"]
     assert [m.text for m in old] == ["hello", "you said hello"]
+    assert selected == old
 
 
 def answered(message: UIMessage, answers: dict[str, Any]) -> UIMessage:
@@ -231,7 +232,7 @@ def answered(message: UIMessage, answers: dict[str, Any]) -> UIMessage:
 
 @pytest.mark.parametrize("approved", [True, False])
 async def test_an_approval_in_the_messages_resumes_the_run(
-    connect: Any, script: Any, talk: Any, approved: bool
+    connect: Any, script: Any, talk: Any, *, approved: bool
 ) -> None:
     async with AblyAgent(script, connect("agent"), channels=[CHAT]):
         async with AblyChatTransport(connect("alice")) as transport:
@@ -273,6 +274,53 @@ async def test_a_client_tool_output_resumes_the_run(connect: Any, script: Any, t
             chunks = await one.send(SendMessages(chat_id=CHAT, messages=[asked[0], answer]))
     said = [c.delta for c in chunks if isinstance(c, TextDelta)]
     assert said == ["c1 gave {'city': 'Oslo'}"]
+
+
+async def test_a_run_can_be_steered_and_says_that_it_heard(
+    connect: Any, script: Any, talk: Any
+) -> None:
+    async with AblyAgent(script, connect("agent"), channels=[CHAT]):
+        async with AblyChatTransport(connect("alice")) as transport:
+            assert transport.capabilities.steers
+            one = talk(transport, CHAT)
+            session = await transport.session(CHAT)
+            with anyio.fail_after(10):
+                async with transport.send_messages(await one.request("steer", "u1")) as stream:
+                    await script.is_waiting.wait()
+                    run_id = script.runs[0].run_id
+                    while not session.wire.active_runs():
+                        await anyio.lowlevel.checkpoint()
+                    is_heard = await session.steer(run_id, UIMessage.user("left", id="u2"))
+                    chunks = [chunk async for chunk in stream]
+                await one.settled()
+                with pytest.raises(RequestRejected, match="not under way"):
+                    await session.steer(run_id, UIMessage.user("right", id="u3"))
+    assert is_heard
+    said = "".join(chunk.delta for chunk in chunks if isinstance(chunk, TextDelta))
+    assert said == "you said steer, then left"
+
+
+async def test_a_run_that_ends_without_listening_did_not_hear(
+    connect: Any, script: Any, talk: Any
+) -> None:
+    async with AblyAgent(script, connect("agent"), channels=[CHAT]):
+        async with AblyChatTransport(connect("alice")) as transport:
+            one = talk(transport, CHAT)
+            session = await transport.session(CHAT)
+            with anyio.fail_after(10):
+                async with transport.send_messages(await one.request("hold", "u1")):
+                    await script.is_waiting.wait()
+                    while not session.wire.active_runs():
+                        await anyio.lowlevel.checkpoint()
+                    async with anyio.create_task_group() as tasks:
+
+                        async def end_it() -> None:
+                            await transport.stop(CHAT)
+
+                        tasks.start_soon(end_it)
+                        message = UIMessage.user("left", id="u2")
+                        is_heard = await session.steer(script.runs[0].run_id, message)
+    assert not is_heard
 
 
 async def test_an_observer_sees_the_message_and_the_run_of_another_client(
@@ -388,7 +436,7 @@ async def test_a_forbidden_channel_is_refused_with_the_remedy(connect: Any) -> N
 
     async with AblyChatTransport(connect(key=None, token=token)) as transport:
         await transport.load_history("ai:mine")
-        with pytest.raises(RequestRejected, match="ai:other.*40160.*lacks this operation"):
+        with pytest.raises(RequestRejected, match=r"ai:other.*40160.*lacks this operation"):
             await transport.load_history("ai:other")
 
 
@@ -401,9 +449,9 @@ async def test_a_transport_that_is_not_entered_says_so(broker: RunningBroker, co
 async def test_an_unanswerable_request_says_why(connect: Any, script: Any, talk: Any) -> None:
     async with AblyChatTransport(connect("alice")) as transport:
         one = talk(transport, CHAT)
-        with pytest.raises(LocalProtocolError, match="no message"):
+        with pytest.raises(RequestRejected, match="no message"):
             await one.send(SendMessages(chat_id=CHAT, messages=[]))
-        with pytest.raises(LocalProtocolError, match="no answer yet"):
+        with pytest.raises(RequestRejected, match="no answer yet"):
             await one.send(SendMessages(chat_id=CHAT, messages=[], trigger="regenerate-message"))
         with pytest.raises(LocalProtocolError, match="at least one"):
             await transport.load_history(CHAT, limit=0)

@@ -37,7 +37,7 @@ def test_what_fills_a_gap_counts_as_live() -> None:
 
 def test_too_much_is_dropped_and_said() -> None:
     taken: list[str] = []
-    feed = OrderedFeed(lambda m, live: taken.append(m.serial), limit=2)
+    feed = OrderedFeed(lambda m, _live: taken.append(m.serial), limit=2)
     feed.hold()
     for serial in "123":
         feed.give(message(serial))

@@ -30,7 +30,9 @@ def test_what_was_not_sent_may_be_sent_again(code: int) -> None:
     assert isinstance(no_state, ConnectFailed)
 
 
-@pytest.mark.parametrize(("code", "status"), [(None, None), (80003, 400), (50000, 500), (500, 80000)])
+@pytest.mark.parametrize(
+    ("code", "status"), [(None, None), (80003, 400), (50000, 500), (500, 80000)]
+)
 def test_what_may_have_been_sent_is_kept_apart(code: int | None, status: int | None) -> None:
     error = translate(code=code, status=status, text="t", doing="x")
     assert isinstance(error, StreamInterrupted)

@@ -95,7 +95,9 @@ async def test_2000_deltas_arrive_byte_for_byte_with_the_socket_cut_20_times(
     assert messages[-1].text == "".join(WORDS)
 
 
-@pytest.mark.parametrize("faults", [{}, {"aggregates": True}, {"conflate": 3}, {"double_acks": True}])
+@pytest.mark.parametrize(
+    "faults", [{}, {"aggregates": True}, {"conflate": 3}, {"double_acks": True}]
+)
 async def test_whoever_joins_in_mid_reply_sees_the_same_message(
     broker: RunningBroker, connect: Any, talk: Any, faults: dict[str, Any]
 ) -> None:
@@ -150,3 +152,30 @@ async def test_without_a_window_every_delta_is_an_append(connect: Any, talk: Any
                 chunks = await talk(transport, CHAT).say("go", "u1")
     deltas = [chunk.delta for chunk in chunks if isinstance(chunk, TextDelta)]
     assert deltas == WORDS
+
+
+@pytest.mark.parametrize("which", ["client", "agent", "both"])
+async def test_a_client_that_had_to_be_replaced_in_mid_reply_misses_nothing(
+    broker: RunningBroker, connect: Any, talk: Any, which: str
+) -> None:
+    """CONNECTED without a socket, then a new connection without resume: a true gap."""
+    teller, of_client, of_agent = Teller(), connect("alice"), connect("agent")
+    victims = {"client": [of_client], "agent": [of_agent], "both": [of_client, of_agent]}[which]
+
+    async def kill() -> None:
+        for victim in victims:
+            manager = victim._client._sdk.connection.connection_manager
+            await manager.transport.dispose()
+
+    teller.at = {700: kill}
+    async with AblyAgent(teller, of_agent, channels=[CHAT]):
+        async with AblyChatTransport(of_client) as transport:
+            one = talk(transport, CHAT)
+            with anyio.fail_after(50):
+                async with transport.send_messages(await one.request("go", "u1")) as stream:
+                    chunks = [chunk async for chunk in stream]
+            messages = await one.settled()
+    assert isinstance(chunks[-1], Finish)
+    assert told(chunks).text == "".join(WORDS)
+    assert messages[-1].text == "".join(WORDS)
+    assert [chunk.type for chunk in chunks].count("text-start") == 1

@@ -92,7 +92,7 @@ async def test_a_refused_port_is_told_at_once() -> None:
 @pytest.mark.parametrize("key", ["app.key:wrong", "app.nokey:secret", "other.key:secret"])
 async def test_a_wrong_key_is_told_at_once_without_its_secret(connect: Any, key: str) -> None:
     with anyio.fail_after(5):
-        with pytest.raises(RequestRejected, match="was it signed with this app's key") as raised:
+        with pytest.raises(RequestRejected, match=r"signed with this app|check the key") as raised:
             await connect(key=key).__aenter__()
     assert key.partition(":")[2] not in str(raised.value).replace("wrong:", "")
 
@@ -118,7 +118,12 @@ async def test_a_token_says_who_we_are_without_the_15_seconds(connect: Any) -> N
 
 @pytest.mark.parametrize(
     "settings",
-    [{}, {"key": "app.key:secret", "token": 1}, {"token": 1, "client_id": "x"}, {"key": "nonsense"}],
+    [
+        {},
+        {"key": "app.key:secret", "token": 1},
+        {"token": 1, "client_id": "x"},
+        {"key": "nonsense"},
+    ],
 )
 def test_contradictory_credentials_are_refused(settings: dict[str, Any]) -> None:
     with pytest.raises(LocalProtocolError):

@@ -19,7 +19,7 @@ from chat_transport.errors import (
     StreamInterrupted,
     TransportClosed,
 )
-from chat_transport.transports.ably.writer import OperationWriter, message_bytes, surely
+from chat_transport.transports.ably.writer import OperationWriter
 
 pytestmark = pytest.mark.anyio
 
@@ -346,40 +346,3 @@ async def test_a_writer_that_was_left_takes_nothing() -> None:
         pass
     with pytest.raises(TransportClosed):
         writer.put(whole("a"))
-
-
-async def test_a_rate_limit_that_never_ends_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chat_transport.transports.ably.writer.PAUSE_S", 0.0001)
-    monkeypatch.setattr("chat_transport.transports.ably.writer.PAUSE_LIMIT_S", 0.0001)
-    tries = 0
-
-    async def send() -> None:
-        nonlocal tries
-        tries += 1
-        raise BUSY
-
-    with pytest.raises(RequestRejected, match="too fast"):
-        await surely(Link(), send)
-    assert tries == 12
-
-
-async def test_a_closed_connection_is_not_waited_for() -> None:
-    async def send() -> None:
-        raise TransportClosed("over")
-
-    with pytest.raises(TransportClosed):
-        await surely(Link(), send)
-
-
-@pytest.mark.parametrize(
-    ("message", "size"),
-    [
-        (OutboundMessage(name="ab"), 2),
-        (OutboundMessage(name="", data="é"), 2),
-        (OutboundMessage(name="", data=b"abc"), 3),
-        (OutboundMessage(name="", data={"a": [1]}), 9),
-        (OutboundMessage(name="", extras={"a": "é"}), 10),
-    ],
-)
-def test_sizes_are_counted_in_bytes(message: OutboundMessage, size: int) -> None:
-    assert message_bytes(message) == size

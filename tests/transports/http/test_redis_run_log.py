@@ -147,10 +147,11 @@ async def test_a_writer_that_was_declared_dead_writes_no_more(two):
         stream = mirror.stream()
         for chunk in REPLY[:2]:
             assert await stream.__anext__() == chunk
-        await other._redis.hincrby(other._key("run", "c:1", "r1"), "fence", 1)
+        redis, name = other._port._redis, other._port._key("run", "c:1", "r1")
+        await redis.hincrby(name, "fence", 1)
         log.extend(REPLY[2:])
         await stopped.wait()
-        assert await other._redis.hget(other._key("run", "c:1", "r1"), "next") == b"2"
+        assert await redis.hget(name, "next") == b"2"
 
 
 async def test_redis_that_comes_back_empty_gets_the_run_again(two, redis_server):

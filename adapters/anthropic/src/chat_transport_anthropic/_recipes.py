@@ -16,7 +16,8 @@ from ._request import messages_body
 __all__ = ["recipe"]
 
 JSON: TypeAlias = Any  # any JSON value
-MODEL = "claude-sonnet-4-5"
+MODEL = "claude-sonnet-5"
+GOLDEN_MODEL = "claude-sonnet-4-5"
 
 
 def _frame(event: str) -> bytes:
@@ -31,7 +32,7 @@ def _tools(recording: Recording) -> Sequence[ToolSpec | ProviderTool]:
 
 
 def _body(messages: Sequence[UIMessage]) -> JSON:
-    return messages_body(messages, model=MODEL)[0]
+    return messages_body(messages, model=GOLDEN_MODEL)[0]
 
 
 def recipe() -> Recipe:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .agent import AblyAgent, Woken
-    from .ai_transport_wire import AiTransportWire
+    from .ai_transport import AiTransportWire
     from .auth import AblyKey, Grant, TokenAsked, TokenEndpoint, make_token
     from .chat_session import ChatSession
     from .client import AblyChatTransport, Invocation
@@ -40,7 +40,7 @@ _HOMES = {
     "AblyChatTransport": "client",
     "AblyConnection": "supervisor",
     "AblyKey": "auth",
-    "AiTransportWire": "ai_transport_wire",
+    "AiTransportWire": "ai_transport",
     "ChatSession": "chat_session",
     "Grant": "auth",
     "Invocation": "client",

@@ -24,10 +24,10 @@ from ...agent.run import Handler
 from ...agent.runtime import Agent
 from ...errors import LocalProtocolError, RequestRejected, TransportClosed
 from .agent_session import AgentSession, Serving
-from .ai_transport_wire import AiTransportWire
 from .policy import OwnerPolicy, Policy
 from .supervisor import AblyConnection
 from .wire import Wire
+from .wires import wire_of
 from .writer import WINDOW_S
 
 __all__ = ["AblyAgent", "Woken"]
@@ -59,7 +59,7 @@ class AblyAgent:
             and the operations publish, subscribe, history, presence and message-update-own.
         channels: Names to serve from the start. A pattern such as `ai:*` serves nothing by itself
             (Ably has no pattern subscriptions): it says which channels an invocation may name.
-        wire: What is spoken; None for the wire of @ably/ai-transport.
+        wire: What is spoken, or its name; None for the wire of @ably/ai-transport.
         policy: Who may start, stop, steer and answer; by default each run's owner.
         listens: Answer every input on served channels; off answers invocations only.
         window_s: Seconds in which deltas are put together; the first goes at once; 0 is off.
@@ -73,7 +73,7 @@ class AblyAgent:
         connection: AblyConnection,
         *,
         channels: Iterable[str] = (),
-        wire: Wire | None = None,
+        wire: Wire | str | None = None,
         policy: Policy | None = None,
         listens: bool = True,
         window_s: float = WINDOW_S,
@@ -84,7 +84,7 @@ class AblyAgent:
         self._owns_agent = not isinstance(agent, Agent)
         self._connection = connection
         self._patterns = tuple(channels)
-        self._wire = wire or AiTransportWire()
+        self._wire = wire_of(wire)
         self._chat_id = chat_id or str
         self._serving = Serving(
             policy=policy or OwnerPolicy(),

@@ -27,12 +27,12 @@ from ...transport import (
     ChunkStream,
     History,
 )
-from .ai_transport_wire import AiTransportWire
 from .channel import AblyChannel
 from .chat_session import ChatSession
 from .post import post_json
 from .supervisor import AblyConnection
 from .wire import Outgoing, Wire
+from .wires import wire_of
 
 __all__ = ["AblyChatTransport", "Invocation"]
 
@@ -74,7 +74,7 @@ class AblyChatTransport(ChatTransport):
     Args:
         connection: Opened with the transport if it is not open yet, and then closed with it; an
             open one is borrowed.
-        wire: What is spoken; None for the wire of @ably/ai-transport.
+        wire: What is spoken, or its name; None for the wire of @ably/ai-transport.
         channel: The channel of every chat, or how a chat's id gives it; None takes the id itself.
         invoke: Wakes the agent after each send: the address to POST to, or a function. None
             where the agent listens.
@@ -85,13 +85,13 @@ class AblyChatTransport(ChatTransport):
         self,
         connection: AblyConnection,
         *,
-        wire: Wire | None = None,
+        wire: Wire | str | None = None,
         channel: str | Callable[[str], str] | None = None,
         invoke: str | Invoke | None = None,
         give_up_s: float | None = 30.0,
     ) -> None:
         self._connection = connection
-        self._wire = wire or AiTransportWire()
+        self._wire = wire_of(wire)
         self._channel = channel
         self._invoke = invoke
         self._give_up_s = give_up_s
@@ -171,8 +171,8 @@ class AblyChatTransport(ChatTransport):
 
         Raises:
             ConnectFailed: If there was no connection in time.
-            RequestRejected: If Ably or the agent's endpoint refused, or a message is too large.
-            LocalProtocolError: If the request asks nothing, or names an unknown message.
+            RequestRejected: If Ably or the agent's endpoint refused, a message is too large, or
+                the request asks nothing or names an unknown message.
         """
         return self._send(request)
 

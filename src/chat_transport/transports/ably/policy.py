@@ -53,5 +53,4 @@ class OwnerPolicy:
 
 def user_of(message: Inbound) -> User:
     """Give who published a message, as Ably and the token server vouch for it."""
-    claim = (message.extras or {}).get("userClaim")
-    return User(id=message.client_id, role=claim if isinstance(claim, str) else None)
+    return User(id=message.client_id, role=message.user_claim)

@@ -310,8 +310,9 @@ class AblyConnection:
             async with asyncio.timeout(self.timeout_s):
                 _, writer = await asyncio.open_connection(host.strip("[]"), int(port))
         except (OSError, TimeoutError) as error:
+            why = str(error) or "no answer"
             raise ConnectFailed(
-                f"unable to connect to {self.endpoint}; {str(error) or 'no answer'}: is the broker up?"
+                f"unable to connect to {self.endpoint}; {why}: is the broker up?"
             ) from error
         writer.close()
 

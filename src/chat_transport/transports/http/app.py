@@ -177,9 +177,10 @@ class ChatApp:
                 await respond(send, 204, headers=cors.preflight_for(request))
                 return
             send = with_headers(send, cors.headers_for(request))
+        if not found:
+            await respond_text(send, 404, f"nothing here; chats are at {self._settings.path!r}")
+            return
         try:
-            if not found:
-                raise HttpError(404, f"nothing here; chats are at {self._settings.path!r}")
             await self._dispatch(request, receive, send)
         except HttpError as error:
             await respond_text(send, error.status, error.text, error.headers)

@@ -1,17 +1,16 @@
 """`HttpChatTransport`: the client's end over HTTP and server-sent events.
 
-Rule: the only file that knows an HTTP library, and it needs no particular one: any client with
-`build_request` and `send(stream=True)` will do (httpx2, httpx).
+Rule: the prompt is sent once; a reply is taken up again from where it was cut.
 Source: `DefaultChatTransport` of AI SDK 7.0.173, with stop, history and reconnecting added.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from inspect import isawaitable
 from types import TracebackType
-from typing import Any, Protocol, Self, TypeAlias, TypeVar, cast
+from typing import Any, Literal, Self, TypeAlias, TypeVar
 from urllib.parse import urlencode
 from uuid import uuid4
 
@@ -31,26 +30,26 @@ from ...codecs.ui_request import (
     load_object,
     merge_headers,
 )
+from ...codecs.ui_response import rejection
 from ...errors import (
     ConnectFailed,
     RemoteProtocolError,
-    RequestRejected,
     StreamInterrupted,
     TransportClosed,
 )
 from ...inputs import Reconnect, SendMessages
 from ...messages import UIMessage
 from ...transport import Capabilities, ChatTransport, ChunkStream, History
+from .http_library import HttpBody, HttpClient, OwnClient, make_client, open_body
 from .reply_reader import Place, ReconnectPolicy, ReplyReader
+from .text_reader import TextReader
 
 __all__ = [
     "Headers",
     "HttpChatTransport",
-    "HttpClient",
     "PrepareRequest",
     "Resolvable",
     "resolve",
-    "translated",
 ]
 
 JSON: TypeAlias = Any  # any JSON value
@@ -59,30 +58,8 @@ Resolvable: TypeAlias = Value | Callable[[], Value | Awaitable[Value]]
 """A value, or a function or coroutine function that gives it anew for each request."""
 Headers: TypeAlias = Mapping[str, str | None]
 PrepareRequest: TypeAlias = Callable[
-    [RequestDraft], PreparedRequest | None | Awaitable[PreparedRequest | None]
+    [RequestDraft], PreparedRequest | Awaitable[PreparedRequest | None] | None
 ]
-ERROR_BODY_BYTES = 64 * 1024
-"""Of a refusal's body, how much is read and kept."""
-
-
-class HttpResponse(Protocol):
-    """What we need of an answer."""
-
-    @property
-    def status_code(self) -> int: ...
-    @property
-    def headers(self) -> Mapping[str, str]: ...
-    def aiter_bytes(self) -> AsyncIterator[bytes]: ...
-    async def aclose(self) -> None: ...
-
-
-class HttpClient(Protocol):
-    """What we need of an HTTP library's client; httpx2 and httpx have it."""
-
-    def build_request(  # the library's request goes back into `send` unread, but for its headers
-        self, method: str, url: str, *, headers: Any, content: Any, timeout: Any
-    ) -> Any: ...
-    async def send(self, request: Any, *, stream: bool) -> Any: ...
 
 
 class HttpChatTransport(ChatTransport):
@@ -103,6 +80,8 @@ class HttpChatTransport(ChatTransport):
             for ever. Servers without keep-alive comments may be silent for as long as a model
             thinks.
         resumes: Whether the server has `GET {id}/stream`.
+        wire: What a reply's body is: chunks, or plain text that is framed as one text part
+            (then nothing is resumed).
     """
 
     def __init__(
@@ -111,7 +90,7 @@ class HttpChatTransport(ChatTransport):
         *,
         headers: Resolvable[Headers] | None = None,
         body: Resolvable[Mapping[str, JSON]] | None = None,
-        credentials: Resolvable[Credentials | None] | None = None,
+        credentials: Resolvable[Credentials] | None = None,
         client: HttpClient | None = None,
         prepare_send: PrepareRequest | None = None,
         prepare_reconnect: PrepareRequest | None = None,
@@ -119,6 +98,7 @@ class HttpChatTransport(ChatTransport):
         connect_timeout_s: float | None = 10.0,
         idle_timeout_s: float | None = 300.0,
         resumes: bool = True,
+        wire: Literal["ui-message-stream", "text"] = "ui-message-stream",
     ) -> None:
         self._api = api
         self._headers = headers
@@ -128,16 +108,17 @@ class HttpChatTransport(ChatTransport):
         self._client: HttpClient | None = None
         self._prepare_send = prepare_send
         self._prepare_reconnect = prepare_reconnect
-        self._policy = reconnect
-        self._timeout = (connect_timeout_s, idle_timeout_s, idle_timeout_s, connect_timeout_s)
+        self._is_text = wire == "text"
+        self._policy = None if self._is_text else reconnect
+        self._timeouts = (connect_timeout_s, idle_timeout_s, idle_timeout_s, connect_timeout_s)
         self._capabilities = Capabilities(
-            resumes=resumes,
+            resumes=resumes and not self._is_text,
             replays_on_resume=True,
             stops=True,
             history=True,
             concurrent_runs=True,
         )
-        self._own: _ClosableClient | None = None
+        self._own: OwnClient | None = None
 
     @property
     def capabilities(self) -> Capabilities:
@@ -147,7 +128,7 @@ class HttpChatTransport(ChatTransport):
     async def __aenter__(self) -> Self:
         """Make the HTTP client if none was given. Connects to nothing yet."""
         if self._given_client is None:
-            self._own = _make_client()
+            self._own = make_client()
             self._client = await self._own.__aenter__()
         else:
             self._client = self._given_client
@@ -179,6 +160,9 @@ class HttpChatTransport(ChatTransport):
         """
         post = await self.send_request(request)
         body = await self._post(post, uuid4().hex, request)
+        if body.status == 204:
+            await body.close()
+            raise rejection(204, "")
         async with self._reading(body, self._reopen_for(request)) as stream:
             yield stream
 
@@ -260,10 +244,14 @@ class HttpChatTransport(ChatTransport):
 
     @asynccontextmanager
     async def _reading(
-        self, body: _HttpBody, reopen: Callable[[Place], Awaitable[_HttpBody | None]]
+        self, body: HttpBody, reopen: Callable[[Place], Awaitable[HttpBody | None]]
     ) -> AsyncGenerator[ChunkStream, None]:
-        may_reopen = reopen if self._policy and self._capabilities.resumes else None
-        reader = ReplyReader(body, may_reopen, self._policy or ReconnectPolicy())
+        reader: ReplyReader | TextReader
+        if self._is_text:
+            reader = TextReader(body)
+        else:
+            may_reopen = reopen if self._policy and self._capabilities.resumes else None
+            reader = ReplyReader(body, may_reopen, self._policy or ReconnectPolicy())
         async with open_task_group() as tasks:
             tasks.start_soon(reader.pump)
             try:
@@ -273,7 +261,7 @@ class HttpChatTransport(ChatTransport):
 
     def _reopen_for(
         self, request: SendMessages | Reconnect
-    ) -> Callable[[Place], Awaitable[_HttpBody | None]]:
+    ) -> Callable[[Place], Awaitable[HttpBody | None]]:
         again = Reconnect(
             chat_id=request.chat_id,
             headers=request.headers,
@@ -281,7 +269,7 @@ class HttpChatTransport(ChatTransport):
             metadata=request.metadata,
         )
 
-        async def reopen(place: Place) -> _HttpBody | None:
+        async def reopen(place: Place) -> HttpBody | None:
             headers: dict[str, str] = {}
             if place.run_id is not None and place.next is not None:
                 headers = {"x-chat-run-id": place.run_id, "last-event-id": str(place.next)}
@@ -289,7 +277,7 @@ class HttpChatTransport(ChatTransport):
 
         return reopen
 
-    async def _post(self, post: HttpRequest, key: str, request: SendMessages) -> _HttpBody:
+    async def _post(self, post: HttpRequest, key: str, request: SendMessages) -> HttpBody:
         """Send the prompt once: if the answer is lost, ask for the run before sending again."""
         named = {"idempotency-key": key, "x-chat-cursor": "1"}
         try:
@@ -321,7 +309,7 @@ class HttpChatTransport(ChatTransport):
             f"unable to tell whether the prompt of chat {request.chat_id!r} arrived; {lost}"
         ) from lost
 
-    async def _get_stream(self, request: Reconnect, extra: Mapping[str, str]) -> _HttpBody | None:
+    async def _get_stream(self, request: Reconnect, extra: Mapping[str, str]) -> HttpBody | None:
         get = await self.reconnect_request(request)
         body = await self._open(get, {"x-chat-cursor": "1", **extra})
         if body.status == 204:
@@ -339,102 +327,41 @@ class HttpChatTransport(ChatTransport):
             id=chat_id,
             headers=merge_headers(own_headers, headers),
             body={**(own_body or {}), **body},
-            credentials=await resolve(self._credentials),
+            credentials=await self._cookie_rule(),
             metadata=draft.metadata,
             messages=draft.messages,
             trigger=draft.trigger,
             message_id=draft.message_id,
         )
 
+    async def _cookie_rule(self) -> Credentials | None:
+        return await resolve(self._credentials)  # pyright: ignore[reportReturnType]  # widens the Literal
+
     async def _call(self, method: str, url: str, chat_id: str, content: bytes | None) -> bytes:
         headers = merge_headers(
             {"content-type": "application/json"} if content is not None else None,
             await resolve(self._headers),
         )
-        credentials = await resolve(self._credentials)
+        credentials = await self._cookie_rule()
         body = await self._open(
             HttpRequest(
                 method=method, url=url, headers=headers, credentials=credentials, body=content
             ),
             {},
         )
-        try:
-            pieces: list[bytes] = []
-            while data := await body.read():
-                pieces.append(data)
-            return b"".join(pieces)
-        finally:
-            await body.close()
+        return await body.read_all()
 
-    async def _open(self, request: HttpRequest, extra: Mapping[str, str]) -> _HttpBody:
+    async def _open(self, request: HttpRequest, extra: Mapping[str, str]) -> HttpBody:
         """Send a request and give its answer, refusals raised."""
         if self._client is None:
             raise TransportClosed(f"unable to reach {request.url!r}; the transport is not entered")
-        raw = self._client.build_request(
-            request.method,
-            request.url,
-            headers={**extra, **request.headers},
-            content=request.body,
-            timeout=self._timeout,
-        )
-        if request.credentials == "omit":
-            raw.headers.pop("cookie", None)
-        try:
-            response = cast("HttpResponse", await self._client.send(raw, stream=True))
-        except Exception as error:
-            raise translated(error, request.url) from error
-        body = _HttpBody(response, request.url)
-        if not 200 <= response.status_code < 300:
-            raise await _rejected(body)
-        return body
-
-
-class _ClosableClient(HttpClient, Protocol):
-    async def __aenter__(self) -> Self: ...
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None: ...
-
-
-class _HttpBody:
-    """An open response, its faults translated."""
-
-    def __init__(self, response: HttpResponse, url: str) -> None:
-        self.status = response.status_code
-        self.run_id = response.headers.get("x-chat-run-id")
-        self.counts = response.headers.get("x-chat-cursor") is not None
-        self._response = response
-        self._url = url
-        self._pieces = response.aiter_bytes()
-
-    async def read(self) -> bytes:
-        try:
-            async for piece in self._pieces:
-                if piece:
-                    return piece
-        except Exception as error:
-            raise translated(error, self._url) from error
-        return b""
-
-    async def close(self) -> None:
-        await self._response.aclose()
-
-
-def _make_client() -> _ClosableClient:
-    import httpx2  # noqa: PLC0415  # the extra `http`; a server alone does not need it
-
-    # Each stream holds a connection, so a pool of 100 would be a limit of 100 replies.
-    limits = httpx2.Limits(max_connections=None, max_keepalive_connections=20)
-    return httpx2.AsyncClient(limits=limits, follow_redirects=True)
+        return await open_body(self._client, request, extra, self._timeouts)
 
 
 async def resolve(given: Resolvable[Value] | None) -> Value | None:
     """Give the value that an option stands for now."""
     value = given() if callable(given) else given
-    return await value if isawaitable(value) else cast("Value | None", value)
+    return await value if isawaitable(value) else value  # pyright: ignore[reportReturnType]  # callable() cannot narrow a TypeVar
 
 
 async def _settle(hook: PrepareRequest | None, draft: RequestDraft) -> PreparedRequest | None:
@@ -442,35 +369,3 @@ async def _settle(hook: PrepareRequest | None, draft: RequestDraft) -> PreparedR
         return None
     result = hook(draft)
     return await result if isawaitable(result) else result
-
-
-_NOTHING_SENT = {"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError"}
-_NOT_A_URL = {"UnsupportedProtocol", "InvalidURL"}
-
-
-def translated(error: Exception, url: str) -> Exception:
-    """Give our word for an HTTP library's error, told by its class names: any library's."""
-    names = {cls.__name__ for cls in type(error).__mro__}
-    said = str(error) or type(error).__name__
-    if names & (_NOTHING_SENT | _NOT_A_URL):
-        return ConnectFailed(f"unable to reach {url!r}; {said}")
-    if names & {"HTTPError", "StreamError", "OSError"}:
-        return StreamInterrupted(f"lost the connection to {url!r}; {said}", resumable=True)
-    return error
-
-
-async def _rejected(body: _HttpBody) -> RequestRejected:
-    pieces: list[bytes] = []
-    size = 0
-    try:
-        while size < ERROR_BODY_BYTES and (data := await body.read()):
-            pieces.append(data)
-            size += len(data)
-    except StreamInterrupted:
-        pieces.append(b"")  # the status says enough
-    finally:
-        await body.close()
-    text = b"".join(pieces)[:ERROR_BODY_BYTES].decode(errors="replace")
-    return RequestRejected(
-        text or f"the server answered {body.status}", status=body.status, body=text
-    )

@@ -103,11 +103,13 @@ def path_segments(scope: Scope, prefix: str) -> tuple[str, ...] | None:
     The raw path is read, so that a chat id may hold an encoded slash. An application that is
     mounted anywhere answers below its mount, with or without `prefix`.
     """
-    root = _split(quote(scope.get("root_path", "")))
-    path = quote(scope["path"])
-    raw = scope.get("raw_path")
-    if raw and unquote(raw.decode("latin-1")) == scope["path"]:
-        path = raw.decode("latin-1").partition("?")[0]
+    path, mount = quote(scope["path"]), quote(scope.get("root_path", ""))
+    raw = scope.get("raw_path", b"").decode("latin-1").partition("?")[0]
+    whole, shown = unquote(raw).rstrip("/"), scope["path"].rstrip("/")
+    if raw and whole.endswith(shown):
+        path = raw
+        mount = mount or quote(whole.removesuffix(shown))  # Litestar takes the mount off the path
+    root = _split(mount)
     full, own = _split(path), _split(quote(prefix))
     if full[: len(own)] == own:
         return full[len(own) :]

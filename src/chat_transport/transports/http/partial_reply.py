@@ -14,9 +14,7 @@ from ...reducer import MessageReducer
 __all__ = ["folded_partial"]
 
 
-def folded_partial(
-    chunks: Sequence[UIMessageChunk], last: UIMessage | None
-) -> UIMessage | None:
+def folded_partial(chunks: Sequence[UIMessageChunk], last: UIMessage | None) -> UIMessage | None:
     """Fold the chunks of a run that has no terminal chunk; None if it said nothing to keep.
 
     Args:

@@ -39,7 +39,7 @@ class ReconnectPolicy:
         """Give the seconds to wait before `attempt`, counted from 0."""
         if attempt == 0:
             return 0.0
-        full = min(self.longest_s, self.first_s * 2 ** (attempt - 1))
+        full: float = min(self.longest_s, self.first_s * 2.0 ** (attempt - 1))
         return full * random.uniform(0.5, 1.0)  # noqa: S311  # spreads load, hides nothing
 
 

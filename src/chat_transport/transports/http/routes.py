@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
-from inspect import isawaitable
 from typing import Any, TypeAlias, TypeVar
 from uuid import uuid4
 
@@ -24,7 +23,8 @@ from ...agent.trust import believe
 from ...chunks import Error, Finish, OpaqueChunk, UIMessageChunk
 from ...codecs.client_profiles import CLIENT_PROFILES, ClientProfile
 from ...codecs.ui_request import ChatRequest, load_object, parse_chat_request
-from ...codecs.ui_stream import RESPONSE_HEADERS, encode_sse
+from ...codecs.ui_response import response_headers
+from ...codecs.ui_stream import encode_sse
 from ...errors import RemoteProtocolError
 from ...inputs import SendMessages
 from ...messages import UIMessage
@@ -43,13 +43,15 @@ CURSOR_HEADER = "x-chat-cursor"
 """Asked for by our client: each event's place in the run. Sent back where it is honoured."""
 RUN_HEADER = "x-chat-run-id"
 INTERRUPTED_TEXT = "the run was interrupted: its server stopped"
-_SSE_HEADERS = {name: value for name, value in RESPONSE_HEADERS.items() if name != "connection"}
-"""`connection` concerns the server's own hop, and HTTP/2 has none."""
+_SSE_HEADERS = response_headers()
 
 
 async def settle(value: Answer | Awaitable[Answer]) -> Answer:
     """Give what a hook returned, or what it returned promises."""
-    return await value if isawaitable(value) else value  # type: ignore[return-value]  # narrowed
+    if isinstance(value, Awaitable):
+        given: Answer = await value
+        return given
+    return value
 
 
 class ChatRoutes:

@@ -27,7 +27,7 @@ __all__ = [
 
 DisconnectPolicy: TypeAlias = Literal["continue", "stop"]
 ProfileChoice: TypeAlias = Literal["auto", "v5", "v6", "v7"]
-Authenticate: TypeAlias = Callable[[IncomingRequest], User | None | Awaitable[User | None]]
+Authenticate: TypeAlias = Callable[[IncomingRequest], User | Awaitable[User | None] | None]
 """Gives who asks, from what can be verified (a token, a session); None refuses with 401."""
 Authorize: TypeAlias = Callable[[User, str], bool | Awaitable[bool]]
 """Whether this user may use the chat of this id; False refuses with 403."""

@@ -102,7 +102,9 @@ class SseBody:
                 body = self._render_counted(chunks, before, stream.position)
             else:
                 body = self._render(chunks)
+            del chunks  # a snapshot would be kept for as long as its reader waits
             await self._send(send, body)
+            del body
             if coalesce_s:
                 await anyio.sleep(coalesce_s)
         if self._ticking is not None:

@@ -30,7 +30,8 @@ from ...codecs.ui_request import merge_headers
 from ...errors import ConnectFailed, RemoteProtocolError, StreamInterrupted, TransportClosed
 from ...inputs import Reconnect, SendMessages
 from ...transport import Capabilities, ChatTransport, ChunkStream
-from .client import Headers, Resolvable, resolve, translated
+from .client import Headers, Resolvable, resolve
+from .http_library import make_client, translated
 
 __all__ = ["WebSocketChatTransport", "WebSocketClient"]
 
@@ -42,15 +43,25 @@ CLOSE_TIMEOUT_S = 2.0
 class WebSocketSession(Protocol):
     """What we need of an open socket."""
 
-    async def send_text(self, data: str) -> None: ...
-    async def receive_text(self) -> str: ...
-    async def close(self, code: int = 1000, reason: str | None = None) -> None: ...
+    async def send_text(self, data: str) -> None:
+        """Send one message."""
+        ...
+
+    async def receive_text(self) -> str:
+        """Wait for the next message."""
+        ...
+
+    async def close(self, code: int = 1000, reason: str | None = None) -> None:
+        """Say goodbye."""
+        ...
 
 
 class WebSocketClient(Protocol):
     """What we need of an HTTP library's client; httpx2 has it."""
 
-    def websocket(self, url: str) -> AbstractAsyncContextManager[Any]: ...
+    def websocket(self, url: str) -> AbstractAsyncContextManager[Any]:
+        """Open a socket for as long as the block runs."""
+        ...
 
 
 class _Sink:
@@ -178,18 +189,14 @@ class WebSocketChatTransport(ChatTransport):
     @property
     def capabilities(self) -> Capabilities:
         """Resumes and stops; the frames know no history."""
-        return Capabilities(
-            resumes=True, replays_on_resume=True, stops=True, concurrent_runs=True
-        )
+        return Capabilities(resumes=True, replays_on_resume=True, stops=True, concurrent_runs=True)
 
     async def __aenter__(self) -> Self:
         """Make the HTTP client if none was given. Connects to nothing yet."""
         async with AsyncExitStack() as stack:
             self._client = self._given
             if self._client is None:
-                import httpx2  # noqa: PLC0415  # the extra `http`
-
-                self._client = await stack.enter_async_context(httpx2.AsyncClient())
+                self._client = await stack.enter_async_context(make_client())
             self._tasks = await stack.enter_async_context(open_task_group())
             self._stack = stack.pop_all()
         return self

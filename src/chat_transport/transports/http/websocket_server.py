@@ -49,9 +49,7 @@ async def serve_websocket(
                 socket.take(message.get("text") or message.get("bytes") or b"")
             except RemoteProtocolError as error:
                 reason = str(error)[:120]
-                await send(
-                    {"type": "websocket.close", "code": POLICY_VIOLATION, "reason": reason}
-                )
+                await send({"type": "websocket.close", "code": POLICY_VIOLATION, "reason": reason})
                 break
         socket.left()
         tasks.cancel_scope.cancel()

@@ -75,9 +75,7 @@ def test_runs_without_a_parent_have_nothing_in_common(talk):
 
     identity = talk.identify(talk.ask("x"))
     for number in (1, 2):
-        orphan = dataclasses.replace(
-            identity, run_id=f"r{number}", parent=None, output_parent=None
-        )
+        orphan = dataclasses.replace(identity, run_id=f"r{number}", parent=None, output_parent=None)
         encoder = ui_run_encoder(orphan, new_id=talk.new_id)
         talk.put(encoder.start())
         talk.say(encoder, f"orphan {number}")

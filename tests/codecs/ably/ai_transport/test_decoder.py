@@ -18,9 +18,7 @@ def delta(text):
 def delivery(action, version, data="", *, status="streaming", name="ai-output", bare=False):
     transport = {"stream": "true", "status": status, "stream-id": "t", "run-id": "r"}
     extras = None if bare else h.envelope(transport, {"kind": "text", "id": "t"})
-    return Inbound(
-        action=action, serial="1", version=version, name=name, data=data, extras=extras
-    )
+    return Inbound(action=action, serial="1", version=version, name=name, data=data, extras=extras)
 
 
 @pytest.fixture

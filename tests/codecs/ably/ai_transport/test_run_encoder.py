@@ -67,8 +67,6 @@ def test_a_resumed_run_says_so(identity, new_id):
     assert "parent" not in transport(resume)
 
 
-
-
 @pytest.mark.parametrize(
     ("reason", "status"),
     [("complete", "complete"), ("cancelled", "cancelled"), ("error", "cancelled")],

@@ -92,14 +92,10 @@ def test_a_cancel_is_found_by_run_or_input_if_it_is_newer(talk):
     asked = talk.ask("hi")
     trigger = talk.conversation.trigger(asked.event_id)
     talk.send(talk.client.cancel(input_id=asked.input_id))
-    found = talk.conversation.cancel_for(
-        run_id=None, input_id=asked.input_id, after=trigger.serial
-    )
+    found = talk.conversation.cancel_for(run_id=None, input_id=asked.input_id, after=trigger.serial)
     assert (found.input_id, found.client_id) == (asked.input_id, "alice")
     assert talk.conversation.cancel_for(run_id="r", input_id="other") is None
-    after = talk.conversation.cancel_for(
-        run_id=None, input_id=asked.input_id, after=found.serial
-    )
+    after = talk.conversation.cancel_for(run_id=None, input_id=asked.input_id, after=found.serial)
     assert after is None
     talk.send(talk.client.cancel(run_id="r"))
     assert talk.conversation.cancel_for(run_id="r", input_id=None).run_id == "r"
@@ -189,3 +185,11 @@ def test_a_cycle_of_parents_ends_the_walk(talk):
     assert talk.conversation.run_of("nobody") is None
     assert talk.conversation.message("nobody") is None
     assert talk.conversation.messages_of("nobody") == []
+
+
+def test_a_prompt_that_reaches_back_needs_older_history(talk):
+    asked = talk.ask("two", parent="not read yet")
+    assert talk.conversation.needs_older(talk.identify(asked))
+    assert not talk.conversation.needs_older(talk.identify(talk.ask("one")))
+    unread = RunIdentity(run_id="r", invocation_id="i", input_id="x", output_parent="y")
+    assert talk.conversation.needs_older(unread)

@@ -66,7 +66,9 @@ def test_kinds_that_nobody_knows_are_ignored():
 
 
 def test_malformed_payloads_read_as_empty_ones():
-    assert CODEC.whole({"kind": "file", "mediaType": "a/b"}, 7) == (c.File(url="", media_type="a/b"),)
+    assert CODEC.whole({"kind": "file", "mediaType": "a/b"}, 7) == (
+        c.File(url="", media_type="a/b"),
+    )
     assert CODEC.whole({"kind": "tool-output-error"}, None) == (
         c.ToolOutputError(tool_call_id="", error_text=""),
     )

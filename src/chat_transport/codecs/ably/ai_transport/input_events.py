@@ -21,6 +21,7 @@ __all__ = [
     "Cancelled",
     "InputEvent",
     "MessagePart",
+    "MessageSaid",
     "Regenerated",
     "SeedMessage",
     "ToolResolved",
@@ -37,6 +38,13 @@ class MessagePart:
     message_id: str
     role: Role
     part: UIMessagePart
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageSaid:
+    """A whole user message at once, on wires that carry it so."""
+
+    message: UIMessage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +93,7 @@ class Cancelled:
     input_id: str | None = None
 
 
-InputEvent: TypeAlias = MessagePart | Regenerated | ToolResolved | ApprovalAnswered
+InputEvent: TypeAlias = MessagePart | MessageSaid | Regenerated | ToolResolved | ApprovalAnswered
 _WORDS = InputWords()
 _ROLES: dict[str, Role] = {"system": "system", "assistant": "assistant", "user": "user"}
 _PART: TypeAdapter[UIMessagePart] = TypeAdapter(UIMessagePart)

@@ -166,6 +166,11 @@ class RunTree(ConversationTree[C, M]):
                 out.append((message_id, message))
         return out
 
+    def needs_older(self, identity: RunIdentity) -> bool:
+        """Whether the chain of parents of a prompt leaves what has been read."""
+        chain = self._chain(identity)
+        return chain[0].parent is not None if chain else identity.output_parent is not None
+
     def _chain(self, identity: RunIdentity) -> list[Node[C, M]]:
         node = self._owner.get(identity.input_id) or self._owner.get(identity.output_parent or "")
         chain: list[Node[C, M]] = []

@@ -14,7 +14,7 @@ from ....chunks import UIMessageChunk
 from ....errors import RemoteProtocolError
 from ....messages import DynamicToolPart, ToolPart, UIMessage, UIMessagePart
 from ....reducer import MessageReducer
-from .input_events import ApprovalAnswered, InputEvent, MessagePart, ToolResolved
+from .input_events import ApprovalAnswered, InputEvent, MessagePart, MessageSaid, ToolResolved
 from .lifecycle import LifecycleRepair
 
 __all__ = ["UIFold"]
@@ -46,8 +46,8 @@ class _Spoken:
 
     __slots__ = ("message",)
 
-    def __init__(self, part: MessagePart) -> None:
-        self.message = UIMessage(id=part.message_id, role=part.role, parts=[part.part])
+    def __init__(self, message: UIMessage) -> None:
+        self.message = message
 
     def add(self, part: UIMessagePart) -> None:
         self.message = self.message.model_copy(update={"parts": [*self.message.parts, part]})
@@ -91,7 +91,10 @@ class UIFold:
             if isinstance(known, _Spoken):
                 known.add(event.part)
             elif known is None:
-                self._messages[message_id] = _Spoken(event)
+                said = UIMessage(id=event.message_id, role=event.role, parts=[event.part])
+                self._messages[message_id] = _Spoken(said)
+        elif isinstance(event, MessageSaid):
+            self._messages.setdefault(message_id, _Spoken(event.message))
         elif isinstance(event, ToolResolved):
             self._sow(event)
             self._resolve(event)

@@ -1,0 +1,126 @@
+"""`Ollama`: a model adapter on the official SDK's client.
+
+Rule: constructing opens nothing and imports no SDK. A client handed in is never closed by us.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, TypeAlias
+
+from chat_transport.chunks import UIMessageChunk
+from chat_transport.messages import DynamicToolPart, StepStartPart, ToolPart, UIMessage
+from chat_transport.model import ModelAdapter, ModelSettings, ProviderTool, ToolSpec
+from chat_transport.provider_stream import ByteResponse, ndjson_chunks, stream_step
+
+from ._events import OllamaDecoder
+from ._request import chat_body
+
+__all__ = ["Ollama", "create"]
+
+JSON: TypeAlias = Any  # any JSON value
+
+
+class Ollama(ModelAdapter):
+    """A model of an Ollama server.
+
+    Args:
+        model: The model's name.
+        client: An `ollama.AsyncClient`; None makes one at the first call, which `aclose` closes.
+        host: For the client that we make; None reads `OLLAMA_HOST`.
+    """
+
+    provider = "ollama"
+
+    def __init__(self, model: str, *, client: Any = None, host: str | None = None) -> None:
+        self.model = model
+        self._client = client
+        self._is_ours = client is None
+        self._host = host
+
+    @property
+    def client(self) -> Any:
+        """The SDK's client; made at the first use if none was handed in."""
+        if self._client is None:
+            from ollama import AsyncClient  # noqa: PLC0415  # an optional cost: only when needed
+
+            self._client = AsyncClient(host=self._host)
+        return self._client
+
+    async def aclose(self) -> None:
+        """Close the client, if we made it."""
+        if self._is_ours and self._client is not None:
+            client, self._client = self._client, None
+            await client._client.aclose()  # noqa: SLF001  # ollama 0.6 has no public close
+
+    def stream(
+        self,
+        messages: Sequence[UIMessage],
+        *,
+        tools: Sequence[ToolSpec | ProviderTool] = (),
+        settings: ModelSettings | None = None,
+    ) -> AsyncGenerator[UIMessageChunk, None]:
+        """Make one answer; see `ModelAdapter.stream`."""
+        from ollama import ResponseError  # noqa: PLC0415  # as above
+
+        body = chat_body(messages, model=self.model, tools=tools, settings=settings)
+        call = _opened(self.client, body, settings)
+        decoder = self.decoder(messages)
+        return stream_step(
+            call, decoder, errors=(ResponseError,), read=ndjson_chunks, describe=_words
+        )
+
+    async def from_events(self, events: AsyncIterable[Any]) -> AsyncIterator[UIMessageChunk]:
+        """Give the chunks of the SDK's own `ChatResponse`s, or of their JSON."""
+        decoder = self.decoder()
+        async for event in events:
+            for chunk in decoder.feed(event):
+                yield chunk
+        for chunk in decoder.end():
+            yield chunk
+
+    def decoder(self, messages: Sequence[UIMessage] = ()) -> OllamaDecoder:
+        """Make the decoder of one answer; ids count what the conversation holds already."""
+        past = (StepStartPart, ToolPart, DynamicToolPart)
+        made = sum(isinstance(part, past) for message in messages for part in message.parts)
+        return OllamaDecoder(prefix=f"ollama-{len(messages)}-{made}")
+
+
+def _words(error: Any) -> str:
+    return str(error.error)
+
+
+class _Body:
+    def __init__(self, response: Any) -> None:
+        self._response = response
+
+    async def iter_bytes(self) -> AsyncGenerator[bytes, None]:
+        """Give the body as it arrives."""
+        async for piece in self._response.aiter_bytes():
+            yield piece
+
+
+@asynccontextmanager
+async def _opened(
+    client: Any, body: Mapping[str, JSON], settings: ModelSettings | None
+) -> AsyncGenerator[ByteResponse, None]:
+    # ollama 0.6 builds a pydantic object for every token; its HTTP client gives the bytes.
+    from ollama import ResponseError  # noqa: PLC0415  # as above
+
+    options: dict[str, Any] = {}
+    if settings is not None and settings.headers is not None:
+        options["headers"] = dict(settings.headers)
+    if settings is not None and settings.timeout_s is not None:
+        options["timeout"] = settings.timeout_s
+    http = client._client  # noqa: SLF001  # see above
+    async with http.stream("POST", "/api/chat", json=dict(body), **options) as response:
+        if response.status_code >= 400:
+            await response.aread()
+            raise ResponseError(response.text, response.status_code)
+        yield _Body(response)
+
+
+def create(model_name: str) -> Ollama:
+    """Make the adapter that the command line names `ollama:MODEL`."""
+    return Ollama(model_name)

@@ -1,0 +1,111 @@
+"""A real Pydantic AI agent with its own test model; runs where the SDK is installed."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+import anyio
+import pytest
+from chat_transport_pydantic_ai import pydantic_ai_handler
+
+from chat_transport.agent.run import Run, User
+from chat_transport.chunks import (
+    TextDelta,
+    ToolApprovalRequest,
+    ToolInputAvailable,
+    ToolOutputAvailable,
+    UIMessageChunk,
+)
+from chat_transport.errors import ConnectFailed
+from chat_transport.messages import ToolApproval, ToolPart, UIMessage
+from chat_transport.reducer import MessageReducer
+
+pytestmark = [pytest.mark.anyio, pytest.mark.filterwarnings("ignore")]
+
+HAS_SDK = find_spec("pydantic_ai") is not None
+needs_sdk = pytest.mark.skipif(
+    not HAS_SDK, reason="pydantic-ai is not installed: chat-transport-pydantic-ai[sdk]"
+)
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+def run(*messages: UIMessage, trigger: str = "submit-message") -> Run:
+    return Run(
+        run_id="r",
+        chat_id="c",
+        messages=messages,
+        trigger=trigger,  # type: ignore[arg-type]  # test data
+        message_id=None,
+        response_message_id="m",
+        user=User(id="ada"),
+        metadata={},
+    )
+
+
+async def collect(handler, request: Run) -> list[UIMessageChunk]:
+    with anyio.fail_after(20):
+        return [chunk async for chunk in handler(request)]
+
+
+HELLO = UIMessage.user("Weather?", id="u")
+
+
+@needs_sdk
+async def test_tools_run_and_words_stream():
+    from pydantic_ai import Agent, RunContext
+    from pydantic_ai.models.test import TestModel
+
+    def weather(ctx, city):  # type: ignore[no-untyped-def]  # annotated below
+        return f"{ctx.deps}: sunny"
+
+    # By object: the SDK looks for a string's name among the module's, where it is not.
+    weather.__annotations__ = {"ctx": RunContext[str], "city": str, "return": str}
+    agent = Agent(TestModel(), deps_type=str, tools=[weather])
+
+    handler = pydantic_ai_handler(agent, deps=lambda run: run.user.id)
+    chunks = await collect(handler, run(HELLO))
+    outputs = [chunk.output for chunk in chunks if isinstance(chunk, ToolOutputAvailable)]
+    assert outputs == ["ada: sunny"]
+    assert any(isinstance(chunk, TextDelta) for chunk in chunks)
+    reducer = MessageReducer(message_id="m")
+    for chunk in chunks:
+        reducer.feed(chunk)
+    assert "sunny" in reducer.message.text
+
+
+@needs_sdk
+async def test_a_tool_that_needs_leave_waits_and_goes_on():
+    from pydantic_ai import Agent, DeferredToolRequests
+    from pydantic_ai.models.test import TestModel
+
+    agent = Agent(TestModel(), output_type=[str, DeferredToolRequests])
+
+    @agent.tool_plain(requires_approval=True)
+    def send_email(to: str) -> str:
+        return f"sent to {to}"
+
+    handler = pydantic_ai_handler(agent)
+    chunks = await collect(handler, run(HELLO))
+    (asked,) = [chunk for chunk in chunks if isinstance(chunk, ToolApprovalRequest)]
+    (call,) = [chunk for chunk in chunks if isinstance(chunk, ToolInputAvailable)]
+    part = ToolPart(
+        type="tool-send_email",
+        tool_call_id=call.tool_call_id,
+        state="approval-responded",
+        input=call.input,
+        approval=ToolApproval(id=asked.approval_id, approved=True),
+    )
+    reply = UIMessage(id="m", role="assistant", parts=[part])
+    chunks = await collect(handler, run(HELLO, reply))
+    outputs = [chunk.output for chunk in chunks if isinstance(chunk, ToolOutputAvailable)]
+    assert outputs == ["sent to a"]
+
+
+@pytest.mark.skipif(HAS_SDK, reason="pydantic-ai is installed here")
+async def test_without_the_sdk_the_remedy_is_named():
+    with pytest.raises(ConnectFailed, match=r"chat-transport-pydantic-ai\[sdk\]"):
+        await collect(pydantic_ai_handler(object()), run(HELLO))

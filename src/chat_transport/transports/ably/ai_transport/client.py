@@ -1,0 +1,191 @@
+"""The client's end of the wire of @ably/ai-transport 0.8: what a request means.
+
+Rule: what the person did is found by comparing the messages with what the channel knows.
+Source: wire document, section 6.3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+from ....chunks import UIMessageChunk
+from ....codecs.ably.ai_transport.conversation import Entry
+from ....codecs.ably.ai_transport.input_encoder import EncodedInput, InputEncoder
+from ....errors import RequestRejected
+from ....inputs import SendMessages
+from ....messages import DynamicToolPart, ToolPart, UIMessage
+from ..wire import Branches, Outgoing, RunRef
+from .reading import Reading
+
+__all__ = ["AiTransportClient"]
+
+NewId: TypeAlias = Callable[[], str]
+
+
+class AiTransportClient(Reading):
+    """The client's end."""
+
+    def __init__(self, *, client_id: str | None, new_id: NewId) -> None:
+        super().__init__()
+        self._encoder = InputEncoder(new_id=new_id, client_id=client_id)
+
+    def messages(self) -> Sequence[UIMessage]:
+        """Give the conversation on the selected branch."""
+        return self.conversation.messages()
+
+    def reply(self, ref: RunRef) -> Sequence[UIMessageChunk]:
+        """Give what an active run has said so far."""
+        return self.conversation.reply(ref.run_id or "", input_id=ref.input_id)
+
+    def needs_older(self, request: SendMessages) -> bool:
+        """Whether `request` follows, edits or answers a message that has not been read."""
+        wanted = [message.id for message in request.messages[-2:-1]]
+        if request.message_id is not None:
+            wanted.append(request.message_id)
+        if request.messages and request.messages[-1].role == "assistant":
+            wanted.append(request.messages[-1].id)
+        return any(self.conversation.find(each) is None for each in wanted)
+
+    def encode(self, request: SendMessages) -> Sequence[Outgoing]:
+        """Give the inputs that the request amounts to."""
+        if request.trigger == "regenerate-message":
+            return [self._regenerate(request)]
+        if not request.messages:
+            raise _nonsense(f"unable to send to {request.chat_id!r}; there is no message")
+        last = request.messages[-1]
+        if last.role == "assistant":
+            return self._answers(last)
+        if last.role != "user":
+            raise _nonsense(
+                f"unable to send message {last.id!r}; its role is {last.role!r}, and only a user"
+                " asks: instructions belong to the agent"
+            )
+        return [self._user_message(request, last)]
+
+    def cancel(self, ref: RunRef) -> Outgoing:
+        """Ask that a run end."""
+        return _outgoing(self._encoder.cancel(run_id=ref.run_id, input_id=ref.input_id))
+
+    def steer(self, run_id: str, message: UIMessage) -> Outgoing:
+        """Say something to a run that is under way."""
+        return _outgoing(self._encoder.user_message(message, run_id=run_id))
+
+    def is_heard(self, run_id: str, input_id: str) -> bool:
+        """Whether an output of the run answers it."""
+        if self.conversation.message(input_id) is None:
+            return False  # its own echo has not come yet
+        return input_id not in self.conversation.unanswered_steers(run_id)
+
+    def branches(self, message_id: str) -> Branches:
+        """Give the alternatives at a message."""
+        found = self.conversation.branches(self._entry(message_id).message_id)
+        assert found is not None
+        return Branches(siblings=found.siblings, index=found.index)
+
+    def select(self, message_id: str, index: int) -> None:
+        """Select an alternative."""
+        if not self.conversation.select(self._entry(message_id).message_id, index):
+            raise _nonsense(
+                f"unable to select alternative {index} at message {message_id!r}; see `branches`"
+            )
+
+    def _entry(self, message_id: str) -> Entry:
+        entry = self.conversation.find(message_id)
+        if entry is None:
+            raise _nonsense(f"unable to use message {message_id!r}; it is not in the chat")
+        return entry
+
+    def _before(self, message_id: str) -> str | None:
+        """Give the codec-message-id shown before the one given."""
+        before: str | None = None
+        for entry in self.conversation.entries():
+            if entry.message_id == message_id:
+                return before
+            before = entry.message_id
+        return before
+
+    def _user_message(self, request: SendMessages, message: UIMessage) -> Outgoing:
+        known = self.conversation.find(request.message_id or message.id)
+        if known is not None and known.message.role == "user":
+            return _outgoing(
+                self._encoder.user_message(
+                    message, fork_of=known.message_id, parent=self._before(known.message_id)
+                )
+            )
+        parent: str | None = None
+        before = request.messages[-2].id if len(request.messages) > 1 else None
+        found = self.conversation.find(before) if before is not None else None
+        if found is None:
+            entries = self.conversation.entries()
+            found = entries[-1] if entries else None
+        if found is not None:
+            parent = found.message_id
+        return _outgoing(self._encoder.user_message(message, parent=parent))
+
+    def _regenerate(self, request: SendMessages) -> Outgoing:
+        entries = self.conversation.entries()
+        wanted = request.message_id
+        if wanted is not None and self._entry(wanted).message.role == "assistant":
+            target = next(e for e in entries if e.message.id == wanted)
+        else:
+            after = wanted or (request.messages[-1].id if request.messages else None)
+            place = max((n for n, e in enumerate(entries) if e.message.id == after), default=-1)
+            later = [e for e in entries[place + 1 :] if e.message.role == "assistant"]
+            if not later:
+                raise _nonsense(
+                    f"unable to regenerate in {request.chat_id!r}; there is no answer yet"
+                )
+            target = later[0]
+        parent = self._before(target.message_id)
+        return _outgoing(self._encoder.regenerate(target.message_id, parent=parent))
+
+    def _answers(self, message: UIMessage) -> Sequence[Outgoing]:
+        """Find the approvals and tool outputs in a message that the channel does not know yet."""
+        waiting = {call.tool_call_id: call for call in self.conversation.pending_calls()}
+        entries = self.conversation.entries()
+        parent = entries[-1].message_id if entries else None
+        found: list[Outgoing] = []
+        for part in message.parts:
+            if not isinstance(part, ToolPart | DynamicToolPart):
+                continue
+            call = waiting.get(part.tool_call_id)
+            if call is None:
+                continue
+            approval = part.approval
+            if call.approval_id is not None and approval is not None:
+                if approval.approved is not None:
+                    encoded = self._encoder.approval(
+                        message_id=call.message_id,
+                        run_id=call.run_id,
+                        tool_call_id=call.tool_call_id,
+                        approved=approval.approved,
+                        reason=approval.reason,
+                        parent=parent,
+                    )
+                    found.append(_outgoing(encoded))
+            elif part.state in {"output-available", "output-error"}:
+                encoded = self._encoder.tool_result(
+                    message_id=call.message_id,
+                    run_id=call.run_id,
+                    tool_call_id=call.tool_call_id,
+                    output=part.output,
+                    error_text=part.error_text if part.state == "output-error" else None,
+                    parent=parent,
+                )
+                found.append(_outgoing(encoded))
+        if not found:
+            raise _nonsense(
+                f"unable to send message {message.id!r}; it is the agent's, and no call in it"
+                " waits for an answer that it gives"
+            )
+        return found
+
+
+def _nonsense(words: str) -> RequestRejected:
+    """Refuse as an agent behind HTTP would: the same request fails the same way everywhere."""
+    return RequestRejected(words, status=400)
+
+
+def _outgoing(encoded: EncodedInput) -> Outgoing:
+    return Outgoing(publish=encoded.operation, input_id=encoded.input_id, event_id=encoded.event_id)

@@ -1,0 +1,95 @@
+"""The wires without branches: each makes its two ends.
+
+Rule: names are parameters with the defaults of Ably's guides; what a wire drops, it declares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
+
+from ....codecs.ably.ai_sdk_reading import AiSdkConversation
+from ....codecs.ably.ai_sdk_transport import AiSdkEncoder, AiSdkInputEncoder
+from ....codecs.ably.prompts import PromptEncoder
+from ....codecs.ably.response import ResponseConversation, ResponseEncoder, ResponseNames
+from ....codecs.ably.token import TokenConversation, TokenEncoder, TokenNames
+from ..wire import Wire
+from .agent import TurnsAgent
+from .client import AiSdkClient, PromptClient
+
+__all__ = ["WIRES", "AiSdkTransportWire", "ResponseWire", "TokenWire"]
+
+NewId: TypeAlias = Callable[[], str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResponseWire:
+    """Message per response, as in Ably's getting-started guide."""
+
+    names: ResponseNames = field(default_factory=ResponseNames)
+    steers: bool = False
+    branches: bool = False
+    drops: frozenset[str] = ResponseConversation.drops
+
+    def client(self, *, client_id: str | None, new_id: NewId) -> PromptClient:
+        """Begin to read a chat as a client."""
+        encoder = PromptEncoder(new_id=new_id, names=self.names.prompts)
+        return PromptClient(ResponseConversation(self.names), encoder)
+
+    def agent(self, *, client_id: str | None, new_id: NewId) -> TurnsAgent:
+        """Begin to read a chat as an agent."""
+        return TurnsAgent(
+            ResponseConversation(self.names),
+            lambda _run_id, prompt_id: ResponseEncoder(prompt_id, names=self.names),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenWire:
+    """Message per token."""
+
+    names: TokenNames = field(default_factory=TokenNames)
+    steers: bool = False
+    branches: bool = False
+    drops: frozenset[str] = TokenConversation.drops
+
+    def client(self, *, client_id: str | None, new_id: NewId) -> PromptClient:
+        """Begin to read a chat as a client."""
+        encoder = PromptEncoder(new_id=new_id, names=self.names.prompts)
+        return PromptClient(TokenConversation(self.names), encoder)
+
+    def agent(self, *, client_id: str | None, new_id: NewId) -> TurnsAgent:
+        """Begin to read a chat as an agent."""
+        return TurnsAgent(
+            TokenConversation(self.names),
+            lambda run_id, prompt_id: TokenEncoder(run_id, prompt_id=prompt_id, names=self.names),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AiSdkTransportWire:
+    """The wire of `ably-ai-sdk-transport`."""
+
+    steers: bool = False
+    branches: bool = False
+    drops: frozenset[str] = AiSdkConversation.drops
+
+    def client(self, *, client_id: str | None, new_id: NewId) -> AiSdkClient:
+        """Begin to read a chat as a client."""
+        return AiSdkClient(AiSdkConversation(), AiSdkInputEncoder(new_id=new_id))
+
+    def agent(self, *, client_id: str | None, new_id: NewId) -> TurnsAgent:
+        """Begin to read a chat as an agent."""
+        return TurnsAgent(
+            AiSdkConversation(),
+            lambda _run_id, prompt_id: AiSdkEncoder(prompt_id, new_id=new_id, says_error=False),
+        )
+
+
+WIRES: Final[Mapping[str, Callable[[], Wire]]] = {
+    "message-per-response": ResponseWire,
+    "message-per-token": TokenWire,
+    "ai-sdk-transport": AiSdkTransportWire,
+}
+"""Wires by the name that `wire=` takes."""

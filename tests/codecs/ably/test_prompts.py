@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import pytest
+
+from chat_transport.codecs.ably.ai_transport.input_events import ApprovalAnswered
+from chat_transport.codecs.ably.operations import Inbound
+from chat_transport.codecs.ably.prompts import (
+    PromptEncoder,
+    PromptNames,
+    header,
+    read_decision,
+    read_prompt,
+)
+from chat_transport.errors import LocalProtocolError
+from chat_transport.messages import FilePart, UIMessage
+
+
+def only(encoded):
+    (message,) = encoded.operation.messages
+    return message
+
+
+def inbound(data, extras=None):
+    return Inbound(
+        action="create", serial="7", version="7", name="user-input", data=data, extras=extras
+    )
+
+
+def test_a_prompt_is_text_with_an_id(new_id):
+    encoded = PromptEncoder(new_id=new_id).user_message(UIMessage.user("hi", id="u"))
+    message = only(encoded)
+    assert (message.name, message.data) == ("user-input", {"promptId": "id-1", "text": "hi"})
+    trigger = read_prompt(inbound(message.data, {"userClaim": "user"}))
+    assert (trigger.input_id, trigger.event.part.text, trigger.user_claim) == ("id-1", "hi", "user")
+
+
+def test_what_is_no_text_is_refused(new_id):
+    message = UIMessage.user("", id="u", files=[FilePart(media_type="a/b", url="https://x")])
+    with pytest.raises(LocalProtocolError, match="text prompts only"):
+        PromptEncoder(new_id=new_id).user_message(message)
+
+
+def test_a_malformed_prompt_is_none_and_one_without_id_is_named_by_its_serial():
+    assert read_prompt(inbound("text")) is None
+    assert read_prompt(inbound({"text": 5})) is None
+    assert read_prompt(inbound({"text": "hi"})).input_id == "7"
+
+
+def test_decisions_name_the_call(new_id):
+    encoder = PromptEncoder(new_id=new_id, names=PromptNames(approval_response="answer"))
+    message = only(encoder.approval("c", approved=False))
+    assert (message.name, message.data) == ("answer", {"decision": "rejected"})
+    assert message.extras == {"headers": {"toolCallId": "c"}}
+    assert only(encoder.approval("c", approved=True)).data == {"decision": "approved"}
+
+
+@pytest.mark.parametrize("data", [{"decision": "rejected"}, {"decision": 1}, "approved", None])
+def test_anything_but_approved_is_a_refusal(data):
+    assert read_decision(inbound(data), "c") == ApprovalAnswered(tool_call_id="c", approved=False)
+
+
+def test_a_stop_names_a_prompt_or_all(new_id):
+    encoder = PromptEncoder(new_id=new_id)
+    assert only(encoder.cancel("p")).extras == {"headers": {"promptId": "p"}}
+    assert only(encoder.cancel(None)).extras == {"headers": {}}
+
+
+def test_headers_that_are_no_text_are_absent():
+    assert header(inbound("", {"headers": {"a": "b"}}), "a") == "b"
+    assert header(inbound("", {"headers": {"a": 1}}), "a") is None
+    assert header(inbound("", {"headers": "a"}), "a") is None
+    assert header(inbound(""), "a") is None

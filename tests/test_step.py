@@ -1,0 +1,160 @@
+"""A decoder of a made-up provider shows what every decoder gets from `StepDecoder`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from chat_transport.chunks import (
+    Error,
+    Finish,
+    FinishStep,
+    ReasoningEnd,
+    ReasoningStart,
+    StartStep,
+    TextDelta,
+    TextEnd,
+    TextStart,
+    ToolInputAvailable,
+    ToolInputDelta,
+    ToolInputError,
+    ToolInputStart,
+    UIMessageChunk,
+)
+from chat_transport.step import StepDecoder, Usage, to_json
+
+
+class Echo(StepDecoder):
+    """Events are lists of chunks."""
+
+    def decode(self, event: Any) -> list[UIMessageChunk]:
+        return event["say"]
+
+
+class Event:
+    """An SDK's object."""
+
+    def __init__(self, *chunks: UIMessageChunk) -> None:
+        self.chunks = list(chunks)
+
+    def model_dump(self, **options: object) -> dict[str, Any]:
+        assert options == {"mode": "json", "by_alias": True, "exclude_unset": True}
+        return {"say": self.chunks}
+
+
+def say(*chunks: UIMessageChunk) -> dict[str, Any]:
+    return {"say": list(chunks)}
+
+
+HELLO = (TextStart(id="t"), TextDelta(id="t", delta="a"))
+
+
+def test_the_first_chunk_opens_the_step_and_the_end_closes_it():
+    step = Echo()
+    step.finish_reason = "stop"
+    assert step.feed(say(*HELLO)) == [StartStep(), *HELLO]
+    assert step.feed(say(TextEnd(id="t"))) == [TextEnd(id="t")]
+    assert step.end() == [
+        FinishStep(),
+        Finish(finish_reason="stop", message_metadata={"finishReason": "stop"}),
+    ]
+
+
+def test_a_stream_without_an_end_is_interrupted_and_all_is_closed():
+    step = Echo()
+    step.feed(say(*HELLO, ReasoningStart(id="r")))
+    step.feed(say(ToolInputStart(tool_call_id="c", tool_name="w")))
+    step.feed(say(ToolInputDelta(tool_call_id="c", input_text_delta='{"a')))
+    assert step.is_open(TextStart, "t")
+    *closings, _, finish = step.end()
+    assert closings == [
+        TextEnd(id="t"),
+        ReasoningEnd(id="r"),
+        ToolInputError(
+            tool_call_id="c",
+            tool_name="w",
+            input='{"a',
+            error_text="the stream ended before the tool's input was complete",
+        ),
+    ]
+    assert isinstance(finish, Finish)
+    assert finish.finish_reason == "interrupted"
+
+
+def test_an_empty_stream_is_an_empty_step():
+    assert [chunk.type for chunk in Echo().end()] == ["start-step", "finish-step", "finish"]
+
+
+def test_a_failure_before_output_is_the_error_alone():
+    step = Echo()
+    assert step.fail("no") == [Error(error_text="no")]
+    assert step.fail("again") == []
+    assert step.end() == []
+
+
+def test_a_failure_after_output_is_inside_the_step():
+    step = Echo()
+    step.feed(say(*HELLO))
+    assert step.fail("no") == [Error(error_text="no")]
+    assert [chunk.type for chunk in step.end()] == ["text-end", "finish-step", "finish"]
+    assert step.finish_reason == "error"
+
+
+def test_a_step_that_has_begun_opens_before_its_error():
+    step = Echo()
+    step.begin()
+    assert step.fail("no") == [StartStep(), Error(error_text="no")]
+
+
+def test_objects_of_an_sdk_are_taken_too():
+    assert Echo().feed(Event(*HELLO)) == [StartStep(), *HELLO]
+
+
+@pytest.mark.parametrize(("text", "value"), [("", {}), (" ", {}), ('{"a":1}', {"a": 1})])
+def test_tool_input_is_parsed_once(text: str, value: object):
+    chunk = Echo().tool_input("c", "w", text)
+    assert chunk == ToolInputAvailable(tool_call_id="c", tool_name="w", input=value)
+
+
+def test_tool_input_that_is_not_json_is_an_error_with_the_text():
+    chunk = Echo().tool_input("c", "w", '{"a"')
+    assert isinstance(chunk, ToolInputError)
+    assert chunk.input == '{"a"'
+    assert "'w' is not JSON" in chunk.error_text
+
+
+def test_metadata_and_usage_go_into_finish():
+    step = Echo()
+    step.metadata = {"responseId": "r", "modelId": None}
+    step.usage = Usage(
+        input_tokens=10, cache_read_tokens=4, output_tokens=5, reasoning_tokens=2, raw={"x": 1}
+    )
+    finish = step.end()[-1]
+    assert isinstance(finish, Finish)
+    assert finish.message_metadata == {
+        "finishReason": "interrupted",
+        "responseId": "r",
+        "usage": {
+            "inputTokens": 10,
+            "inputTokenDetails": {"noCacheTokens": 6, "cacheReadTokens": 4},
+            "outputTokens": 5,
+            "outputTokenDetails": {"textTokens": 3, "reasoningTokens": 2},
+            "totalTokens": 15,
+            "raw": {"x": 1},
+        },
+    }
+
+
+def test_usage_that_is_not_known_is_left_out():
+    assert Usage().to_wire() == {"inputTokenDetails": {}, "outputTokenDetails": {}}
+
+
+def test_done_is_noted():
+    step = Echo()
+    step.done()
+    assert step.is_done
+
+
+def test_json_is_written_as_javascript_writes_it():
+    assert to_json({"a": ["é", 1, None]}) == '{"a":["é",1,null]}'

@@ -1,0 +1,373 @@
+"""A client's session over a channel that the test plays."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+import pytest
+
+from chat_transport.chunks import (
+    Abort,
+    Error,
+    Finish,
+    Start,
+    StartStep,
+    TextDelta,
+    TextEnd,
+    TextStart,
+    UIMessageChunk,
+)
+from chat_transport.codecs.ably.ai_transport.run_encoder import RunIdentity, ui_run_encoder
+from chat_transport.codecs.ably.operations import Append, Inbound, Operation, Publish
+from chat_transport.errors import ConnectFailed, RequestRejected, StreamInterrupted
+from chat_transport.inputs import SendMessages
+from chat_transport.messages import UIMessage
+from chat_transport.transport import MessageSeen, MessagesReplaced, RunSeen
+from chat_transport.transports.ably.ai_transport.client import AiTransportClient
+from chat_transport.transports.ably.channel import Member
+from chat_transport.transports.ably.chat_session import ChatSession
+from chat_transport.transports.ably.feed import OrderedFeed
+
+pytestmark = pytest.mark.anyio
+
+
+class Tape:
+    """Turns operations into deliveries, as a channel would."""
+
+    def __init__(self) -> None:
+        self._serials = (f"{number:04d}" for number in itertools.count(1))
+        self._keys: dict[str, Inbound] = {}
+
+    def play(self, operations: Sequence[Operation], by: str = "agent") -> list[Inbound]:
+        out: list[Inbound] = []
+        for operation in operations:
+            if isinstance(operation, Publish):
+                for message in operation.messages:
+                    serial = next(self._serials)
+                    made = Inbound(
+                        action="create",
+                        serial=serial,
+                        version=serial,
+                        name=message.name,
+                        data=message.data,
+                        extras=message.extras,
+                        client_id=by,
+                    )
+                    if operation.key is not None and message is operation.messages[0]:
+                        self._keys[operation.key] = made
+                    out.append(made)
+            elif isinstance(operation, Append):
+                first = self._keys[operation.key]
+                out.append(
+                    Inbound(
+                        action="append",
+                        serial=first.serial,
+                        version=next(self._serials),
+                        name=first.name,
+                        data=operation.data,
+                        extras=operation.extras,
+                        client_id=by,
+                    )
+                )
+        return out
+
+
+class History:
+    def __init__(self, pages: list[Any]) -> None:
+        self.pages = pages
+
+    @property
+    def is_exhausted(self) -> bool:
+        return not self.pages
+
+    async def next_page(self) -> Sequence[Inbound]:
+        page = self.pages.pop(0) if self.pages else ()
+        if isinstance(page, Exception):
+            raise page
+        return page
+
+
+class Channel:
+    """The channel that the test plays; history is given newest first."""
+
+    name = "ai:x"
+
+    def __init__(self, tasks: Any) -> None:
+        self.connection = self
+        self.tasks = tasks
+        self.pages: list[Any] = []
+        self.present: list[Member] = []
+        self.watchers: list[Callable[[], None]] = []
+        self.listener: Any = None
+
+    @asynccontextmanager
+    async def listening(self, listener: Any) -> AsyncIterator[None]:
+        self.listener = listener
+        yield
+
+    @asynccontextmanager
+    async def watching(self, watcher: Callable[[], None]) -> AsyncIterator[None]:
+        self.watchers.append(watcher)
+        yield
+
+    def members(self) -> list[Member]:
+        return self.present
+
+    def history(self) -> History:
+        return History(self.pages)
+
+    def appear(self, *names: str) -> None:
+        self.present = [Member(name, {"status": "online"}) for name in names]
+        for watcher in self.watchers:
+            watcher()
+
+
+@asynccontextmanager
+async def playing() -> AsyncIterator[tuple[Channel, ChatSession, Tape]]:
+    ids = (f"id{number}" for number in itertools.count())
+    async with anyio.create_task_group() as tasks:
+        channel = Channel(tasks)
+        wire = AiTransportClient(client_id="ann", new_id=lambda: next(ids))
+        session = ChatSession(channel, wire)  # type: ignore[arg-type]  # a fake
+        with anyio.fail_after(10):
+            async with session.open():
+                yield channel, session, Tape()
+        tasks.cancel_scope.cancel()
+
+
+def speaker(input_id: str = "m1", run_id: str = "r1") -> Any:
+    ids = (f"{run_id}-{number}" for number in itertools.count())
+    return ui_run_encoder(
+        RunIdentity(run_id=run_id, invocation_id="i", input_id=input_id),
+        new_id=lambda: next(ids),
+    )
+
+
+def hear(session: ChatSession, messages: Sequence[Inbound]) -> None:
+    for message in messages:
+        session.on_message(message)
+
+
+def said(encoder: Any, *chunks: UIMessageChunk) -> list[Operation]:
+    return [operation for chunk in chunks for operation in encoder.encode(chunk)]
+
+
+OPENING = (Start(message_id="a1"), StartStep(), TextStart(id="t"))
+
+
+@pytest.mark.parametrize(
+    ("ending", "terminal"),
+    [
+        (lambda e: e.end("complete"), Finish()),
+        (lambda e: e.end("cancelled"), Abort()),
+        (lambda e: e.end("error", message="broke"), Error(error_text="broke")),
+        (lambda e: e.end("error"), Error(error_text="agent reported an error")),
+        (lambda e: e.suspend(), Finish(finish_reason="tool-calls")),
+    ],
+)
+async def test_a_run_that_ends_without_its_last_chunk_is_given_one(
+    ending: Any, terminal: UIMessageChunk
+) -> None:
+    async with playing() as (_channel, session, tape):
+        agent = speaker()
+        with session.reading("m1") as stream:
+            hear(session, tape.play([*agent.start(), *said(agent, *OPENING), *ending(agent)]))
+            chunks = [chunk async for chunk in stream]
+    assert chunks[-1] == terminal
+    assert stream.run_id == "r1"
+
+
+async def test_what_comes_after_the_last_chunk_is_not_given() -> None:
+    async with playing() as (_channel, session, tape):
+        agent = speaker()
+        with session.reading("m1") as stream:
+            operations = [*agent.start(), *said(agent, *OPENING, TextEnd(id="t"), Finish())]
+            hear(session, tape.play([*operations, *said(agent, StartStep()), *agent.end()]))
+            chunks = [chunk async for chunk in stream]
+    assert chunks[-1].type == "finish"
+
+
+async def test_text_that_is_replaced_interrupts_the_stream_resumably() -> None:
+    async with playing() as (_channel, session, tape):
+        agent = speaker()
+        with session.reading("m1") as stream:
+            opening = tape.play([*agent.start(), *said(agent, *OPENING)])
+            hear(session, opening)
+            hear(session, tape.play(said(agent, TextDelta(id="t", delta="wrong"))))
+            hear(
+                session,
+                [
+                    Inbound(
+                        action="update",
+                        serial=opening[-1].serial,
+                        version="9999",
+                        data="right",
+                        extras=opening[-1].extras,
+                    )
+                ],
+            )
+            with pytest.raises(StreamInterrupted, match="replaced") as raised:
+                async for _ in stream:
+                    pass
+        assert session.wire.messages()[-1].text == "right"
+    assert raised.value.resumable
+
+
+async def test_a_gap_is_filled_from_history_in_order_and_once() -> None:
+    async with playing() as (channel, session, tape):
+        agent = speaker()
+        opening = tape.play([*agent.start(), *said(agent, *OPENING)])
+        missed = tape.play(
+            said(agent, TextDelta(id="t", delta="one "), TextDelta(id="t", delta="two "))
+        )
+        after = tape.play(said(agent, TextDelta(id="t", delta="three"), TextEnd(id="t"), Finish()))
+        stored = [
+            Inbound(
+                action="update",
+                serial=opening[-1].serial,
+                version=missed[-1].version,
+                name="ai-output",
+                data="one two ",
+                extras=opening[-1].extras,
+                client_id="agent",
+            ),
+            *reversed(opening[:-1]),
+        ]
+        async with session.observing() as changes:
+            with session.reading("m1") as stream:
+                hear(session, opening)
+                channel.pages = [stored]
+                session.on_gap()
+                session.on_gap()  # a second one while it heals changes nothing
+                hear(session, after)
+                chunks = [chunk async for chunk in stream]
+            assert isinstance(await anext(changes), RunSeen)
+            replaced = await anext(changes)
+    assert [c.delta for c in chunks if isinstance(c, TextDelta)] == ["one two ", "three"]
+    assert [c.type for c in chunks].count("start") == 1
+    assert isinstance(replaced, MessagesReplaced)
+    assert replaced.messages[-1].text == "one two three"
+
+
+async def test_a_gap_that_cannot_be_filled_interrupts_the_stream() -> None:
+    async with playing() as (channel, session, tape):
+        agent = speaker()
+        with session.reading("m1") as stream:
+            hear(session, tape.play([*agent.start(), *said(agent, *OPENING)]))
+            channel.pages = [StreamInterrupted("no history", resumable=True)]
+            session.on_gap()
+            with pytest.raises(StreamInterrupted, match="no history"):
+                async for _ in stream:
+                    pass
+
+
+async def test_more_than_can_wait_is_read_again() -> None:
+    async with playing() as (channel, session, tape):
+        session._feed = OrderedFeed(session._take, limit=1)
+        agent = speaker()
+        messages = tape.play([*agent.start(), *said(agent, *OPENING, TextEnd(id="t"), Finish())])
+        with session.reading("m1") as stream:
+            session.on_gap()
+            hear(session, messages)
+            channel.pages = [[], list(reversed(messages))]
+            chunks = [chunk async for chunk in stream]
+    assert [chunk.type for chunk in chunks] == [
+        "start", "start-step", "text-start", "text-end", "finish",
+    ]  # fmt: skip
+
+
+async def test_a_lost_channel_and_a_closed_transport_end_the_streams() -> None:
+    async with playing() as (_channel, session, _tape):
+        with session.reading("m1") as stream:
+            session.on_lost(ConnectFailed("refused"))
+            with pytest.raises(ConnectFailed, match="refused"):
+                await anext(stream)
+        lasting = session.reading("m2")
+        later = lasting.__enter__()
+    with pytest.raises(StreamInterrupted, match="closed"):
+        await anext(later)
+    lasting.__exit__(None, None, None)
+
+
+async def test_foreign_and_broken_messages_are_passed_over() -> None:
+    async with playing() as (_channel, session, tape):
+        broken = {"ai": {"transport": {"run-id": "r1", "codec-message-id": "m"}, "codec": 7}}
+        hear(
+            session,
+            [
+                Inbound(action="create", serial="1", version="1", name="app", data=1),
+                Inbound(action="create", serial="2", version="2", name="ai-output", extras=broken),
+                Inbound(action="summary", serial="3", version="3"),
+            ],
+        )
+        agent = speaker()
+        with session.reading("m1") as stream:
+            hear(session, tape.play([*agent.start(), *said(agent, *OPENING, Finish())]))
+            assert (await anext(stream)).type == "start"
+
+
+async def test_an_observer_is_told_of_others_only_and_gets_whole_messages() -> None:
+    async with playing() as (_channel, session, tape):
+        other = AiTransportClient(client_id="bob", new_id=iter(["m1", "e1"]).__next__)
+        message = UIMessage.model_validate(
+            {
+                "id": "u1",
+                "role": "user",
+                "parts": [
+                    {"type": "file", "mediaType": "image/png", "url": "data:,"},
+                    {"type": "text", "text": "look"},
+                ],
+            }
+        )
+        (foreign,) = other.encode(SendMessages(chat_id="c", messages=[message]))
+        own = UIMessage.user("mine", id="u0")
+        (mine,) = await session.prepare(SendMessages(chat_id="c", messages=[own]))
+        async with session.observing() as changes:
+            hear(session, tape.play([mine.publish], by="ann"))
+            hear(session, tape.play([foreign.publish], by="bob"))
+            seen = await anext(changes)
+    assert isinstance(seen, MessageSeen)
+    assert [part.type for part in seen.message.parts] == ["file", "text"]
+
+
+async def test_the_reply_of_an_agent_that_left_is_broken_off(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("chat_transport.transports.ably.chat_session.GRACE_S", 0.01)
+    async with playing() as (channel, session, tape):
+        agent, silent = speaker(), speaker("m2", "r2")
+        with session.reading("m1") as stream, session.reading("m2") as of_unseen:
+            channel.appear("agent")
+            hear(session, tape.play([*agent.start(), *said(agent, *OPENING)]))
+            hear(session, tape.play(silent.start(), by="never-present"))
+            channel.appear()
+            channel.appear("agent")  # it was only a moment
+            channel.appear("somebody")
+            with pytest.raises(StreamInterrupted, match="'agent' left"):
+                async for _ in stream:
+                    pass
+            # An agent that never showed itself cannot be missed.
+            hear(session, tape.play(said(silent, *OPENING, Finish()), by="never-present"))
+            assert [c.type async for c in of_unseen][-1] == "finish"
+
+
+async def test_what_can_be_stopped_is_what_runs_or_was_asked_for() -> None:
+    async with playing() as (_channel, session, tape):
+        agent = speaker("other", "r9")
+        hear(session, tape.play(agent.start()))
+        with session.reading("m1"):
+            assert {ref.input_id for ref in session.stoppable(None)} == {"other", "m1"}
+            assert [ref.run_id for ref in session.stoppable("r9")] == ["r9"]
+            assert session.stoppable("gone") == []
+
+
+async def test_an_input_that_is_too_large_is_not_sent() -> None:
+    async with playing() as (_channel, session, _tape):
+        big = SendMessages(chat_id="c", messages=[UIMessage.user("x" * 70_000, id="u1")])
+        (outgoing,) = await session.prepare(big)
+        with pytest.raises(RequestRejected, match="65536"):
+            await session.publish(outgoing)

@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import anyio
+import pytest
+
+from chat_transport._chunk_log import ChunkLog
+from chat_transport.chunks import Error, Finish, Start, TextDelta, TextEnd, TextStart
+from chat_transport.codecs.client_profiles import V5
+from chat_transport.codecs.ui_stream import encode_sse
+from chat_transport.errors import StreamInterrupted
+from chat_transport.transports.http.sse_body import SseBody, SseFormat
+
+pytestmark = pytest.mark.anyio
+OPEN = b": stream-open\n\n"
+DONE = b"data: [DONE]\n\n"
+REPLY = [
+    Start(message_id="a"),
+    TextStart(id="t"),
+    TextDelta(id="t", delta="one "),
+    TextDelta(id="t", delta="two"),
+    TextEnd(id="t"),
+    Finish(finish_reason="stop"),
+]
+
+
+class Client:
+    """An ASGI server's side of one exchange."""
+
+    def __init__(self) -> None:
+        self.head: dict[str, object] = {}
+        self.pieces: list[bytes] = []
+        self.left = anyio.Event()
+        self.on_body: Callable[[bytes], None] = lambda _body: None
+        self.fails = False
+
+    async def receive(self) -> dict[str, object]:
+        await self.left.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: dict[str, object]) -> None:
+        if message["type"] == "http.response.start":
+            self.head = message
+            return
+        if self.fails:
+            raise OSError("gone")
+        body = message["body"]
+        assert isinstance(body, bytes)
+        self.pieces.append(body)
+        self.on_body(body)
+
+    @property
+    def body(self) -> bytes:
+        return b"".join(self.pieces)
+
+
+async def nothing() -> None:
+    return
+
+
+def form(**changes: object) -> SseFormat:
+    given = {
+        "encode": encode_sse,
+        "interrupted": Error(error_text="interrupted"),
+        "on_interrupted": nothing,
+        "keep_alive_s": None,
+        **changes,
+    }
+    return SseFormat(**given)  # type: ignore[arg-type]
+
+
+async def serve(body: SseBody, client: Client) -> bool:
+    with anyio.fail_after(5):
+        return await body.serve({"x": "y"}, client.receive, client.send)  # type: ignore[arg-type]
+
+
+def whole() -> ChunkLog:
+    log = ChunkLog("r")
+    log.extend(REPLY)
+    log.close()
+    return log
+
+
+async def test_what_is_ready_goes_out_together():
+    client = Client()
+    assert await serve(SseBody(whole(), form(), exact=True), client)
+    assert client.pieces == [OPEN, b"".join(map(encode_sse, REPLY)), DONE]
+    assert client.head["headers"] == [(b"x", b"y")]
+
+
+async def test_a_late_reader_gets_deltas_joined():
+    client = Client()
+    await serve(SseBody(whole(), form()), client)
+    joined = [*REPLY[:2], TextDelta(id="t", delta="one two"), *REPLY[4:]]
+    assert client.body == OPEN + b"".join(map(encode_sse, joined)) + DONE
+
+
+async def test_an_older_client_gets_what_it_knows():
+    client = Client()
+    await serve(SseBody(whole(), form(admit=V5.admit), exact=True), client)
+    assert encode_sse(Finish()) in client.body
+    assert b"finishReason" not in client.body
+
+
+@pytest.mark.parametrize("start", range(7))
+async def test_a_cursor_continues_exactly_and_names_its_place(start: int):
+    client = Client()
+    await serve(SseBody(whole(), form(cursor=True), start=start, exact=True), client)
+    events = client.body.removeprefix(OPEN).removesuffix(DONE)
+    rest = b"".join(map(encode_sse, REPLY[start:]))
+    assert events == (b"id: %d\n" % (start + 1) + rest if rest else b"")
+
+
+async def test_joined_deltas_stop_the_count_until_they_are_all_said():
+    client = Client()
+    await serve(SseBody(whole(), form(cursor=True)), client)
+    events = client.body.removeprefix(OPEN).removesuffix(DONE).split(b"\n\n")[:-1]
+    assert events[0].startswith(b"id: -\n")
+    assert events[-1].startswith(b"id: 6\n")
+    assert not any(event.startswith(b"id:") for event in events[1:-1])
+
+
+async def test_a_client_that_leaves_ends_the_body_and_nothing_else():
+    client, log = Client(), ChunkLog("r")
+    log.append(REPLY[0])
+    client.on_body = lambda body: client.left.set() if body != OPEN else None
+    assert not await serve(SseBody(log, form()), client)
+    assert not log.closed
+
+
+async def test_a_write_that_fails_is_a_client_that_left():
+    client = Client()
+    client.on_body = lambda _body: setattr(client, "fails", True)
+    assert not await serve(SseBody(whole(), form()), client)
+
+
+async def test_silence_is_filled_by_comments():
+    client, log = Client(), ChunkLog("r")
+
+    def say_more(body: bytes) -> None:
+        if body == b": keep-alive\n\n" and not log.closed:
+            log.extend(REPLY)
+            log.close()
+
+    client.on_body = say_more
+    assert await serve(SseBody(log, form(keep_alive_s=0.01)), client)
+    assert client.body.startswith(OPEN + b": keep-alive\n\ndata: ")
+
+
+async def test_a_run_whose_process_died_is_kept_and_then_said_so():
+    order: list[str] = []
+
+    async def keep() -> None:
+        order.append("kept")
+
+    client, log = Client(), ChunkLog("r")
+    client.on_body = lambda body: order.append("said") if b"interrupted" in body else None
+    log.append(REPLY[0])
+    log.close(StreamInterrupted("died"))
+    await serve(SseBody(log, form(on_interrupted=keep)), client)
+    assert order == ["kept", "said"]
+    assert client.body.endswith(encode_sse(Error(error_text="interrupted")) + DONE)
+
+
+async def test_coalescing_gathers_what_comes_in_a_window():
+    client, log = Client(), ChunkLog("r")
+    log.append(REPLY[0])
+
+    async def speak() -> None:
+        for chunk in REPLY[1:]:
+            log.append(chunk)
+            await anyio.lowlevel.checkpoint()
+        log.close()
+
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(speak)
+            await serve(SseBody(log, form(coalesce_s=0.05), exact=True), client)
+    assert len(client.pieces) == 4  # opening, the first at once, the rest together, the end
