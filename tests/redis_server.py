@@ -42,11 +42,10 @@ class RedisServer:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        self._process = subprocess.Popen(
-            [self._program, "--port", str(self.port), "--save", "", "--appendonly", "no"]
-            + ["--bind", "127.0.0.1", "--loglevel", "warning"],
-            stdout=subprocess.DEVNULL,
-        )
+        options = {"--save": "", "--appendonly": "no", "--bind": "127.0.0.1"}
+        options |= {"--port": str(self.port), "--loglevel": "warning"}
+        command = [self._program, *(word for option in options.items() for word in option)]
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         deadline = time.monotonic() + 10
         while time.monotonic() < deadline:
             with socket.socket() as probe:

@@ -136,3 +136,13 @@ def test_ten_thousand_tokens_take_at_most_120_kilobytes() -> None:
     finally:
         tracemalloc.stop()
     assert used <= 120 * 1024, f"{used} bytes"
+
+
+def test_deltas_that_carry_more_than_text_stay_as_they_are() -> None:
+    said: list[UIMessageChunk] = [
+        TextStart(id="t"),
+        *[TextDelta(id="t", delta=str(n), extra={"n": n}) for n in range(200)],
+    ]
+    packed = columns(said)
+    assert packed.read(0) == said
+    assert packed.merged(0) == said

@@ -132,3 +132,17 @@ def test_an_input_that_is_begun_again_settles_what_it_said_before():
     ):
         reducer.feed(chunk)
     assert [part.to_wire().get("input") for part in reducer.message.parts] == [[1], None, None]
+
+
+def test_a_dynamic_part_that_a_delta_made_shows_its_text_from_the_next_delta_on():
+    # As ai 7.0.173 does: found by comparing random replies with it.
+    reducer = MessageReducer(message_id="m")
+    for chunk in (
+        ToolInputStart(tool_call_id="c", tool_name="f", dynamic=True),
+        StartStep(),
+        ToolInputDelta(tool_call_id="c", input_text_delta="[1"),
+    ):
+        reducer.feed(chunk)
+    assert "rawInput" not in reducer.message.parts[2].to_wire()
+    reducer.feed(ToolInputDelta(tool_call_id="c", input_text_delta="]"))
+    assert reducer.message.parts[2].to_wire()["rawInput"] == "[1]"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .agent.tool_loop import StepEnd, ToolLoop
     from .agent.tools import Tool, ToolContext, ToolError, client_tool, tool
     from .agent.trust import TrustRules
-    from .chat import Chat, ChatFinish, ChatState, RequestOptions
+    from .chat import Chat, ChatFinish, ChatState, RequestOptions, SyncChat
     from .chunks import ABSENT, UIMessageChunk, is_terminal
     from .conversion import convert_to_model_messages
     from .errors import (
@@ -129,6 +129,7 @@ __all__ = [
     "Stop",
     "StreamEnd",
     "StreamInterrupted",
+    "SyncChat",
     "TextPart",
     "Tool",
     "ToolApproval",
@@ -233,6 +234,7 @@ _HOMES = {
     "ChatFinish": "chat",
     "ChatState": "chat",
     "RequestOptions": "chat",
+    "SyncChat": "chat",
     "DirectChatTransport": "transports.direct",
     "DirectHost": "transports.direct",
     "DebugChatTransport": "transports.debug",

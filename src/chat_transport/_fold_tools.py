@@ -90,6 +90,8 @@ def _tool_input_delta(state: ReplyState, chunk: ToolInputDelta) -> Write:
     part = state.message.call_of_kind(chunk.tool_call_id, dynamic=streamed.dynamic)
     if part is None or streamed.part is not part:
         part = _show_input(state, chunk.tool_call_id, streamed)
+    else:
+        streamed.hides_text = False
     streamed.pieces.append(chunk.input_text_delta)
     state.message.touch(part)
     return WRITE
@@ -98,6 +100,8 @@ def _tool_input_delta(state: ReplyState, chunk: ToolInputDelta) -> Write:
 def _show_input(state: ReplyState, call_id: str, streamed: StreamedInput) -> PartState:
     if streamed.part is not None:
         streamed.part.release_input()
+    known = state.message.call_of_kind(call_id, dynamic=streamed.dynamic)
+    streamed.hides_text = streamed.dynamic and known is None
     part = _tool_part(state, call_id, streamed.tool_name, dynamic=streamed.dynamic)
     _set_tool(state, part, "input-streaming", {"input_encoding": streamed.encoding})
     _describe(part, streamed.title, streamed.tool_metadata)

@@ -41,9 +41,20 @@ class StreamedInput:
 
     Attributes:
         part: The part that shows it now; None if it was completed since.
+        hides_text: The part does not show the raw text yet: AI SDK leaves it out of a dynamic
+            part that a delta made, until the next delta.
     """
 
-    __slots__ = ("dynamic", "encoding", "part", "pieces", "title", "tool_metadata", "tool_name")
+    __slots__ = (
+        "dynamic",
+        "encoding",
+        "hides_text",
+        "part",
+        "pieces",
+        "title",
+        "tool_metadata",
+        "tool_name",
+    )
 
     def __init__(
         self,
@@ -62,6 +73,7 @@ class StreamedInput:
         self.tool_metadata = tool_metadata
         self.pieces = [text] if text else []
         self.part: PartState | None = None
+        self.hides_text = False
 
     def copy(self) -> StreamedInput:
         """Give an independent copy that no part shows yet."""
@@ -73,6 +85,7 @@ class StreamedInput:
             tool_metadata=self.tool_metadata,
         )
         twin.pieces = list(self.pieces)
+        twin.hides_text = self.hides_text
         return twin
 
 
@@ -119,7 +132,8 @@ class PartState:
         if streamed is not None:
             text = join_pieces(streamed.pieces)
             streamed.pieces = [text]
-            self.fields["raw_input"] = text
+            if not streamed.hides_text:
+                self.fields["raw_input"] = text
             value = text if streamed.encoding == "text" else parse_partial_json(text).value
             if value is ABSENT:
                 self.fields.pop("input", None)

@@ -62,11 +62,10 @@ _IN_OBJECT = frozenset({_OBJECT, _KEY, _COLON, _VALUE, _MORE, _NEXT_KEY})
 _IN_ARRAY = frozenset({_ARRAY, _MORE_ITEMS, _NEXT_ITEM})
 _LITERALS = {"t": "true", "f": "false", "n": "null"}
 _PLAIN = re.compile(r'[^"\\]+')
-_KEY_REST = re.compile(r'(?:[^"\\]|\\.)*', re.DOTALL)
-_ESCAPE = re.compile(r"\\(?:u[0-9a-fA-F]{4}|[^u])", re.DOTALL)
-_ESCAPE_CUT = re.compile(r"\\(?:u[0-9a-fA-F]{0,3})?\Z")
+_KEY_REST = re.compile(r'[^"]*')  # AI SDK knows no escapes here; strict parsing decides
+_ESCAPE = re.compile(r"\\(?:u(?:[^0-9a-fA-F]*[0-9a-fA-F]){4}|[^u])", re.DOTALL)
 _DIGITS = frozenset("0123456789")
-_IN_NUMBER = frozenset("0123456789.eE+-")
+_IN_NUMBER = frozenset("0123456789.eE-")
 
 
 class _Scan:
@@ -116,11 +115,8 @@ class _Scan:
             self.sound = self.at
         elif escape := _ESCAPE.match(text, self.at):
             self.at = self.sound = escape.end()
-        elif _ESCAPE_CUT.match(text, self.at):
-            self.at = len(text)  # an escape without its end is dropped
         else:
-            self.at += 2  # a bad escape: strict parsing will refuse it
-            self.sound = self.at
+            self.at = len(text)  # an escape without its end is dropped
 
     def _key(self) -> None:
         rest = _KEY_REST.match(self.text, self.at)
@@ -142,8 +138,8 @@ class _Scan:
             self.stack[-1] = _VALUE
         elif place in _AFTER_START:
             self._start_value(place, char)
-        else:
-            self._after_value(place, char)
+        elif not self._after_value(place, char) and place == _MORE_ITEMS:
+            self.sound = self.at + 1  # as AI SDK: strict parsing decides
 
     def _start_value(self, place: str, char: str) -> None:
         inner = {'"': _STRING, "{": _OBJECT, "[": _ARRAY, "-": _NUMBER}.get(char)
@@ -159,18 +155,21 @@ class _Scan:
         if char != "-":
             self.sound = self.at + 1
 
-    def _after_value(self, place: str, char: str) -> None:
+    def _after_value(self, place: str, char: str) -> bool:
+        """Go on behind a value; whether `char` may stand there."""
         if char == "," and place in {_MORE, _MORE_ITEMS}:
             self.stack[-1] = _NEXT_KEY if place == _MORE else _NEXT_ITEM
         elif (char == "}" and place == _MORE) or (char == "]" and place == _MORE_ITEMS):
             self._close()
+        else:
+            return False
+        return True
 
     def _number(self, char: str) -> None:
         if char in _DIGITS:
             self.sound = self.at + 1
         elif char not in _IN_NUMBER:
-            self.stack.pop()
-            self._after_value(self.stack[-1], char)
+            self._end_plain(char)
 
     def _literal(self, char: str) -> None:
         longer = self.literal + char
@@ -178,8 +177,11 @@ class _Scan:
             self.literal = longer
             self.sound = self.at + 1
         else:
-            self.stack.pop()
-            self._after_value(self.stack[-1], char)
+            self._end_plain(char)
+
+    def _end_plain(self, char: str) -> None:
+        self.stack.pop()
+        self._after_value(self.stack[-1], char)
 
     def _close(self) -> None:
         self.stack.pop()

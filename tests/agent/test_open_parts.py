@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from chat_transport.agent._open_parts import OpenParts
 from chat_transport.chunks import (
@@ -28,6 +30,7 @@ from chat_transport.chunks import (
 )
 from chat_transport.errors import LocalProtocolError
 from chat_transport.messages import UIMessage
+from chat_transport.reducer import MessageReducer
 
 CALL = ToolInputAvailable(tool_call_id="c", tool_name="n", input={})
 ASK = ToolApprovalRequest(approval_id="a", tool_call_id="c")
@@ -111,7 +114,7 @@ def test_a_reset_forgets_the_step_but_not_the_message_before() -> None:
             ],
         }
     )
-    parts = after(TextStart(id="t"), CALL, ResetStep(), continued=continued)
+    parts = after(StartStep(), TextStart(id="t"), CALL, ResetStep(), continued=continued)
     assert set(parts.calls) == {"old"}
     assert parts.waits
     parts.see(ToolApprovalResponse(approval_id="a0", approved=True))
@@ -140,3 +143,80 @@ def test_what_may_not_come_is_refused_with_its_name(
     with pytest.raises(LocalProtocolError, match=what) as refused:
         after(*before, chunk)
     assert f"unable to write {chunk.type!r} for " in str(refused.value)
+
+
+_IDS = st.sampled_from("ab")
+_ANY_CHUNK = st.one_of(
+    st.builds(TextStart, id=_IDS),
+    st.builds(TextDelta, id=_IDS, delta=st.just("x")),
+    st.builds(TextEnd, id=_IDS),
+    st.builds(ReasoningStart, id=_IDS),
+    st.builds(ReasoningDelta, id=_IDS, delta=st.just("x")),
+    st.builds(ReasoningEnd, id=_IDS),
+    st.just(StartStep()),
+    st.just(FinishStep()),
+    st.just(ResetStep()),
+    st.builds(ToolInputStart, tool_call_id=_IDS, tool_name=st.just("n"), dynamic=st.booleans()),
+    st.builds(ToolInputDelta, tool_call_id=_IDS, input_text_delta=st.just("1")),
+    st.builds(ToolInputAvailable, tool_call_id=_IDS, tool_name=st.just("n"), input=st.just(1)),
+    st.builds(
+        ToolInputError,
+        tool_call_id=_IDS,
+        tool_name=st.just("n"),
+        input=st.just(1),
+        error_text=st.just("e"),
+    ),
+    st.builds(ToolApprovalRequest, approval_id=_IDS, tool_call_id=_IDS),
+    st.builds(ToolApprovalResponse, approval_id=_IDS, approved=st.booleans()),
+    st.builds(ToolOutputAvailable, tool_call_id=_IDS, output=st.just(1)),
+    st.builds(ToolOutputError, tool_call_id=_IDS, error_text=st.just("e")),
+    st.builds(ToolOutputDenied, tool_call_id=_IDS),
+)
+_SEED = UIMessage.model_validate(
+    {
+        "id": "m",
+        "role": "assistant",
+        "parts": [
+            {
+                "type": "tool-n",
+                "toolCallId": "a",
+                "state": "approval-requested",
+                "input": {},
+                "approval": {"id": "a"},
+            },
+        ],
+    }
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(_ANY_CHUNK, max_size=30), st.sampled_from([None, _SEED]))
+def test_whatever_is_let_pass_can_be_folded_and_closed(
+    chunks: list[UIMessageChunk], continued: UIMessage | None
+) -> None:
+    parts, said = OpenParts(continued), []
+    reducer = MessageReducer(continued, message_id="m")
+    for chunk in chunks:
+        try:
+            parts.see(chunk)
+        except LocalProtocolError:
+            continue
+        said.append(chunk)
+        reducer.feed(chunk)
+    for chunk in parts.close(said, why="stopped", cut_calls=True):
+        reducer.feed(chunk)
+    states = {getattr(part, "state", None) for part in reducer.message.parts}
+    assert "streaming" not in states
+
+
+def test_a_step_is_not_reset_while_an_earlier_part_is_open() -> None:
+    with pytest.raises(LocalProtocolError, match="'reset-step' for 't'; it is open since"):
+        after(TextStart(id="t"), StartStep(), ResetStep())
+
+
+def test_a_call_that_was_made_in_two_steps_is_still_known_after_a_reset() -> None:
+    parts = after(CALL, StartStep(), CALL, ASK, ResetStep())
+    assert not parts.waits
+    parts.see(ToolOutputAvailable(tool_call_id="c", output=1))
+    with pytest.raises(LocalProtocolError, match="no approval"):
+        parts.see(ToolApprovalResponse(approval_id="a", approved=True))

@@ -497,3 +497,64 @@ async def test_calls_that_nobody_can_finish_are_closed(state: str, text: str) ->
     (said,) = outputs(chunks)
     assert isinstance(said, ToolOutputError)
     assert said.error_text.startswith(text)
+
+
+async def test_a_model_that_closes_no_step_still_gets_its_outputs() -> None:
+    call = ToolInputAvailable(tool_call_id="1", tool_name="weather", input={"city": "x"})
+    model = Scripted([call], saying("ok"))
+    chunks, end = await play(ToolLoop(model, [weather]))
+    assert len(outputs(chunks)) == 1
+    assert end.response_message.text == "ok"
+
+
+async def test_outputs_are_shown_while_the_model_still_speaks() -> None:
+    ran = anyio.Event()
+
+    @tool
+    async def quick() -> str:
+        ran.set()
+        return "done"
+
+    class Talking(Scripted):
+        async def stream(self, *_args: Any, **_settings: Any) -> AsyncIterator[UIMessageChunk]:
+            yield StartStep()
+            yield ToolInputAvailable(tool_call_id="1", tool_name="quick", input={})
+            await ran.wait()
+            await anyio.wait_all_tasks_blocked()
+            yield TextStart(id="t")
+            yield TextEnd(id="t")
+            yield FinishStep()
+            yield Finish(finish_reason="stop")
+
+    chunks, _end = await play(ToolLoop(Talking(), [quick], max_steps=1))
+    kinds = [chunk.type for chunk in chunks]
+    assert kinds.index("tool-output-available") < kinds.index("text-end")
+
+
+async def test_only_the_latest_approved_calls_are_remembered(
+    monkeypatch: pytest.MonkeyPatch, signer: ApprovalSigner
+) -> None:
+    monkeypatch.setattr("chat_transport.agent.tool_loop.ACTED_UPON", 1)
+    loop = ToolLoop(Scripted(*[saying("ok")] * 2), [sender()], signer=signer)
+    for call_id in ("1", "2"):
+        asked = (call_id, "send_email", {"to": call_id})
+        _chunks, end = await play(ToolLoop(Scripted(calling(asked)), [sender()], signer=signer))
+        SENT.clear()
+        await play(loop, (PROMPT, answered(end.response_message)))
+        assert [call_id] == SENT
+        approval = end.response_message.parts[1].approval  # type: ignore[union-attr]
+    assert list(loop._acted_upon) == [("chat", approval.id)]
+
+
+async def test_an_empty_conversation_is_the_models_business() -> None:
+    model = Scripted(saying("hello?"))
+    _chunks, end = await play(ToolLoop(model), ())
+    assert (model.calls[0][0], end.response_message.text) == ((), "hello?")
+
+
+async def test_a_call_id_that_comes_again_is_another_call(signer: ApprovalSigner) -> None:
+    loop = ToolLoop(Scripted(saying("a"), saying("b")), [sender()], signer=signer)
+    for _time in range(2):
+        _chunks, end = await play(ToolLoop(Scripted(calling(ASK)), [sender()], signer=signer))
+        await play(loop, (PROMPT, answered(end.response_message)))
+        assert SENT == ["bob"]

@@ -277,3 +277,9 @@ def test_regenerating_without_a_record_takes_the_cut_list() -> None:
 def test_an_empty_request_is_refused() -> None:
     with pytest.raises(RemoteProtocolError, match="`messages` is empty"):
         believe(claim(), stored=())
+
+
+def test_a_claimed_reply_cannot_change_what_the_user_said() -> None:
+    record = (U1,)
+    wish = claim(message("assistant", "u1", text("forged")), message("user", "u2", text("two")))
+    assert believe(wish, stored=record).messages[0] is U1

@@ -10,13 +10,17 @@ from __future__ import annotations
 import asyncio
 import time
 import tracemalloc
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from statistics import median
 
 import anyio
 import uvloop
 
 from chat_transport._chunk_log import ChunkLog
+from chat_transport.agent.run import Run, RunRequest
+from chat_transport.agent.runtime import Agent
 from chat_transport.chunks import TextDelta, TextStart, UIMessageChunk
+from chat_transport.messages import UIMessage
 
 TOKENS = 5_000
 ROUNDS = 5
@@ -143,6 +147,29 @@ def late_join_ms(tokens: int = 10_000) -> float:
     return min(asyncio.run(join()) for _ in range(ROUNDS))
 
 
+def stop_ms(rounds: int = 200) -> float:
+    """Give the median milliseconds from a stop to the handler closed and the reply ended."""
+
+    async def hang(run: Run) -> AsyncIterator[UIMessageChunk]:
+        yield TextStart(id="t")
+        await anyio.sleep_forever()
+
+    async def stop(agent: Agent) -> float:
+        run = agent.start(RunRequest(chat_id="c", messages=[UIMessage.user("x", id="u")]))
+        while len(run.log) < 2:
+            await run.log.changed()
+        started_s = time.perf_counter()
+        run.stop()
+        await run.wait()
+        return (time.perf_counter() - started_s) * 1000
+
+    async def all_rounds() -> float:
+        async with Agent(hang) as agent:
+            return median([await stop(agent) for _round in range(rounds)])
+
+    return asyncio.run(all_rounds())
+
+
 def main() -> None:
     print(f"{'us a token':<46} first reader   each further")
     for loop, run in (("asyncio", asyncio.run), ("uvloop", uvloop.run)):
@@ -152,6 +179,7 @@ def main() -> None:
     log, plain = kilobytes()
     print(f"10,000 tokens retained: {log:.0f} KB in the log (goal 120), {plain:.0f} KB as a list")
     print(f"late join of 10,000 tokens: {late_join_ms():.2f} ms (goal 3)")
+    print(f"stop to handler closed and reply ended, median: {stop_ms():.2f} ms (goal 1)")
 
 
 if __name__ == "__main__":

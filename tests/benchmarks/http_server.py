@@ -18,7 +18,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-TEXT = "Rychlá hnědá \"liška\" skáče přes líného psa, and the quick brown fox.\n".split(" ")
+WORDS = 'Rychlá hnědá "liška" skáče přes líného psa, and the quick brown fox.\n'
+TEXT = WORDS.split(" ")
 RATE, SECONDS = int(os.environ.get("RATE", "50")), float(os.environ.get("SECONDS", "4"))
 COUNT = int(RATE * SECONDS)
 
@@ -176,7 +177,13 @@ async def _measure(port: int, streams: int) -> tuple[int, float, float, float, f
     cpu_after, memory_after = map(float, (await _get(port, "/cpu")).split())
     events = sum(count for count, _ in results)
     firsts = sorted(first for _, first in results)
-    return events, cpu_after - cpu, took, firsts[len(firsts) // 2], (memory_after - memory) / streams
+    return (
+        events,
+        cpu_after - cpu,
+        took,
+        firsts[len(firsts) // 2],
+        (memory_after - memory) / streams,
+    )
 
 
 def _run(name: str, streams: int) -> None:

@@ -38,3 +38,4 @@ def test_the_log_is_small_and_joined_quickly(bench: ModuleType) -> None:
     assert log <= 120
     assert log < plain / 5
     assert bench.late_join_ms() > 0
+    assert bench.stop_ms(rounds=2) > 0

@@ -18,6 +18,8 @@ import pytest
         (["serve", "--web", "/nowhere"], "it has no index.html"),
         (["broker", "--key", "secret-words"], "appId.keyId:secret"),
         (["broker", "--namespace", "a:b"], "a namespace looks like"),
+        (["broker", "--cert", "x.pem"], "give both --cert and --cert-key"),
+        (["broker", "--port", "0", "--cert", "x", "--cert-key", "y"], "unable to use"),
         (["check", "vectors", "/nowhere"], "no such file or folder"),
     ],
 )

@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from chat_transport_demo import DemoModel
+
+from chat_transport.cli._server import ServeSettings
 
 QUESTION = {
     "id": "c1",
@@ -89,3 +92,13 @@ def test_a_key_that_ably_refuses_is_one_sentence(
     )
     assert "signature" in sentence
     assert "app.key:" not in sentence
+
+
+@pytest.mark.parametrize(
+    ("host", "told"),
+    [("127.0.0.1", "ValueError: no key"), ("0.0.0.0", None), ("::1", "ValueError: no key")],
+)
+def test_only_ones_own_machine_is_told_what_a_handler_raised(host: str, told: str | None):
+    settings = ServeSettings(host=host, port=0, model=DemoModel(), model_name="demo")
+    text = settings.error_text
+    assert (text(ValueError("no key")) if text is not None else None) == told

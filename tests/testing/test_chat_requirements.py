@@ -117,7 +117,22 @@ def present(status: AgentStatus) -> type[DirectChatTransport]:
     return Transport
 
 
+class NeverEdits(DirectChatTransport):
+    """Takes a changed prompt for a new one."""
+
+    @asynccontextmanager
+    async def send_messages(self, request: SendMessages) -> AsyncGenerator[ChunkStream, None]:
+        renamed = UIMessage.user(
+            request.messages[-1].text, id=f"{len(self._host.messages(request.chat_id))}"
+        )
+        async with super().send_messages(
+            SendMessages(chat_id=request.chat_id, messages=[renamed])
+        ) as stream:
+            yield stream
+
+
 SABOTAGE: list[tuple[str, Any]] = [
+    ("edit-cuts-the-past", NeverEdits),
     ("history-after-a-reply", ROLES_SWAPPED),
     ("history-after-a-reply", GHOST),
     ("history-of-a-new-chat", GHOST),

@@ -168,7 +168,18 @@ def drop_what_breaks(chunk: UIMessageChunk) -> list[UIMessageChunk]:
     return [Finish()] if getattr(chunk, "id", "") == "never-opened" else [chunk]
 
 
+class OneReplyOnly(DirectChatTransport):
+    @asynccontextmanager
+    async def send_messages(self, request: SendMessages) -> AsyncGenerator[ChunkStream, None]:
+        async with super().send_messages(request) as stream:
+            yield stream
+        self._is_open = False
+
+
 SABOTAGE: list[tuple[str, Any]] = [
+    ("error-is-not-the-end", OneReplyOnly),
+    ("stop-is-not-the-end", OneReplyOnly),
+    ("stop-is-not-the-end", Deaf),
     ("finish-once", OtherAgent(ends=2)),
     ("finish-once", OtherAgent(ends=0)),
     ("stop-aborts", Deaf),

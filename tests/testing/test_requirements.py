@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import ClassVar
 
 import anyio
@@ -68,3 +70,13 @@ def test_ids_are_words_and_sentences_are_sentences() -> None:
         assert item.id == item.id.lower().replace(" ", "-")
         assert item.says[0].isupper() or item.says.startswith("`drain`")
         assert item.says.endswith((".", "None."))
+
+
+def test_the_page_lists_every_requirement() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs/reference/requirements.md").read_text()
+    rows = re.findall(r"^\| `([\w-]+)` \| (.*?) \| (.*?) \|$", page, re.MULTILINE)
+    wanted = []
+    for item in requirements():
+        where = [f"`{name}`" for name in item.needs] + [f"not `{name}`" for name in item.needs_not]
+        wanted.append((item.id, item.says, ", ".join(where) or "always"))
+    assert rows == wanted

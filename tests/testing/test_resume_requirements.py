@@ -50,6 +50,8 @@ def resuming(
 
 
 SABOTAGE: list[tuple[str, Any]] = [
+    ("resume-by-many", resuming(start=None)),
+    ("resume-by-many", resuming(start=0, ends=True)),
     ("resume-when-idle", resuming(start=0, when="always")),
     ("resume-at-every-point", resuming(start=None)),
     ("resume-at-every-point", resuming(start=1)),

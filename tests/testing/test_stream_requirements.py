@@ -21,6 +21,7 @@ from chat_transport.chunks import (
 )
 from chat_transport.errors import ChatTransportError
 from chat_transport.inputs import SendMessages
+from chat_transport.messages import UIMessage
 from chat_transport.testing._registry import REGISTRY
 from chat_transport.testing.direct_harness import DirectHarness
 from chat_transport.testing.harness import RequirementFailed
@@ -125,7 +126,16 @@ def without(*kinds: type[UIMessageChunk]) -> type[DirectChatTransport]:
     return altering(lambda page: [chunk for chunk in page if not isinstance(chunk, kinds)])
 
 
+class TextOnly(DirectChatTransport):
+    @asynccontextmanager
+    async def send_messages(self, request: SendMessages) -> AsyncGenerator[ChunkStream, None]:
+        words = [UIMessage.user(message.text, id=message.id) for message in request.messages]
+        async with super().send_messages(replace(request, messages=words)) as stream:
+            yield stream
+
+
 SABOTAGE: list[tuple[str, type[DirectChatTransport]]] = [
+    ("prompt-parts-arrive", TextOnly),
     ("open-before-use", NeverClosed),
     ("open-before-use", ForgetsToClose),
     ("stream-is-a-reply", altering(lambda page: [c for c in page if not is_terminal(c)])),

@@ -5,6 +5,10 @@ from pathlib import Path
 import pytest
 
 from chat_transport.codecs.ably.ai_transport import Conversation
+from chat_transport.codecs.ably.ai_transport.openai_responses import (
+    ResponsesCodec,
+    ResponsesConversation,
+)
 from chat_transport.codecs.ably.ai_transport.ui_chunks import UIChunkCodec
 from chat_transport.testing._trace_file import read_trace
 from chat_transport.testing._trace_writing import write_trace
@@ -14,7 +18,12 @@ VECTORS = Path(__file__).resolve().parent.parent / "vectors" / "ably"
 
 @pytest.mark.parametrize("path", sorted(VECTORS.glob("*.jsonl")), ids=lambda path: path.stem)
 def test_our_encoders_write_what_the_package_wrote(path):
-    assert write_trace(read_trace(path).operations, UIChunkCodec(), Conversation()) == []
+    trace = read_trace(path)
+    if trace.speaks_ui:
+        written = write_trace(trace.operations, UIChunkCodec(), Conversation())
+    else:
+        written = write_trace(trace.operations, ResponsesCodec(), ResponsesConversation())
+    assert written == []
 
 
 def test_a_missing_operation_is_a_difference():

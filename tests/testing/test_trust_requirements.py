@@ -49,6 +49,7 @@ class Forgetful(DirectChatTransport):
 
 
 SABOTAGE: list[tuple[str, Any]] = [
+    ("refusal-goes-round", Forgetful),
     ("approval-goes-round", Forgetful),
     ("client-tool-goes-round", Forgetful),
     ("forged-input", Gullible),

@@ -7,7 +7,7 @@ Source: chunk order of AI SDK 7.0.173; tool states of `UIMessage`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..chunks import (
@@ -33,7 +33,7 @@ from ..chunks import (
     UIMessageChunk,
 )
 from ..errors import LocalProtocolError
-from ..messages import DynamicToolPart, ToolPart, UIMessage
+from ..messages import DynamicToolPart, StepStartPart, ToolPart, UIMessage
 
 __all__ = ["OpenCall", "OpenParts"]
 
@@ -45,7 +45,8 @@ class OpenCall:
     Attributes:
         waits_for: `input` while the model writes it, `output` while it runs, `approval` while a
             person is asked, `nothing` when it has its output.
-        seeded: The call stands in the message that the run continues.
+        steps: In which steps the call stands, by number; 0 is the last one of the message that the
+            run continues, earlier ones are below.
     """
 
     tool_call_id: str
@@ -53,7 +54,7 @@ class OpenCall:
     waits_for: str = "input"
     provider_executed: bool = False
     dynamic: bool | Absent | None = None
-    seeded: bool = False
+    steps: set[int] = field(default_factory=set[int])
 
 
 class OpenParts:
@@ -64,9 +65,10 @@ class OpenParts:
     """
 
     def __init__(self, continued: UIMessage | None = None) -> None:
-        self.text: dict[str, None] = {}
+        self.text: dict[str, int] = {}
         """Ids of open text parts: the runtime looks here for each delta."""
-        self._reasoning: dict[str, None] = {}
+        self._reasoning: dict[str, int] = {}
+        self._step = 0
         self.calls: dict[str, OpenCall] = {}
         self._approvals: dict[str, str] = {}
         self.step_is_open = False
@@ -156,33 +158,53 @@ class OpenParts:
 
     # ── rules ────────────────────────────────────────────────────────────────────────────────────
 
-    def _open(self, opened: dict[str, None], chunk: TextStart | ReasoningStart) -> None:
+    def _open(self, opened: dict[str, int], chunk: TextStart | ReasoningStart) -> None:
         if chunk.id in opened:
             raise _out_of_order(chunk.type, chunk.id, "it is open already; end it first")
-        opened[chunk.id] = None
+        opened[chunk.id] = self._step
 
     def _need(
         self,
-        opened: dict[str, None],
+        opened: dict[str, int],
         chunk: TextDelta | TextEnd | ReasoningDelta | ReasoningEnd,
     ) -> None:
         if chunk.id not in opened:
             raise _out_of_order(chunk.type, chunk.id, "it is not open; start it first")
 
-    def _shut(self, opened: dict[str, None], chunk: TextEnd | ReasoningEnd) -> None:
+    def _shut(self, opened: dict[str, int], chunk: TextEnd | ReasoningEnd) -> None:
         self._need(opened, chunk)
         del opened[chunk.id]
 
     def _start_step(self, chunk: StartStep) -> None:
         self.step_is_open = True
+        self._step += 1
 
     def _finish_step(self, chunk: FinishStep) -> None:
         self.step_is_open = False
 
     def _reset_step(self, chunk: ResetStep) -> None:
+        inputs = {
+            call.tool_call_id: max(call.steps)
+            for call in self.calls.values()
+            if call.waits_for == "input"
+        }
+        for part_id, opened_in in (*self.text.items(), *self._reasoning.items(), *inputs.items()):
+            if opened_in != self._step:
+                raise _out_of_order(chunk.type, part_id, "it is open since an earlier step")
         self.text.clear()
         self._reasoning.clear()
-        self.calls = {key: call for key, call in self.calls.items() if call.seeded}
+        void = {key for key, call in self.calls.items() if self._step in call.steps}
+        self._approvals = {
+            approval: call_id
+            for approval, call_id in self._approvals.items()
+            if call_id not in void
+        }
+        for key in void:
+            call = self.calls[key]
+            call.steps.discard(self._step)
+            call.waits_for = "nothing"
+            if not call.steps:
+                del self.calls[key]
 
     def _call_named(self, chunk: ToolInputStart | ToolInputAvailable | ToolInputError) -> None:
         call = self.calls.get(chunk.tool_call_id)
@@ -190,6 +212,7 @@ class OpenParts:
             call = OpenCall(chunk.tool_call_id, chunk.tool_name)
             self.calls[chunk.tool_call_id] = call
         call.tool_name = chunk.tool_name
+        call.steps.add(self._step)
         call.dynamic = chunk.dynamic
         call.provider_executed = chunk.provider_executed is True
         waits: dict[type[UIMessageChunk], str] = {
@@ -205,6 +228,11 @@ class OpenParts:
 
     def _approval_request(self, chunk: ToolApprovalRequest) -> None:
         self._call(chunk.type, chunk.tool_call_id).waits_for = "approval"
+        self._approvals = {  # a call has one approval: the newest
+            approval: call_id
+            for approval, call_id in self._approvals.items()
+            if call_id != chunk.tool_call_id
+        }
         self._approvals[chunk.approval_id] = chunk.tool_call_id
 
     def _approval_response(self, chunk: ToolApprovalResponse) -> None:
@@ -232,15 +260,17 @@ class OpenParts:
             "approval-requested": "approval",
             "approval-responded": "output",
         }
+        step = -sum(isinstance(part, StepStartPart) for part in message.parts)
         for part in message.parts:
-            if isinstance(part, ToolPart | DynamicToolPart):
-                self.calls[part.tool_call_id] = OpenCall(
-                    part.tool_call_id,
-                    part.tool_name,
-                    waits_for=waits.get(part.state, "nothing"),
-                    provider_executed=part.provider_executed is True,
-                    seeded=True,
+            if isinstance(part, StepStartPart):
+                step += 1
+            elif isinstance(part, ToolPart | DynamicToolPart):
+                call = self.calls.setdefault(
+                    part.tool_call_id, OpenCall(part.tool_call_id, part.tool_name)
                 )
+                call.steps.add(step)
+                call.waits_for = waits.get(part.state, "nothing")
+                call.provider_executed = part.provider_executed is True
                 if part.approval is not None:
                     self._approvals[part.approval.id] = part.tool_call_id
 

@@ -14,6 +14,7 @@ from anyio.abc import TaskGroup
 from ..chunks import FinishReason, UIMessageChunk
 from ..inputs import Trigger
 from ..messages import UIMessage
+from .steering import Steering
 
 __all__ = ["Handler", "Run", "RunEnd", "RunEndReason", "RunRequest", "User"]
 
@@ -79,6 +80,7 @@ class Run:
         tasks: For work beside the stream; cancelled when the handler ends or is stopped. None
             only in a run that no `Agent` made.
         reply_so_far: Gives the reply as far as it was said; None only as above.
+        steers: What the user says meanwhile, where the transport can steer.
     """
 
     run_id: str
@@ -91,6 +93,14 @@ class Run:
     metadata: Mapping[str, JSON]
     tasks: TaskGroup | None = None
     reply_so_far: Callable[[], UIMessage] | None = None
+    steers: Steering = field(default_factory=Steering, repr=False, compare=False)
+
+    def steering(self) -> AsyncIterator[UIMessage]:
+        """Give what the user says while the run is under way, each once, as it comes.
+
+        Never ends by itself; `steers.take()` gives what waits without waiting for more.
+        """
+        return self.steers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -204,6 +204,15 @@ class ActiveRun:
             self._stopped = Stopped(reason)
             self._scope.cancel()
 
+    def steer(self, message: UIMessage, *, heard: Callable[[], None] | None = None) -> bool:
+        """Say something to the run while it is under way; False if it is not.
+
+        Args:
+            message: What is said.
+            heard: Called when the handler takes it.
+        """
+        return self._stopped is None and self.run.steers.say(message, heard=heard)
+
     async def wait(self) -> RunEnd:
         """Wait until the run has ended and `on_end` is done."""
         await self._done.wait()
@@ -284,6 +293,7 @@ class ActiveRun:
         if isinstance(event, Completed) and self._parts.waits:
             event = Waits()
         self.log.append(self._last_chunk(event, was_cut=was_cut))
+        self.run.steers.close()
         self.state = step(self.state, event)
         self.end = self._make_end(event)
         try:

@@ -44,7 +44,7 @@ JSON: TypeAlias = Any  # any JSON value
 MAX_STEPS = 16
 """Model calls in one run."""
 ACTED_UPON = 10_000
-"""Approved calls that are remembered, so that a second request does not run them again."""
+"""Approvals that are remembered, so that a second request does not run their calls again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -278,15 +278,16 @@ class ToolLoop:
                 tool_call_id=call.tool_call_id,
                 signature=ABSENT if approval.signature is None else approval.signature,
             )
-        if not self._claim(run.chat_id, call.tool_call_id):
+        if not self._claim(run.chat_id, approval.id):
             text = "the approved call was run before"
             return ToolOutputError(tool_call_id=call.tool_call_id, error_text=text)
         self._start(state, tool, call.input, state.context(call.tool_call_id, tool))
         return None
 
-    def _claim(self, chat_id: str, call_id: str) -> bool:
-        """Take an approved call for execution; false if it was taken before, in this process."""
-        key = (chat_id, call_id)
+    def _claim(self, chat_id: str, approval_id: str) -> bool:
+        """Take an approval for execution; false if it was taken before, in this process."""
+        # By approval: some providers number their calls anew in each response.
+        key = (chat_id, approval_id)
         if key in self._acted_upon:
             return False
         self._acted_upon[key] = None

@@ -16,6 +16,7 @@ from chat_transport.broker.faults import Faults
 from chat_transport.broker.frames import (
     Action,
     Annotation,
+    Flag,
     Message,
     MessageAction,
     Presence,
@@ -46,6 +47,8 @@ CHANGES = (MessageAction.UPDATE, MessageAction.DELETE, MessageAction.APPEND)
 
 class Subscriber(Protocol):
     """What a channel knows of an attachment."""
+
+    modes: Flag
 
     def deliver(self, entry: Entry) -> None:
         """Take the next entry."""

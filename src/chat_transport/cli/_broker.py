@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,6 +25,8 @@ async def serve(
     host: str,
     port: int,
     data: Path | None,
+    certificate: tuple[str, str] | None,
+    inspect: bool,
     stopping: anyio.Event,
 ) -> None:
     """Serve a broker until `stopping`.
@@ -31,6 +34,8 @@ async def serve(
     Raises:
         CommandFailed: If the port is taken or the file cannot be used.
     """
+    if certificate is not None:
+        _check_certificate(*certificate)
     try:
         broker = Broker(
             keys,
@@ -41,10 +46,21 @@ async def serve(
     except (ValueError, OSError, ChatTransportError) as error:
         raise CommandFailed(str(error)) from error
     try:
-        async with serve_broker(broker=broker, host=host, port=port) as running:
+        async with serve_broker(
+            broker=broker, host=host, port=port, certificate=certificate, inspect=inspect
+        ) as running:
             announce(running.url)
             await stopping.wait()
     except ChatTransportError as error:
         raise CommandFailed(f"{error}; choose another with --port") from error
     finally:
         broker.close()
+
+
+def _check_certificate(certificate: str, key: str) -> None:
+    try:
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(certificate, key)
+    except OSError as error:
+        raise CommandFailed(
+            f"unable to use certificate {certificate!r} with key {key!r}; {error.strerror or error}"
+        ) from error

@@ -5,7 +5,7 @@ Rule: the two ends share one `Agent`, so a model is asked in one place however t
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,6 +81,12 @@ class ServeSettings:
     web: Path | None = None
     data: Path | None = None
 
+    @property
+    def error_text(self) -> Callable[[Exception], str] | None:
+        """How a handler's exception is told: as it is on one's own machine, else masked."""
+        is_local = self.host in {"127.0.0.1", "::1", "localhost"}
+        return (lambda error: f"{type(error).__name__}: {error}") if is_local else None
+
 
 @asynccontextmanager
 async def embedded_broker(
@@ -106,7 +112,7 @@ async def serve(settings: ServeSettings, ably: AblySettings | None, stopping: an
     """
     listener = bind(settings.host, settings.port)
     try:
-        async with Agent(make_handler(settings.model)) as agent:
+        async with Agent(make_handler(settings.model), error_text=settings.error_text) as agent:
             async with _ably_agent(agent, ably) as ably_agent:
                 app = _application(settings, ably, agent, ably_agent)
                 async with serve_app(app, listener) as address:

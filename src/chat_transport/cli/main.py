@@ -115,7 +115,7 @@ def serve(  # noqa: PLR0917  # typer reads a signature
 
 
 @app.command()
-def broker(
+def broker(  # noqa: PLR0917  # typer reads a signature
     port: Port = 8090,
     host: Host = "127.0.0.1",
     key: Annotated[list[str] | None, typer.Option(help="appId.keyId:secret; repeat.")] = None,
@@ -123,18 +123,35 @@ def broker(
     namespace: Annotated[
         list[str] | None, typer.Option(help="name:persisted,mutable,authenticated; repeat.")
     ] = None,
+    inspect: Annotated[
+        bool, typer.Option("--inspect", help="Show channels and live traffic at /inspect.")
+    ] = False,
+    cert: Annotated[Path | None, typer.Option(help="Certificate file, for TLS.")] = None,
+    cert_key: Annotated[Path | None, typer.Option(help="Its private key.")] = None,
 ) -> None:
     """A local Ably for development and tests: the official SDKs connect to it."""
     try:
         namespaces = [parse_namespace(text) for text in namespace or ()]
     except ValueError as error:
         raise CommandFailed(str(error)) from error
+    if (cert is None) != (cert_key is None):
+        raise CommandFailed("unable to serve TLS; give both --cert and --cert-key")
+    certificate = (str(cert), str(cert_key)) if cert is not None else None
     keys = key or ["app.key:secret"]
     for text in keys:
         _server.read_key(text)
 
     async def serve_it(stopping: anyio.Event) -> None:
-        await _broker.serve(keys, namespaces, host=host, port=port, data=data, stopping=stopping)
+        await _broker.serve(
+            keys,
+            namespaces,
+            host=host,
+            port=port,
+            data=data,
+            certificate=certificate,
+            inspect=inspect,
+            stopping=stopping,
+        )
 
     anyio.run(run_until_signal, serve_it)
 

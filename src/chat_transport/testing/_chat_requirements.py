@@ -206,3 +206,20 @@ async def _presence_first(scene: Scene) -> None:
         async with transport.agent_presence(scene.chat_id) as states:
             state = await anext(states)
     expect(state.status in {"offline", "online", "idle"}, f"the first state is {state!r}")
+
+
+@requires("edit-cuts-the-past", "A changed prompt is answered without what came after it.")
+async def _edit_cuts_the_past(scene: Scene) -> None:
+    async with scene.client() as transport:
+        messages = await _turn(scene, transport, 0)
+        messages = await _turn(scene, transport, 1, messages)
+        changed = UIMessage.user("better question", id=messages[2].id)
+        request = scene.ask((*messages[:2], changed), message_id=changed.id)
+        async with transport.send_messages(request) as stream:
+            line = await scene.agent.line(2)
+            line.finish(*words("better answer"))
+            await collect(stream)
+        await scene.agent.end(line.run.run_id)
+    texts = [message.text for message in line.run.messages]
+    wanted = ["question 0", "answer 0", "better question"]
+    expect_equal(texts, wanted, "the messages of the handler")

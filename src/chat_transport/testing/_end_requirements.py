@@ -264,3 +264,47 @@ async def _nonsense_is_refused(scene: Scene) -> None:
             expect_equal(len(scene.agent.lines), 0, "the runs started")
             return
     expect(False, "no RequestRejected was raised")
+
+
+@requires("error-is-not-the-end", "After a failed reply the chat goes on.")
+async def _error_is_not_the_end(scene: Scene) -> None:
+    async with scene.client() as transport:
+        request = scene.send("first")
+        async with transport.send_messages(request) as stream:
+            line = await scene.agent.line()
+            line.say(*words("half", ends=False))
+            line.fail(ValueError("x"))
+            reply = fold(await collect(stream))
+        await scene.agent.end(line.run.run_id)
+        before = (*request.messages, reply)
+        request = scene.send("second", before=before, message_id="u2")
+        async with transport.send_messages(request) as stream:
+            again = await scene.agent.line(1)
+            again.finish(*words("whole"))
+            chunks = await collect(stream)
+    expect_equal(fold(chunks).text, "whole", "the second reply")
+    texts = [message.text for message in again.run.messages]
+    expect_equal((texts[0], texts[-1]), ("first", "second"), "the prompts")
+
+
+@requires("stop-is-not-the-end", "After a stop the chat goes on.", needs=("stops",))
+async def _stop_is_not_the_end(scene: Scene) -> None:
+    async with scene.client() as transport:
+        request = scene.send("first")
+        async with transport.send_messages(request) as stream:
+            line = await scene.agent.line()
+            line.say(*words("half", ends=False))
+            chunks: list[UIMessageChunk] = []
+            async for chunk in stream:
+                chunks.append(chunk)
+                if isinstance(chunk, TextDelta):
+                    await transport.stop(scene.chat_id)
+        await scene.agent.end(line.run.run_id)
+        before = (*request.messages, fold(chunks))
+        request = scene.send("second", before=before, message_id="u2")
+        async with transport.send_messages(request) as stream:
+            again = await scene.agent.line(1)
+            again.finish(*words("whole"))
+            chunks = await collect(stream)
+    expect(isinstance(chunks[-1], Finish), f"the second reply ends with {chunks[-1]!r}")
+    expect_equal(fold(chunks).text, "whole", "the second reply")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import anyio
+
 from ..chunks import Finish, FinishStep, Start, TextDelta, TextEnd, UIMessageChunk
 from ..inputs import Reconnect
-from ..transport import ChunkStream
+from ..transport import ChatTransport, ChunkStream
 from ._registry import requires
 from .harness import RequirementFailed, Scene, collect, expect, expect_equal, fold, words
 from .reply_grammar import reply_faults
@@ -135,3 +137,37 @@ async def _resume_after_leaving(scene: Scene) -> None:
             line.finish(TextDelta(id="t", delta="after"))
             chunks = await collect(_resumed(again))
     expect_equal(fold(chunks).text, "before after", "the text")
+
+
+@requires("resume-by-many", "Several late joiners follow one reply.", needs=("resumes",))
+async def _resume_by_many(scene: Scene) -> None:
+    texts: list[str] = []
+    joined = anyio.Event()
+
+    async def follow(transport: ChatTransport) -> None:
+        async with transport.reconnect_to_stream(Reconnect(chat_id=scene.chat_id)) as stream:
+            chunks: list[UIMessageChunk] = []
+            async for chunk in _resumed(stream):
+                chunks.append(chunk)
+                if fold(chunks).text.startswith("one "):
+                    texts.append("")
+                    break
+            if len(texts) == 3:
+                joined.set()
+            chunks += await collect(_resumed(stream))
+            texts.append(fold(chunks).text)
+
+    async with scene.client() as transport, scene.client("bob") as bob:
+        async with transport.send_messages(scene.send()) as stream:
+            line = await scene.agent.line()
+            line.say(*words("one ", ends=False))
+            while not isinstance(await anext(stream), TextDelta):
+                pass
+            async with anyio.create_task_group() as tasks:
+                for client in (transport, bob, bob):
+                    tasks.start_soon(follow, client)
+                await joined.wait()
+                line.finish(TextDelta(id="t", delta="two"))
+            chunks = await collect(stream)
+    expect_equal(texts[3:], ["one two"] * 3, "the texts")
+    expect(isinstance(chunks[-1], Finish), f"the first stream ends with {chunks[-1]!r}")

@@ -31,6 +31,7 @@ from ..chunks import (
 )
 from ..errors import TransportClosed
 from ..inputs import Reconnect
+from ..messages import UIMessage
 from ..transport import ChatTransport
 from ._registry import requires
 from .harness import Scene, collect, expect, expect_equal, fold, words
@@ -207,3 +208,32 @@ async def _chats_are_apart(scene: Scene) -> None:
         for line in reversed(lines):
             line.finish(TextDelta(id="t", delta=line.run.chat_id), TextEnd(id="t"))
     expect_equal(texts, {chat_id: f"re: {chat_id}" for chat_id in chats}, "the replies")
+
+
+@requires("prompt-parts-arrive", "Text, files and data of a prompt reach the handler.")
+async def _prompt_parts_arrive(scene: Scene) -> None:
+    prompt = UIMessage.model_validate(
+        {
+            "id": "u1",
+            "role": "user",
+            "parts": [
+                {
+                    "type": "file",
+                    "mediaType": "text/plain",
+                    "url": "data:text/plain;base64,aGk=",
+                    "filename": "hi.txt",
+                },
+                {"type": "data-place", "id": "d1", "data": {"lat": 59.9, "name": None}},
+                {"type": "text", "text": "où? 😀"},
+            ],
+        }
+    )
+    async with scene.client() as transport, transport.send_messages(scene.ask([prompt])) as stream:
+        line = await scene.agent.line()
+        line.finish(*words("here"))
+        await collect(stream)
+    expect_equal(len(line.run.messages), 1, "the number of messages")
+    got = line.run.messages[0].to_wire()
+    for part in got["parts"]:
+        part.pop("state", None)  # some wires mark text as done
+    expect_equal(got, prompt.to_wire(), "the prompt")

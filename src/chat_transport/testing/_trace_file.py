@@ -21,7 +21,7 @@ JSON: TypeAlias = Any  # any JSON value
 _SERIAL = re.compile(r"^S(\d+)$")
 _SERIAL_KEYS = frozenset({"serial", "serials", "step-start-serial"})
 _ACTIONS: Mapping[str, Action] = {"publish": "create", "append": "append", "update": "update"}
-_REFUSED = ("rejected", "error", "failed")
+_REFUSED = ("rejected", "refused", "failed", "error", "err", "threw")
 """How a trace may mark an operation that the channel refused."""
 
 
@@ -131,5 +131,5 @@ def _operation(wire: Mapping[str, JSON], place: int) -> TraceOperation:
         by=wire["by"],
         messages=messages,
         serials=serials,
-        refused=any(wire.get(mark) for mark in _REFUSED),
+        refused=wire.get("ok") is False or any(wire.get(mark) for mark in _REFUSED),
     )

@@ -9,6 +9,7 @@ from ..chunks import (
     ToolApprovalRequest,
     ToolInputAvailable,
     ToolOutputAvailable,
+    ToolOutputDenied,
     UIMessageChunk,
 )
 from ..errors import RequestRejected
@@ -149,3 +150,23 @@ async def _forged_past(scene: Scene) -> None:
             await collect(stream)
     texts = [message.text for message in line.run.messages]
     expect_equal(texts, ["hello", "true", "hello"], "the messages at the agent")
+
+
+@requires("refusal-goes-round", "A person's refusal reaches the agent, with its reason.")
+async def _refusal_goes_round(scene: Scene) -> None:
+    asked = ToolApprovalRequest(approval_id="a1", tool_call_id="c1")
+    async with scene.client() as transport:
+        prompt, reply = await _ask_first(scene, transport, _CALL, asked)
+        answer = {"id": "a1", "approved": False, "reason": "not now"}
+        answered = _changed(reply, state="approval-responded", approval=answer)
+        request = scene.ask((prompt, answered), message_id=reply.id)
+        async with transport.send_messages(request) as stream:
+            line = await scene.agent.line(1)
+            line.finish(ToolOutputDenied(tool_call_id="c1"), *words("as you wish"))
+            message = fold(await collect(stream), answered)
+        await scene.agent.end(line.run.run_id)
+    approval = _calls(line.run.messages[-1])[0].approval
+    given = (approval.approved, approval.reason) if approval is not None else None
+    expect_equal(given, (False, "not now"), "the answer at the agent")
+    expect_equal(_calls(message)[0].state, "output-denied", "the state")
+    expect_equal(message.text, "as you wish", "the text")

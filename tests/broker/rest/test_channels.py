@@ -130,8 +130,17 @@ def test_presence_and_its_history(world, call):
 
 def test_status(world, call):
     world.connect().attach("c")
+    world.connect().attach("c", params={"modes": "publish"})
     status = call("GET", "/channels/c").value["status"]
-    assert (status["isActive"], status["occupancy"]["metrics"]["subscribers"]) == (True, 1)
+    assert status["isActive"]
+    assert status["occupancy"]["metrics"] == {
+        "connections": 2,
+        "publishers": 2,
+        "subscribers": 1,
+        "presenceConnections": 1,
+        "presenceMembers": 0,
+        "presenceSubscribers": 1,
+    }
 
 
 def test_annotations(call):

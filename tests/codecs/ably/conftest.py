@@ -238,7 +238,10 @@ def identity() -> RunIdentity:
     )
 
 
-@pytest.fixture(params=sorted(VECTORS.glob("*.jsonl")), ids=lambda path: path.stem)
+UI_TRACES = [path for path in sorted(VECTORS.glob("*.jsonl")) if read_trace(path).speaks_ui]
+
+
+@pytest.fixture(params=UI_TRACES, ids=lambda path: path.stem)
 def trace(request: pytest.FixtureRequest) -> Trace:
     return read_trace(request.param)
 

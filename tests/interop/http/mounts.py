@@ -66,7 +66,9 @@ def django() -> Any:
     from django.conf import settings
 
     if not settings.configured:
-        settings.configure(ROOT_URLCONF=__name__, ALLOWED_HOSTS=["*"], SECRET_KEY="test", DEBUG=False)
+        settings.configure(
+            ROOT_URLCONF=__name__, ALLOWED_HOSTS=["*"], SECRET_KEY="test", DEBUG=False
+        )
     from django.core.asgi import get_asgi_application
 
     return create_app(echo, otherwise=get_asgi_application())

@@ -40,7 +40,14 @@ def command(server: str, framework: str, port: int) -> list[str]:
         case "uvicorn":
             return ["uvicorn", target, "--factory", "--port", at, "--log-level", "warning"]
         case "hypercorn":
-            return ["hypercorn", f"{target}()", "--bind", f"127.0.0.1:{at}", "--log-level", "warning"]
+            return [
+                "hypercorn",
+                f"{target}()",
+                "--bind",
+                f"127.0.0.1:{at}",
+                "--log-level",
+                "warning",
+            ]
         case _:
             return [
                 "granian", target, "--factory", "--interface", "asgi", "--port", at,

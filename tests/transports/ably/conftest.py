@@ -93,6 +93,11 @@ class Script:
         else:
             yield TextStart(id="t")
             yield TextDelta(id="t", delta=f"you said {text}")
+            if text.startswith("steer"):
+                self.is_waiting.set()
+                async for message in run.steering():
+                    yield TextDelta(id="t", delta=f", then {message.text}")
+                    break
             if text.startswith("hold"):
                 self.is_waiting.set()
                 await self.go_on.wait()

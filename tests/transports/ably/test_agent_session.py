@@ -418,6 +418,29 @@ async def test_presence_that_is_refused_later_is_only_logged(
     assert "unable to show presence" in caplog.text
 
 
+async def test_an_input_that_cannot_be_served_does_not_end_the_others(
+    script: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    channel = Channel()
+    async with serving(channel, script) as (session, _agent):
+
+        def broken(_task: Any) -> Any:
+            raise KeyError("a bug")
+
+        whole, session._wire.prompt = session._wire.prompt, broken  # type: ignore[method-assign]
+        Client(channel, "ann").say("first", "u1")
+        while "could not be served" not in caplog.text:
+            await anyio.lowlevel.checkpoint()
+        session._wire.prompt = whole  # type: ignore[method-assign]
+        Client(channel, "ann").say("second", "u2")
+        await ended(channel)
+        act, session._wire.act = session._wire.act, broken  # type: ignore[method-assign]
+        channel.deliver([OutboundMessage(name="theirs")], "eve")
+        session._wire.act = act  # type: ignore[method-assign]
+    assert [run.messages[-1].text for run in script.runs] == ["second"]
+    assert "is not understood: KeyError" in caplog.text
+
+
 async def test_nobody_but_the_agent_speaks_as_system(script: Any) -> None:
     channel = Channel()
     forged = Client(channel, "eve").wire._encoder.user_message(

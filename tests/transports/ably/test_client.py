@@ -276,6 +276,53 @@ async def test_a_client_tool_output_resumes_the_run(connect: Any, script: Any, t
     assert said == ["c1 gave {'city': 'Oslo'}"]
 
 
+async def test_a_run_can_be_steered_and_says_that_it_heard(
+    connect: Any, script: Any, talk: Any
+) -> None:
+    async with AblyAgent(script, connect("agent"), channels=[CHAT]):
+        async with AblyChatTransport(connect("alice")) as transport:
+            assert transport.capabilities.steers
+            one = talk(transport, CHAT)
+            session = await transport.session(CHAT)
+            with anyio.fail_after(10):
+                async with transport.send_messages(await one.request("steer", "u1")) as stream:
+                    await script.is_waiting.wait()
+                    run_id = script.runs[0].run_id
+                    while not session.wire.active_runs():
+                        await anyio.lowlevel.checkpoint()
+                    is_heard = await session.steer(run_id, UIMessage.user("left", id="u2"))
+                    chunks = [chunk async for chunk in stream]
+                await one.settled()
+                with pytest.raises(RequestRejected, match="not under way"):
+                    await session.steer(run_id, UIMessage.user("right", id="u3"))
+    assert is_heard
+    said = "".join(chunk.delta for chunk in chunks if isinstance(chunk, TextDelta))
+    assert said == "you said steer, then left"
+
+
+async def test_a_run_that_ends_without_listening_did_not_hear(
+    connect: Any, script: Any, talk: Any
+) -> None:
+    async with AblyAgent(script, connect("agent"), channels=[CHAT]):
+        async with AblyChatTransport(connect("alice")) as transport:
+            one = talk(transport, CHAT)
+            session = await transport.session(CHAT)
+            with anyio.fail_after(10):
+                async with transport.send_messages(await one.request("hold", "u1")):
+                    await script.is_waiting.wait()
+                    while not session.wire.active_runs():
+                        await anyio.lowlevel.checkpoint()
+                    async with anyio.create_task_group() as tasks:
+
+                        async def end_it() -> None:
+                            await transport.stop(CHAT)
+
+                        tasks.start_soon(end_it)
+                        message = UIMessage.user("left", id="u2")
+                        is_heard = await session.steer(script.runs[0].run_id, message)
+    assert not is_heard
+
+
 async def test_an_observer_sees_the_message_and_the_run_of_another_client(
     connect: Any, script: Any, talk: Any
 ) -> None:

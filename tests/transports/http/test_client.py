@@ -81,7 +81,7 @@ def scripted(*answers: Answer) -> Iterator[tuple[str, Scripted]]:
 
         do_GET = do_POST = _answer  # noqa: N815
 
-        def log_message(self, format: str, *args: object) -> None:
+        def log_message(self, *args: object) -> None:
             return
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

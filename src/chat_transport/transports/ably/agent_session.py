@@ -20,13 +20,13 @@ from ..._tasks import open_task_group
 from ...agent.run import RunRequest, User
 from ...agent.runtime import ActiveRun, Agent
 from ...codecs.ably.operations import Inbound
-from ...errors import ChatTransportError, RequestRejected, TransportError
+from ...errors import RequestRejected, TransportError
 from .channel import AblyChannel, HistoryReader
 from .feed import OrderedFeed
+from .orphans import close_orphan
 from .policy import Policy, user_of
 from .run_carrier import RunCarrier
-from .sending import surely
-from .wire import Act, AgentWire, Heard, RunRef, RunTask
+from .wire import Act, AgentWire, Heard, RunRef, RunTask, SteeringAgent
 
 __all__ = ["AgentSession"]
 
@@ -62,6 +62,7 @@ class Serving:
 class _Served:
     active: ActiveRun
     ref: RunRef
+    carrier: RunCarrier | None = None
     has_spoken: bool = False
 
 
@@ -168,7 +169,7 @@ class AgentSession:
         if run_id is None:
             run_id = task.ref.run_id
             assert self._tasks is not None
-            self._tasks.start_soon(self._serve, task, self._users.pop(event_id, User()))
+            self._tasks.start_soon(self._try_to_serve, task, self._users.pop(event_id, User()))
         _remember(self._begun, event_id, run_id)
         return run_id
 
@@ -192,6 +193,14 @@ class AgentSession:
 
     def _take(self, message: Inbound, live: bool) -> None:  # noqa: FBT001  # the feed's callback
         self._newest = max(self._newest, message.serial)
+        try:
+            self._judge(message, live=live)
+        except Exception as error:  # noqa: BLE001  # what a stranger publishes must not stop us
+            log.warning(
+                "message %s on %s is not understood: %r", message.serial, self.channel.name, error
+            )
+
+    def _judge(self, message: Inbound, *, live: bool) -> None:
         act = self._wire.act(message)
         if act is None:
             return
@@ -204,11 +213,7 @@ class AgentSession:
         if not self._may(act, user):
             log.info("%s by %r on %s ignored", act.kind, user.id, self.channel.name)
             return
-        try:
-            heard = self._wire.feed(message, live=live)
-        except ChatTransportError:
-            log.warning("message %s on %s is not understood", message.serial, self.channel.name)
-            return
+        heard = self._wire.feed(message, live=live)
         if heard is not None:
             self._react(heard, user, live=live)
 
@@ -281,7 +286,19 @@ class AgentSession:
         for _ in range(self._serving.pages):
             if not self._wire.lacks_run(event_id) or not await self._load_older():
                 break
-        self.begin(event_id)
+        steer = self._wire.steer_of(event_id) if isinstance(self._wire, SteeringAgent) else None
+        if steer is None:
+            self.begin(event_id)
+        elif (served := self._runs.get(steer.run_id)) is not None and served.carrier is not None:
+            served.carrier.steer(steer)
+
+    async def _try_to_serve(self, task: RunTask, user: User) -> None:
+        try:
+            await self._serve(task, user)
+        except Exception:  # what one input does must not end the other runs
+            log.exception(
+                "input %s on %s could not be served", task.ref.input_id, self.channel.name
+            )
 
     async def _serve(self, task: RunTask, user: User) -> None:
         run_id = task.ref.run_id
@@ -305,7 +322,7 @@ class AgentSession:
         if self._wire.is_cancelled(task):
             active.stop()
         self._mood.set()
-        carrier = RunCarrier(
+        served.carrier = carrier = RunCarrier(
             active,
             lambda: self._wire.speaker(task),
             self.channel,
@@ -363,26 +380,7 @@ class AgentSession:
                 self._tasks.start_soon(self._close_run, ref, "error")
 
     async def _close_run(self, ref: RunRef, reason: Literal["cancelled", "error"]) -> None:
-        """Say the end of a run that nobody serves."""
-        orphan, channel = self._wire.orphan(ref, reason), self.channel
-        try:
-            for serial, message in orphan.appends:
-                await surely(
-                    channel.connection,
-                    lambda message=message, serial=serial: channel.change(  # type: ignore[misc]  # bound now
-                        "append", message, serial
-                    ),
-                )
-            for index, publish in enumerate(orphan.publish):
-                ident = f"{ref.run_id}-closed-{index}"
-                await surely(
-                    channel.connection,
-                    lambda publish=publish, ident=ident: channel.publish(  # type: ignore[misc]  # bound now
-                        publish.messages, ident
-                    ),
-                )
-        except TransportError as error:
-            log.error("run %s could not be closed: %s", ref.run_id, error)  # noqa: TRY400  # its own words
+        await close_orphan(self.channel, self._wire.orphan(ref, reason))
 
 
 def _is_same(wanted: RunRef, served: RunRef) -> bool:

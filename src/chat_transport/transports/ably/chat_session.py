@@ -11,21 +11,25 @@ import logging
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
 from typing import TypeAlias
 
-from ..._chunk_log import ChunkLog, LogStream
-from ...chunks import Abort, Error, Finish, is_terminal
+from ..._chunk_log import LogStream
 from ...codecs.ably.operations import Inbound
-from ...errors import ChatTransportError, StreamInterrupted, TransportError
+from ...errors import (
+    NotSupported,
+    RequestRejected,
+    StreamInterrupted,
+    TransportError,
+)
 from ...inputs import SendMessages
 from ...messages import UIMessage
 from ...transport import ChatChange, History, MessageSeen, MessagesReplaced, RunSeen
 from .channel import AblyChannel, HistoryReader
 from .feed import OrderedFeed
 from .refusals import MESSAGE_LIMIT, translate
+from .reply_reader import ReplyReader
 from .sending import message_bytes, surely
-from .wire import Branches, ClientWire, Heard, Outgoing, RunRef
+from .wire import Branches, ClientWire, Heard, Outgoing, RunRef, SteeringClient
 
 __all__ = ["ChatSession"]
 
@@ -36,12 +40,6 @@ PARENT_PAGES = 50
 GRACE_S = 2.0
 """Seconds that an agent may be away before its replies count as broken off."""
 Notify: TypeAlias = Callable[[ChatChange], None]
-
-
-@dataclass(slots=True, eq=False)
-class _Reader:
-    chunks: ChunkLog
-    stream: LogStream
 
 
 class ChatSession:
@@ -62,11 +60,12 @@ class ChatSession:
         self._feed = OrderedFeed(self._take)
         self._history: HistoryReader | None = None
         self._paging = asyncio.Lock()
-        self._readers: dict[str, list[_Reader]] = {}
+        self._readers: dict[str, list[ReplyReader]] = {}
         self._own: dict[str, None] = {}
         self._speakers: dict[str, str] = {}
         self._observers: list[Notify] = []
         self._newest = ""
+        self._changed: asyncio.Event | None = None
         self._met: set[str | None] = set()
         self._away: set[str] = set()
 
@@ -103,14 +102,19 @@ class ChatSession:
         self._newest = max(self._newest, message.serial)
         try:
             heard = self.wire.feed(message, live=live)
-        except ChatTransportError:
-            log.warning("message %s on %s is not understood", message.serial, self.channel.name)
+        except Exception as error:  # noqa: BLE001  # what a stranger publishes must not stop us
+            log.warning(
+                "message %s on %s is not understood: %r", message.serial, self.channel.name, error
+            )
             return
         if heard is None or not live:
             return
         if heard.chunks or heard.event in {"run-start", "run-resume"}:
             self._note_speaker(heard, message.client_id)
         self._deliver(heard)
+        if self._changed is not None:
+            self._changed.set()
+            self._changed = None
         if self._observers:
             self._tell(heard)
 
@@ -119,17 +123,8 @@ class ChatSession:
             self._speakers[heard.ref.input_id] = client_id
 
     def _deliver(self, heard: Heard) -> None:
-        readers = self._readers.get(heard.ref.input_id or "")
-        for reader in tuple(readers or ()):
-            chunks = reader.chunks
-            if chunks.run_id is None and heard.ref.run_id is not None:
-                chunks.run_id = reader.stream.run_id = heard.ref.run_id
-            if heard.chunks:
-                _extend(chunks, heard)
-            if heard.is_replaced:
-                chunks.close(StreamInterrupted("what was said before was replaced", resumable=True))
-            elif heard.event in {"run-end", "run-suspend"} and not chunks.closed:
-                _finish(chunks, heard)
+        for reader in tuple(self._readers.get(heard.ref.input_id or "", ())):
+            reader.take(heard)
 
     async def _heal(self) -> None:
         """Read history back to what is known for sure, then go on in order."""
@@ -176,15 +171,14 @@ class ChatSession:
         finally:
             self._drop_reader(ref.input_id, reader)
 
-    def _add_reader(self, input_id: str, ref: RunRef | None = None) -> _Reader:
-        chunks = ChunkLog(ref.run_id if ref is not None else None)
-        reader = _Reader(chunks, chunks.stream())
+    def _add_reader(self, input_id: str, ref: RunRef | None = None) -> ReplyReader:
+        reader = ReplyReader(ref.run_id if ref is not None else None)
         self._readers.setdefault(input_id, []).append(reader)
         if ref is not None:
-            _extend(chunks, Heard(ref=ref, chunks=self.wire.reply(ref)))
+            reader.take(Heard(ref=ref, chunks=self.wire.reply(ref)))
         return reader
 
-    def _drop_reader(self, input_id: str, reader: _Reader) -> None:
+    def _drop_reader(self, input_id: str, reader: ReplyReader) -> None:
         readers = self._readers.get(input_id)
         if readers is not None and reader in readers:
             readers.remove(reader)
@@ -218,7 +212,7 @@ class ChatSession:
             asyncio.get_running_loop().call_soon(self._tell_message, heard)
         elif heard.event in {"run-start", "run-resume"} and heard.ref.run_id is not None:
             reader = self._add_reader(input_id)
-            reader.chunks.run_id = reader.stream.run_id = heard.ref.run_id
+            reader.name(heard.ref.run_id)
             self._notify(
                 RunSeen(
                     run_id=heard.ref.run_id,
@@ -301,6 +295,34 @@ class ChatSession:
         self._notify(MessagesReplaced(messages=messages))
         return messages
 
+    async def steer(self, run_id: str, message: UIMessage) -> bool:
+        """Say something to a run under way, and wait whether it is heard before the run ends.
+
+        Raises:
+            NotSupported: If this wire cannot.
+            RequestRejected: If the run is not under way (409), or Ably refused.
+        """
+        if not isinstance(self.wire, SteeringClient):
+            raise NotSupported(f"unable to steer run {run_id!r}; this wire cannot")
+        if not self._is_active(run_id):
+            raise RequestRejected(
+                f"unable to steer run {run_id!r}; it is not under way: send it as a message",
+                status=409,
+            )
+        outgoing = self.wire.steer(run_id, message)
+        self._own[outgoing.input_id] = None
+        await self.publish(outgoing)
+        while not self.wire.is_heard(run_id, outgoing.input_id):
+            if not self._is_active(run_id):
+                return False
+            if self._changed is None:
+                self._changed = asyncio.Event()
+            await self._changed.wait()
+        return True
+
+    def _is_active(self, run_id: str) -> bool:
+        return any(ref.run_id == run_id for ref in self.wire.active_runs())
+
     # History and presence ----------------------------------------------------------------------
 
     async def load_older(self) -> bool:
@@ -367,28 +389,6 @@ def _require_size(size: int, name: str) -> None:
         raise translate(
             code=40009, status=413, text=f"the message has {size} bytes", doing=f"send to {name!r}"
         )
-
-
-def _extend(chunks: ChunkLog, heard: Heard) -> None:
-    for index, chunk in enumerate(heard.chunks):
-        if is_terminal(chunk):
-            chunks.extend(heard.chunks[: index + 1])
-            chunks.close()
-            return
-    chunks.extend(heard.chunks)
-
-
-def _finish(chunks: ChunkLog, heard: Heard) -> None:
-    """Give the terminal chunk that the agent did not: `useChat` agents may leave it out."""
-    if heard.event == "run-suspend":
-        chunks.append(Finish(finish_reason="tool-calls"))
-    elif heard.reason == "cancelled":
-        chunks.append(Abort())
-    elif heard.reason == "error":
-        chunks.append(Error(error_text=heard.error_text or "the agent failed"))
-    else:
-        chunks.append(Finish())
-    chunks.close()
 
 
 async def _drained(changes: asyncio.Queue[ChatChange]) -> AsyncIterator[ChatChange]:

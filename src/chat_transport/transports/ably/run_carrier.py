@@ -18,7 +18,7 @@ from ...chunks import Abort, Error, Finish, TextDelta, ToolInputDelta, UIMessage
 from ...codecs.ably.operations import Operation, Publish
 from ...errors import ChatTransportError, LocalProtocolError, RequestRejected
 from .sending import Outlet
-from .wire import Speaker
+from .wire import Speaker, Steer, SteeringSpeaker
 from .writer import OperationWriter
 
 __all__ = ["RunCarrier"]
@@ -74,6 +74,14 @@ class RunCarrier:
                 self.active.stop("the agent closed")
                 raise
             tasks.cancel_scope.cancel()
+
+    def steer(self, steer: Steer) -> None:
+        """Hand the run what the user says to it; what it says after is marked as the answer."""
+        self.active.steer(steer.message, heard=lambda: self._heard(steer.input_id))
+
+    def _heard(self, input_id: str) -> None:
+        if isinstance(self._speaker, SteeringSpeaker):
+            self._speaker.answer([input_id])
 
     async def _say_all(self) -> None:
         stream = self.active.log.stream()

@@ -21,8 +21,8 @@ R = TypeVar("R")
 PAUSE_S = 0.1
 """Seconds before the second try; each further pause is twice as long, up to `PAUSE_LIMIT_S`."""
 PAUSE_LIMIT_S = 2.0
-RATE_TRIES = 12
-"""Times that one operation is tried against a rate limit: about 20 s."""
+TRIES = 12
+"""Times that one operation is tried while there is a connection: about 20 s."""
 
 
 class Link(Protocol):
@@ -71,25 +71,29 @@ async def surely(
 
     Raises:
         RequestRejected: If it was refused for another reason than a rate limit.
-        TransportError: If there was no connection in time.
+        TransportError: If there was no connection in time, or it failed `TRIES` times with one.
     """
-    pause, refusals = PAUSE_S, 0
+    pause, tries = PAUSE_S, 0
     while True:
         try:
             async with link.in_flight:
                 return await send()
-        except RequestRejected as error:
-            refusals += 1
-            if not is_rate_limit(error) or refusals >= RATE_TRIES:
-                raise
         except TransportClosed:
             raise
         except TransportError as error:
+            tries += 1
+            if isinstance(error, RequestRejected) and not is_rate_limit(error):
+                raise
+            lost_at = asyncio.get_running_loop().time()
             try:
                 async with asyncio.timeout(give_up_s):
                     await link.connected()
             except TimeoutError:
                 raise error from None
+            if asyncio.get_running_loop().time() > lost_at + PAUSE_S:
+                tries = 0  # there was no connection: that was why
+            if tries >= TRIES:
+                raise
         await asyncio.sleep(pause)
         pause = min(PAUSE_LIMIT_S, pause * 2)
 

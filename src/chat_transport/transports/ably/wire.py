@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 from ...chunks import UIMessageChunk
 from ...codecs.ably.operations import Inbound, Operation, OutboundMessage, Publish
@@ -28,6 +28,10 @@ __all__ = [
     "RunRef",
     "RunTask",
     "Speaker",
+    "Steer",
+    "SteeringAgent",
+    "SteeringClient",
+    "SteeringSpeaker",
     "Wire",
 ]
 
@@ -284,6 +288,46 @@ class AgentWire(Protocol):
 
     def oldest_open(self) -> str | None:
         """Give the serial from which an active run may still change; None if all is idle."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Steer:
+    """Something said to a run that is under way."""
+
+    run_id: str
+    input_id: str
+    message: UIMessage
+
+
+@runtime_checkable
+class SteeringClient(Protocol):
+    """A client's end that can say something to a run that is under way."""
+
+    def steer(self, run_id: str, message: UIMessage) -> Outgoing:
+        """Give what says it."""
+        ...
+
+    def is_heard(self, run_id: str, input_id: str) -> bool:
+        """Whether the run has answered it."""
+        ...
+
+
+@runtime_checkable
+class SteeringAgent(Protocol):
+    """An agent's end that can be steered."""
+
+    def steer_of(self, event_id: str) -> Steer | None:
+        """Give what an input says to a run; None if it is something else."""
+        ...
+
+
+@runtime_checkable
+class SteeringSpeaker(Protocol):
+    """A speaker that can tell whom it answers."""
+
+    def answer(self, steers: Sequence[str]) -> None:
+        """Mark what is said from now on as an answer to these inputs."""
         ...
 
 

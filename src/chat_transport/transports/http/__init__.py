@@ -1,6 +1,6 @@
 """HTTP and SSE: client, ASGI application, run log and chat store.
 
-Names are loaded when they are first used: the client needs no server library, and the other way round.
+Names are loaded when they are first used: the client needs no server library, and vice versa.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ...agent.trust import TrustRules
+    from ...codecs.ui_request import PreparedRequest, RequestDraft, RequestLimits
     from .app import ChatApp, create_app
     from .chat_store import ChatStore, MemoryChatStore, StoredChat
     from .client import HttpChatTransport
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from .redis_run_log import RedisRunLog
     from .reply_reader import ReconnectPolicy
     from .run_log import MemoryRunLog, RunLog
-    from .settings import Authenticate, Authorize
+    from .settings import Authenticate, Authorize, Invocation
     from .sqlite_chat_store import SqliteChatStore
     from .websocket import WebSocketChatTransport
 
@@ -29,13 +31,18 @@ __all__ = [
     "CorsPolicy",
     "HttpChatTransport",
     "IncomingRequest",
+    "Invocation",
     "MemoryChatStore",
     "MemoryRunLog",
+    "PreparedRequest",
     "ReconnectPolicy",
     "RedisRunLog",
+    "RequestDraft",
+    "RequestLimits",
     "RunLog",
     "SqliteChatStore",
     "StoredChat",
+    "TrustRules",
     "WebSocketChatTransport",
     "create_app",
 ]
@@ -48,13 +55,18 @@ _HOMES = {
     "CorsPolicy": "cors",
     "HttpChatTransport": "client",
     "IncomingRequest": "exchange",
+    "Invocation": "settings",
     "MemoryChatStore": "chat_store",
     "MemoryRunLog": "run_log",
+    "PreparedRequest": "..codecs.ui_request",
     "ReconnectPolicy": "reply_reader",
     "RedisRunLog": "redis_run_log",
+    "RequestDraft": "..codecs.ui_request",
+    "RequestLimits": "..codecs.ui_request",
     "RunLog": "run_log",
     "SqliteChatStore": "sqlite_chat_store",
     "StoredChat": "chat_store",
+    "TrustRules": "..agent.trust",
     "WebSocketChatTransport": "websocket",
     "create_app": "app",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chat_transport.codecs.ably.ai_transport import Conversation
+from chat_transport.codecs.ably.ai_transport import headers as h
 from chat_transport.codecs.ably.operations import Inbound
 from chat_transport.reducer import MessageReducer
 
@@ -133,3 +135,108 @@ def test_messages_of_others_on_the_channel_are_not_ours():
     assert conversation.feed(foreign) is None
     assert conversation.feed(grown) is None
     assert conversation.entries() == []
+
+
+def message(name, serial, transport, codec=None, **more):
+    return Inbound(
+        action="create",
+        serial=serial,
+        version=serial,
+        name=name,
+        extras=h.envelope(transport, codec),
+        **more,
+    )
+
+
+FORK = message(
+    "ai-input",
+    "5",
+    {"role": "assistant", "codec-message-id": "f", "parent": "m", "supersedes": "r0"},
+    {"kind": "tool-result", "toolCallId": "c"},
+    data={
+        "output": 1,
+        "forkSeed": {
+            "messages": [
+                {
+                    "codecMessageId": "f",
+                    "message": {
+                        "id": "a",
+                        "role": "assistant",
+                        "parts": [
+                            {"type": "tool-x", "toolCallId": "c", "state": "input-available", "input": {}}
+                        ],
+                    },
+                }
+            ]
+        },
+    },
+)  # fmt: skip
+STARTED = message("ai-run-start", "6", {"run-id": "r", "input-codec-message-id": "f"})
+STEP = message("ai-step-start", "7", {"run-id": "r", "step-id": "s"})
+SAID = message(
+    "ai-output",
+    "8",
+    {"run-id": "r", "codec-message-id": "m-2", "input-codec-message-id": "f", "stream": "false"},
+    {"kind": "start", "messageId": "b"},
+)
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations([FORK, STARTED, STEP, SAID])))
+def test_a_fork_and_its_run_become_one_in_any_order(order):
+    conversation = fold(order)
+    assert [run.run_id for run in conversation.runs()] == ["r"]
+    assert [entry.message.id for entry in conversation.entries()] == ["a", "b"]
+    assert conversation.entries()[0].message.parts[0].output == 1
+
+
+def test_a_run_cannot_take_over_another_run_by_its_name():
+    other = message("ai-run-start", "9", {"run-id": "thief", "input-codec-message-id": "r"})
+    conversation = fold([STARTED, SAID, other])
+    assert [run.run_id for run in conversation.runs()] == ["r", "thief"]
+    assert [entry.run_id for entry in conversation.entries()] == ["r"]
+
+
+def test_an_older_attempt_that_is_seen_late_stays_void():
+    newer = message("ai-step-start", "9", {"run-id": "r", "step-id": "s"})
+    old_output = message(
+        "ai-output",
+        "8",
+        {**h.transport_headers(SAID.extras), "step-id": "s", "step-start-serial": "7"},
+        {"kind": "start", "messageId": "void"},
+    )
+    conversation = fold([STARTED, newer])
+    assert not conversation.feed(STEP).replaced
+    assert conversation.feed(old_output).chunks == ()
+    assert conversation.entries() == []
+
+
+@pytest.mark.parametrize(
+    "malformed",
+    [
+        message("ai-run-start", "1", {}),
+        message("ai-step-start", "1", {"run-id": "r"}),
+        message("ai-output", "1", {"stream": "false"}, {"kind": "start"}),
+        message("ai-input", "1", {"role": "user"}, {"kind": "novelty"}),
+        message("ai-novelty", "1", {"run-id": "r"}),
+        message("chat", "1", {}),
+        Inbound(action="create", serial="1", version="1", name="ai-run-start"),
+    ],
+)
+def test_malformed_messages_change_nothing(malformed):
+    conversation = Conversation()
+    assert conversation.feed(malformed) is None
+    assert conversation.entries() == []
+    assert conversation.runs() == []
+
+
+def test_an_end_of_a_step_without_its_attempt_is_only_noted():
+    change = Conversation().feed(message("ai-step-end", "1", {"run-id": "r", "step-id": "s"}))
+    assert (change.event, change.replaced) == ("step", False)
+
+
+def test_an_input_without_an_event_id_is_read_but_cannot_be_named():
+    transport = {"role": "user", "codec-message-id": "m"}
+    codec = {"kind": "user-message", "partType": "text"}
+    conversation = fold([message("ai-input", "1", transport, codec, data="hi")])
+    assert conversation.messages()[0].text == "hi"
+    assert conversation.trigger("") is None

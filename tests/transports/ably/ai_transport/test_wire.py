@@ -42,4 +42,4 @@ def test_steps_are_written_only_if_asked_for() -> None:
 
 def test_what_it_can_do_is_data() -> None:
     wire = AiTransportWire()
-    assert (wire.branches, wire.steers, wire.drops) == (True, False, frozenset())
+    assert (wire.branches, wire.steers, wire.drops) == (True, True, frozenset())

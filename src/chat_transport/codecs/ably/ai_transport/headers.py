@@ -74,6 +74,7 @@ STREAM_ERROR: Final = 104008
 """Error code of a run that failed without naming its own (`StreamError`)."""
 
 _NONE: Final[Mapping[str, str]] = {}
+_STR: Final = frozenset({str})
 
 
 def envelope(
@@ -97,12 +98,19 @@ def transport_headers(extras: Mapping[str, JSON] | None) -> Headers | None:
     ai = extras.get("ai") if extras else None
     if type(ai) is not dict and not isinstance(ai, Mapping):  # the exact type is the fast path
         return None
-    tier = ai.get("transport")
-    return tier if type(tier) is dict or isinstance(tier, Mapping) else _NONE
+    return _strings(ai.get("transport"))
 
 
 def codec_headers(extras: Mapping[str, JSON] | None) -> Headers:
     """Read the codec tier; empty if there is none."""
     ai = extras.get("ai") if extras else None
-    tier = ai.get("codec") if type(ai) is dict or isinstance(ai, Mapping) else None
-    return tier if type(tier) is dict or isinstance(tier, Mapping) else _NONE
+    return _strings(ai.get("codec") if type(ai) is dict or isinstance(ai, Mapping) else None)
+
+
+def _strings(tier: JSON) -> Headers:
+    """Give the headers that are strings, as all must be: anybody may have published this."""
+    if type(tier) is not dict and not isinstance(tier, Mapping):
+        return _NONE
+    if set(map(type, tier.values())) <= _STR:
+        return tier
+    return {key: value for key, value in tier.items() if isinstance(value, str)}

@@ -200,6 +200,15 @@ class RunEncoder(Generic[C]):
         self._expect("active", "write to")
         return self._when_ready(lambda: self._next_message(message_id, tuple(steers)))
 
+    def answer(self, steers: Sequence[str]) -> None:
+        """Mark output from now on as an answer to these steering messages.
+
+        A message that is open keeps the headers of its begin.
+        """
+        self._steers = (*self._steers, *steers)
+        if self._message_id is not None:
+            self._refresh_output()
+
     def encode(self, chunk: C) -> list[Operation]:
         """Say one chunk.
 

@@ -53,6 +53,7 @@ class ConversationTree(Generic[C, M]):
         self._decoder = Decoder(codec)
         self._nodes: dict[str, Node[C, M]] = {}
         self._owner: dict[str, Node[C, M]] = {}
+        self._forks: set[str] = set()
         self._fork_runs: dict[str, str] = {}
         self._superseded: set[str] = set()
         self._triggers: dict[str, Trigger] = {}
@@ -186,7 +187,10 @@ class ConversationTree(Generic[C, M]):
         superseded = transport.get(h.SUPERSEDES)
         if superseded is not None:
             self._superseded.add(superseded)
-        return self._run_node(self._fork_runs.get(message_id, message_id), decoded.serial)
+        run = self._fork_runs.get(message_id)
+        if run is None and message_id not in self._nodes:
+            self._forks.add(message_id)
+        return self._run_node(run or message_id, decoded.serial)
 
     def _note(self, node: Node[C, M], decoded: Decoded[C], wire: Wire[C]) -> None:
         """Take what the first sight of a message says of its node."""
@@ -287,10 +291,10 @@ class ConversationTree(Generic[C, M]):
         if input_id is None or input_id == run_id:
             return
         self._fork_runs.setdefault(input_id, run_id)
-        fork = self._nodes.get(input_id)
-        if fork is None or fork.run is None:
+        if input_id not in self._forks:
             return
-        del self._nodes[input_id]
+        self._forks.discard(input_id)
+        fork = self._nodes.pop(input_id)
         known = self._nodes.get(run_id)
         if known is None:
             fork.key = run_id

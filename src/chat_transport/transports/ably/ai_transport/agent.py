@@ -14,6 +14,7 @@ from ....codecs.ably.ai_transport import headers as h
 from ....codecs.ably.ai_transport.changes import RunView, Trigger
 from ....codecs.ably.ai_transport.input_events import (
     ApprovalAnswered,
+    MessagePart,
     Regenerated,
     ToolResolved,
 )
@@ -21,7 +22,7 @@ from ....codecs.ably.ai_transport.prompt import PromptPolicy
 from ....codecs.ably.ai_transport.run_encoder import RunEncoder, RunIdentity, ui_run_encoder
 from ....codecs.ably.operations import Inbound, OutboundMessage, Publish
 from ....messages import UIMessage
-from ..wire import Act, Heard, Orphan, RunRef, RunTask
+from ..wire import Act, Heard, Orphan, RunRef, RunTask, Steer
 from .reading import Reading, ref_of
 
 __all__ = ["AiTransportAgent"]
@@ -124,11 +125,19 @@ class AiTransportAgent(Reading):
             token=(trigger, identity),
         )
 
+    def steer_of(self, event_id: str) -> Steer | None:
+        """Give what a user message says to a run that it names."""
+        trigger = self.conversation.trigger(event_id)
+        if trigger is None or trigger.run_id is None or not isinstance(trigger.event, MessagePart):
+            return None
+        message = self.conversation.message(trigger.input_id)
+        if message is None:
+            return None
+        return Steer(run_id=trigger.run_id, input_id=trigger.input_id, message=message)
+
     def needs_older(self, task: RunTask) -> bool:
         """Whether the chain of parents leaves what has been read."""
-        identity = _identity(task)
-        chain = self.conversation._chain(identity)  # noqa: SLF001  # until it is public
-        return chain[0].parent is not None if chain else identity.output_parent is not None
+        return self.conversation.needs_older(_identity(task))
 
     def answered_by(self, task: RunTask) -> str | None:
         """Give the run that answers this trigger already."""

@@ -67,6 +67,16 @@ class AiTransportClient(Reading):
         """Ask that a run end."""
         return _outgoing(self._encoder.cancel(run_id=ref.run_id, input_id=ref.input_id))
 
+    def steer(self, run_id: str, message: UIMessage) -> Outgoing:
+        """Say something to a run that is under way."""
+        return _outgoing(self._encoder.user_message(message, run_id=run_id))
+
+    def is_heard(self, run_id: str, input_id: str) -> bool:
+        """Whether an output of the run answers it."""
+        if self.conversation.message(input_id) is None:
+            return False  # its own echo has not come yet
+        return input_id not in self.conversation.unanswered_steers(run_id)
+
     def branches(self, message_id: str) -> Branches:
         """Give the alternatives at a message."""
         found = self.conversation.branches(self._entry(message_id).message_id)

@@ -30,7 +30,7 @@ class AiTransportWire:
 
     prompt_policy: PromptPolicy = "include_partial"
     implicit_steps: bool = False
-    steers: bool = False  # a client may; our agent does not take part in it yet
+    steers: bool = True
     branches: bool = True
     drops: frozenset[str] = frozenset()
 

@@ -1,0 +1,55 @@
+"""A run that nobody serves is closed; more of it in test_agent_session.py."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from chat_transport.codecs.ably.operations import OutboundMessage, Publish
+from chat_transport.errors import RequestRejected
+from chat_transport.transports.ably.orphans import close_orphan
+from chat_transport.transports.ably.wire import Orphan, RunRef
+
+pytestmark = pytest.mark.anyio
+
+CLOSING = OutboundMessage(name="", data="", extras={"status": "cancelled"})
+ENDING = Publish(messages=(OutboundMessage(name="end"),))
+ORPHAN = Orphan(ref=RunRef(run_id="r", input_id="m"), appends=[("s1", CLOSING)], publish=[ENDING])
+
+
+class Outlet:
+    name = "c"
+
+    def __init__(self, *, refuses: bool = False) -> None:
+        self.connection = self
+        self.in_flight = asyncio.Semaphore(1)
+        self.done: list[Any] = []
+        self._refuses = refuses
+
+    async def connected(self) -> None:
+        raise AssertionError("it is connected")
+
+    async def publish(self, messages: Any, ident: str) -> list[str]:
+        self.done.append((messages[0].name, ident))
+        return ["s2"]
+
+    async def change(self, action: str, message: Any, serial: str, metadata: Any = None) -> str:
+        if self._refuses:
+            raise RequestRejected("no right", code=40160)
+        self.done.append((action, serial, message.extras))
+        return "v"
+
+
+async def test_open_messages_are_closed_before_the_run_is_ended() -> None:
+    outlet = Outlet()
+    await close_orphan(outlet, ORPHAN)
+    assert outlet.done == [("append", "s1", {"status": "cancelled"}), ("end", "r-closed-0")]
+
+
+async def test_what_cannot_be_closed_is_only_logged(caplog: pytest.LogCaptureFixture) -> None:
+    outlet = Outlet(refuses=True)
+    await close_orphan(outlet, ORPHAN)
+    assert outlet.done == []
+    assert "run r could not be closed" in caplog.text
