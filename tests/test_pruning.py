@@ -76,3 +76,16 @@ def test_the_given_messages_stay_as_they_are():
 def test_an_unknown_word_is_refused():
     with pytest.raises(ValueError, match="unknown type 'before-lunch'"):
         prune_messages([assistant(CALL)], tool_calls="before-lunch")
+
+
+def test_a_kept_result_keeps_its_call_but_not_the_approval():
+    asked = assistant(CALL, {"type": "tool-approval-request", "approvalId": "p", "toolCallId": "1"})
+    assert prune_messages([asked, tool(RESULT)], tool_calls="before-last-message") == [
+        assistant(CALL),
+        tool(RESULT),
+    ]
+
+
+def test_a_call_of_an_unknown_tool_is_not_spared():
+    answer = tool({"type": "tool-approval-response", "approvalId": "p", "approved": True})
+    assert prune_messages([answer], tool_calls=[PruneToolCalls(tools=["g"])]) == []

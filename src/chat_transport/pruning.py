@@ -101,23 +101,20 @@ def _prune_calls(messages: list[_Message], rule: PruneToolCalls) -> list[_Messag
         if part["type"] in _CALL_PARTS
     }
 
-    def call_id(part: dict[str, JSON]) -> JSON:
-        if part["type"] == "tool-approval-response":
-            return call_of_approval.get(part["approvalId"])
-        return part["toolCallId"]
-
-    needed = {
-        call_id(part)
-        for part in _parts(messages[max(first_kept, 0) :])
-        if part["type"] in _CALL_PARTS | _APPROVAL_PARTS
-    }
+    kept = [*_parts(messages[max(first_kept, 0) :])]
+    approvals = {part["approvalId"] for part in kept if part["type"] in _APPROVAL_PARTS}
+    calls = {part["toolCallId"] for part in kept if part["type"] in _CALL_PARTS}
+    calls.update(call_of_approval[name] for name in approvals if name in call_of_approval)
 
     def stays(part: dict[str, JSON]) -> bool:
-        if part["type"] not in _CALL_PARTS | _APPROVAL_PARTS:
+        if part["type"] in _CALL_PARTS:
+            tool, needed = part["toolName"], part["toolCallId"] in calls
+        elif part["type"] in _APPROVAL_PARTS:
+            tool = tool_of_call.get(call_of_approval.get(part["approvalId"]))
+            needed = part["approvalId"] in approvals
+        else:
             return True
-        wanted = call_id(part)
-        spared = rule.tools is not None and tool_of_call.get(wanted) not in rule.tools
-        return wanted in needed or spared
+        return needed or (rule.tools is not None and tool is not None and tool not in rule.tools)
 
     return [
         _without_orphans(message, _only(message, stays)) if at < first_kept else message

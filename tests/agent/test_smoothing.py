@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chat_transport.agent.smoothing import ChunkSmoother, smooth
-from chat_transport.chunks import Finish, ReasoningDelta, TextDelta, TextEnd, UIMessageChunk
+from chat_transport.chunks import ABSENT, Finish, ReasoningDelta, TextDelta, TextEnd, UIMessageChunk
 from chat_transport.testing.vectors import run_case
 
 
@@ -73,3 +73,12 @@ async def test_a_stream_is_smoothed_to_its_last_word_and_closed():
         assert found == [delta("one "), delta("two "), delta("three")]
         assert len([chunk async for chunk in smooth(source(), delay_s=0.0001)]) == 3
     assert closed == [True, True]
+
+
+def test_every_piece_carries_the_metadata_of_its_delta():
+    marked = TextDelta(id="t", delta="c d e", provider_metadata={"v": {"a": 1}})
+    empty = TextDelta(id="t", delta="", provider_metadata={"v": {"a": 2}})
+    found = fed(ChunkSmoother(), delta("ab"), marked, empty, delta("f "))
+    assert [(chunk.delta, chunk.provider_metadata is not ABSENT) for chunk in found if isinstance(chunk, TextDelta)] == [
+        ("ab", False), ("c ", True), ("d ", True), ("e", True), ("", True), ("f ", False),
+    ]  # fmt: skip

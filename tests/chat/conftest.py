@@ -45,7 +45,7 @@ class FakeTransport(ChatTransport):
             raise self.error
         number = len(self.logs)
         self.logs.append(ChunkLog(run_id=f"run-{number}"))
-        self._changed.set()
+        self._tell()
         try:
             yield self.logs[number].stream()
         finally:
@@ -74,17 +74,19 @@ class FakeTransport(ChatTransport):
                 if isinstance(change, Exception):
                     raise change
                 yield change
-            self._changed = anyio.Event()
             await self._changed.wait()
 
     def show(self, change: Any) -> None:
         self.changes.append(change)
+        self._tell()
+
+    def _tell(self) -> None:
         self._changed.set()
+        self._changed = anyio.Event()
 
     async def next_log(self, number: int = 0) -> ChunkLog:
         """Wait until request `number` was made."""
         while len(self.logs) <= number:
-            self._changed = anyio.Event()
             await self._changed.wait()
         return self.logs[number]
 

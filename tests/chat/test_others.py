@@ -84,3 +84,42 @@ async def test_a_failure_to_observe_is_the_chats_error(fake_transport: Any):
         transport.show(failed)
         await until(chat, lambda: chat.status == "error")
         assert chat.error is failed
+
+
+async def test_an_observed_run_that_fails_is_the_chats_error(fake_transport: Any, say_chunks: Any):
+    transport = fake_transport(observes=True)
+    async with Chat(transport) as chat:
+        log = ChunkLog()
+        say_chunks(log, {"type": "error", "errorText": "no model"})
+        transport.show(RunSeen(run_id="r", chunks=log.stream()))
+        await until(chat, lambda: chat.status == "error")
+        assert str(chat.error) == "no model"
+
+
+async def test_leaving_the_chat_leaves_observed_runs(fake_transport: Any):
+    transport = fake_transport(observes=True)
+    finishes: list[Any] = []
+    async with Chat(transport, on_finish=finishes.append) as chat:
+        transport.show(RunSeen(run_id="r", chunks=ChunkLog().stream()))
+        await until(chat, lambda: chat.status == "submitted")
+    assert finishes[0].is_abort
+
+
+async def test_a_run_does_not_make_a_busy_chat_submitted_again(
+    fake_transport: Any, say_chunks: Any, text_reply: Any
+):
+    transport = fake_transport(observes=True)
+    async with Chat(transport) as chat, anyio.create_task_group() as tasks:
+        tasks.start_soon(chat.send, "mine")
+        with anyio.fail_after(5):
+            log = await transport.next_log()
+        say_chunks(log, *text_reply("own", "m1")[:4])
+        await until(chat, lambda: chat.status == "streaming")
+        theirs = ChunkLog()
+        say_chunks(theirs, *text_reply("other", "m2"))
+        theirs.close()
+        transport.show(RunSeen(run_id="r", chunks=theirs.stream()))
+        await until(chat, lambda: len(chat.messages) == 3)
+        assert chat.status == "streaming"
+        log.close()
+    assert [message.text for message in chat.messages] == ["mine", "own", "other"]

@@ -84,3 +84,45 @@ async def test_resume_after_a_disconnect_keeps_open_blocks(
             assert await chat.resume_if_disconnected()
             assert not await chat.resume_if_disconnected()
     assert texts(chat) == ["user: q", "assistant: Hello"]
+
+
+async def test_cancelling_a_resume_leaves_the_reply(
+    fake_transport: Any, say_chunks: Any, text_reply: Any
+):
+    transport = fake_transport(resumes=True)
+    transport.active = ChunkLog()
+    say_chunks(transport.active, *text_reply("hi")[:4])
+    finishes: list[Any] = []
+    async with Chat(transport, on_finish=finishes.append) as chat:
+        with anyio.move_on_after(0.02):
+            await chat.resume_stream()
+        assert (chat.status, finishes[0].is_abort) == ("ready", True)
+
+
+async def test_resuming_when_disconnected_waits_for_the_reply_under_way(
+    fake_transport: Any, say_chunks: Any, text_reply: Any
+):
+    transport = fake_transport(resumes=True)
+    async with Chat(transport) as chat, anyio.create_task_group() as tasks:
+        tasks.start_soon(chat.send, "q")
+        with anyio.fail_after(5):
+            log = await transport.next_log()
+            transport.active = ChunkLog()
+            say_chunks(transport.active, *text_reply("whole"))
+            transport.active.close()
+            tasks.start_soon(chat.resume_if_disconnected)
+            await anyio.wait_all_tasks_blocked()
+            log.close(errors.StreamInterrupted("cut", resumable=True))
+    assert texts(chat) == ["user: q", "assistant: whole"]
+
+
+async def test_a_reply_that_ended_well_is_not_resumed(fake_transport: Any):
+    transport = fake_transport(resumes=True)
+    async with Chat(transport) as chat, anyio.create_task_group() as tasks:
+        tasks.start_soon(chat.send, "q")
+        with anyio.fail_after(5):
+            log = await transport.next_log()
+            tasks.start_soon(chat.resume_if_disconnected)
+            await anyio.wait_all_tasks_blocked()
+            log.close()
+    assert len(transport.requests) == 1

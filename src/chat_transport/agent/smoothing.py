@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Literal, TypeAlias
 
 import anyio
+import msgspec
 
 from ..chunks import ABSENT, ReasoningDelta, TextDelta, UIMessageChunk
 
@@ -39,7 +40,7 @@ class ChunkSmoother:
     def __init__(self, chunking: Chunking = "word") -> None:
         self._detect = _detector(chunking)
         self._held = ""
-        self._block: tuple[type[_Delta], str] | None = None
+        self._like: _Delta | None = None  # the delta whose block and metadata the held text has
 
     def feed(self, chunk: UIMessageChunk) -> list[UIMessageChunk]:
         """Give the chunks that may go out now.
@@ -47,26 +48,33 @@ class ChunkSmoother:
         Raises:
             ValueError: If the detector gives what the held text does not begin with.
         """
-        if not isinstance(chunk, TextDelta | ReasoningDelta):
+        if not isinstance(chunk, TextDelta | ReasoningDelta) or chunk.extra is not ABSENT:
             return [*self.flush(), chunk]
-        block = (type(chunk), chunk.id)
-        if chunk.provider_metadata is not ABSENT or chunk.extra is not ABSENT:
-            return [*self.flush(), chunk]
-        ready = self.flush() if self._block != block else []
-        self._block = block
+        if not chunk.delta and chunk.provider_metadata is not ABSENT:
+            return [*self.flush(), chunk]  # there is no text to carry the metadata later
+        ready = [] if self._goes_on(chunk) else self.flush()
+        self._like = chunk
         self._held += chunk.delta
         while (piece := self._detect(self._held)) is not None:
             self._held = self._held[len(piece) :]
-            ready.append(type(chunk)(id=chunk.id, delta=piece))
+            ready.append(msgspec.structs.replace(chunk, delta=piece))
         return ready
 
     def flush(self) -> list[UIMessageChunk]:
         """Give what is held, whether complete or not."""
-        if not self._held or self._block is None:
+        if not self._held or self._like is None:
             return []
-        cls, block_id = self._block
         held, self._held = self._held, ""
-        return [cls(id=block_id, delta=held)]
+        return [msgspec.structs.replace(self._like, delta=held)]
+
+    def _goes_on(self, chunk: _Delta) -> bool:
+        like = self._like
+        return (
+            like is not None
+            and type(like) is type(chunk)
+            and like.id == chunk.id
+            and like.provider_metadata is chunk.provider_metadata is ABSENT
+        )
 
 
 async def smooth(

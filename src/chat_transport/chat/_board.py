@@ -118,13 +118,9 @@ class Board:
             self._seen = None
 
     def flush(self, placing: Placing) -> None:
-        """Write down a reply as it is now, before a change that is no news."""
+        """Write down a reply as it is now: it is over, or what comes next is no news."""
         if placing in self._changed:
             self._flush()
-
-    def forget(self, placing: Placing) -> None:
-        """The reply is over: write it down."""
-        self.flush(placing)
 
     def tell(self) -> None:
         """Announce what `write` noted."""

@@ -328,7 +328,7 @@ class Replies:
         is_error = error is not None and not is_abort and is_current
         is_disconnect = is_error and isinstance(error, (ConnectFailed, StreamInterrupted))
         reply.is_clean = not is_abort and error is None
-        self._board.forget(reply)
+        self._board.flush(reply)
         if is_disconnect and not reply.is_observed:
             self.saved = reply.reducer
         elif self.saved is reply.reducer and is_current:

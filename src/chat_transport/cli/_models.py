@@ -5,11 +5,10 @@ Rule: adapters are found by entry point; the core knows no provider's name.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from importlib.metadata import entry_points
 
-from ..agent.run import Handler, Run
-from ..chunks import UIMessageChunk
+from ..agent.run import Handler
+from ..agent.tool_loop import ToolLoop
 from ..errors import ChatTransportError
 from ..model import ModelAdapter
 from ._failure import CommandFailed
@@ -54,9 +53,4 @@ def make_handler(model: ModelAdapter) -> Handler:
     for entry in entry_points(group=HANDLERS, name="demo"):
         handler: Handler = entry.load()(model)
         return handler
-
-    async def answer(run: Run) -> AsyncIterator[UIMessageChunk]:
-        async for chunk in model.stream(run.messages):
-            yield chunk
-
-    return answer
+    return ToolLoop(model)

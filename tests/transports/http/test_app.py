@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import anyio
 import httpx2
 import pytest
 
-from chat_transport.agent.run import Run
+from chat_transport.agent.run import Run, User
 from chat_transport.chunks import (
     Abort,
     Finish,
@@ -16,10 +17,14 @@ from chat_transport.chunks import (
     TextStart,
     UIMessageChunk,
 )
+from chat_transport.codecs.ui_request import RequestLimits, parse_chat_request
+from chat_transport.errors import ConnectFailed, LocalProtocolError
 from chat_transport.inputs import Reconnect, SendMessages
 from chat_transport.messages import UIMessage
 from chat_transport.transports.http.app import create_app
+from chat_transport.transports.http.chat_store import MemoryChatStore
 from chat_transport.transports.http.client import HttpChatTransport
+from chat_transport.transports.http.run_log import MemoryRunLog
 
 pytestmark = pytest.mark.anyio
 Serve = Callable[[object], str]
@@ -193,3 +198,136 @@ async def test_openapi_describes_the_endpoints(serve: Serve, handlers):
         "/api/chat/{id}/stream",
         "/api/chat/{id}/stop",
     }
+
+
+class Lifespan:
+    """An ASGI server's side of a lifespan."""
+
+    def __init__(self, *events: str) -> None:
+        self.told: list[dict[str, Any]] = []
+        self._events = list(events)
+
+    async def receive(self) -> dict[str, Any]:
+        return {"type": f"lifespan.{self._events.pop(0)}"}
+
+    async def send(self, message: dict[str, Any]) -> None:
+        self.told.append(message)
+
+    async def play(self, app: Any) -> list[str]:
+        with anyio.fail_after(5):
+            await app({"type": "lifespan"}, self.receive, self.send)
+        return [message["type"].removeprefix("lifespan.") for message in self.told]
+
+
+WHOLE = ["startup.complete", "shutdown.complete"]
+
+
+async def test_the_servers_lifespan_runs_the_application(handlers):
+    assert await Lifespan("startup", "shutdown").play(create_app(handlers.echo)) == WHOLE
+
+
+async def test_another_application_has_its_lifespan_inside_ours(handlers):
+    chat = None
+    inside: list[bool] = []
+
+    async def other(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        inside.append(chat._routes is not None)
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    chat = create_app(handlers.echo, otherwise=other)
+    assert await Lifespan("startup", "shutdown").play(chat) == WHOLE
+    assert inside == [True]
+
+
+@pytest.mark.parametrize("raises", [True, False])
+async def test_an_application_that_knows_no_lifespan_does_not_matter(handlers, raises: bool):  # noqa: FBT001
+    async def other(scope: Any, receive: Any, send: Any) -> None:
+        if raises:
+            raise ValueError("no lifespan here")
+
+    chat = create_app(handlers.echo, otherwise=other)
+    assert await Lifespan("startup", "shutdown").play(chat) == WHOLE
+
+
+async def test_what_cannot_be_opened_fails_the_startup(handlers):
+    class Away(MemoryRunLog):
+        async def __aenter__(self) -> Any:
+            raise ConnectFailed("unable to reach the run log")
+
+    server = Lifespan("startup")
+    chat = create_app(handlers.echo, run_log=Away())
+    assert await server.play(chat) == ["startup.failed"]
+    assert server.told[0]["message"] == "unable to reach the run log"
+
+
+async def test_a_run_log_that_goes_away_is_answered_with_503(serve: Serve, handlers):
+    class Away(MemoryRunLog):
+        async def start(self, *_: object) -> None:
+            raise ConnectFailed("unable to reach the run log")
+
+    url = serve(create_app(handlers.echo, run_log=Away())) + "/api/chat"
+    body = {"id": "c", "messages": [UIMessage.user("x", id="u").to_wire()]}
+    with anyio.fail_after(10):
+        async with httpx2.AsyncClient() as client:
+            answer = await client.post(url, json=body)
+    assert (answer.status_code, answer.text) == (503, "unable to reach the run log")
+
+
+async def test_a_request_before_the_start_says_what_to_do(handlers):
+    chat = create_app(handlers.echo)
+    scope = {"type": "http", "method": "GET", "path": "/api/chat/c", "headers": []}
+    with pytest.raises(LocalProtocolError, match=r"lifespan=chat\.lifespan"):
+        await chat(scope, Lifespan().receive, Lifespan().send)
+
+
+async def test_an_application_runs_once(handlers):
+    chat = create_app(handlers.echo)
+    async with chat.lifespan():
+        with pytest.raises(LocalProtocolError, match="twice"):
+            async with chat.lifespan():
+                pytest.fail("entered")
+
+
+async def test_other_paths_go_to_the_other_application_or_nowhere(serve: Serve, handlers):
+    async def other(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            await send({"type": "http.response.start", "status": 418, "headers": []})
+            await send({"type": "http.response.body", "body": b"tea"})
+
+    alone, both = (
+        serve(create_app(handlers.echo)),
+        serve(create_app(handlers.echo, otherwise=other)),
+    )
+    with anyio.fail_after(10):
+        async with httpx2.AsyncClient() as client:
+            nowhere, tea = await client.get(alone + "/x"), await client.get(both + "/x")
+    assert nowhere.status_code == 404
+    assert "/api/chat" in nowhere.text
+    assert tea.status_code == 418
+
+
+async def test_closing_the_application_ends_its_runs_and_keeps_what_they_said():
+    store = MemoryChatStore()
+
+    async def endless(run: Run) -> AsyncIterator[UIMessageChunk]:
+        yield TextStart(id="t")
+        yield TextDelta(id="t", delta="so far")
+        await anyio.sleep_forever()
+
+    chat = create_app(endless, store=store)
+    with anyio.fail_after(10):
+        async with chat.lifespan():
+            routes = chat._running()
+            wish = parse_chat_request(
+                {"id": "c", "messages": [UIMessage.user("x", id="u").to_wire()]}, RequestLimits()
+            )
+            active = await routes.begin(wish, User())
+            stream = active.log.stream()
+            while not isinstance(await stream.__anext__(), TextDelta):
+                pass
+    stored = await store.load("c")
+    assert stored is not None
+    assert [message.text for message in stored.messages] == ["x", "so far"]

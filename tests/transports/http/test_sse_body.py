@@ -10,10 +10,12 @@ from chat_transport.chunks import Error, Finish, Start, TextDelta, TextEnd, Text
 from chat_transport.codecs.client_profiles import V5
 from chat_transport.codecs.ui_stream import encode_sse
 from chat_transport.errors import StreamInterrupted
+from chat_transport.transports.http.keep_alive import KeepAlive
 from chat_transport.transports.http.sse_body import SseBody, SseFormat
 
 pytestmark = pytest.mark.anyio
 OPEN = b": stream-open\n\n"
+OFF = KeepAlive(None)
 DONE = b"data: [DONE]\n\n"
 REPLY = [
     Start(message_id="a"),
@@ -64,7 +66,6 @@ def form(**changes: object) -> SseFormat:
         "encode": encode_sse,
         "interrupted": Error(error_text="interrupted"),
         "on_interrupted": nothing,
-        "keep_alive_s": None,
         **changes,
     }
     return SseFormat(**given)  # type: ignore[arg-type]
@@ -84,21 +85,21 @@ def whole() -> ChunkLog:
 
 async def test_what_is_ready_goes_out_together():
     client = Client()
-    assert await serve(SseBody(whole(), form(), exact=True), client)
+    assert await serve(SseBody(whole(), form(), OFF, exact=True), client)
     assert client.pieces == [OPEN, b"".join(map(encode_sse, REPLY)), DONE]
     assert client.head["headers"] == [(b"x", b"y")]
 
 
 async def test_a_late_reader_gets_deltas_joined():
     client = Client()
-    await serve(SseBody(whole(), form()), client)
+    await serve(SseBody(whole(), form(), OFF), client)
     joined = [*REPLY[:2], TextDelta(id="t", delta="one two"), *REPLY[4:]]
     assert client.body == OPEN + b"".join(map(encode_sse, joined)) + DONE
 
 
 async def test_an_older_client_gets_what_it_knows():
     client = Client()
-    await serve(SseBody(whole(), form(admit=V5.admit), exact=True), client)
+    await serve(SseBody(whole(), form(admit=V5.admit), OFF, exact=True), client)
     assert encode_sse(Finish()) in client.body
     assert b"finishReason" not in client.body
 
@@ -106,7 +107,7 @@ async def test_an_older_client_gets_what_it_knows():
 @pytest.mark.parametrize("start", range(7))
 async def test_a_cursor_continues_exactly_and_names_its_place(start: int):
     client = Client()
-    await serve(SseBody(whole(), form(cursor=True), start=start, exact=True), client)
+    await serve(SseBody(whole(), form(cursor=True), OFF, start=start, exact=True), client)
     events = client.body.removeprefix(OPEN).removesuffix(DONE)
     rest = b"".join(map(encode_sse, REPLY[start:]))
     assert events == (b"id: %d\n" % (start + 1) + rest if rest else b"")
@@ -114,7 +115,7 @@ async def test_a_cursor_continues_exactly_and_names_its_place(start: int):
 
 async def test_joined_deltas_stop_the_count_until_they_are_all_said():
     client = Client()
-    await serve(SseBody(whole(), form(cursor=True)), client)
+    await serve(SseBody(whole(), form(cursor=True), OFF), client)
     events = client.body.removeprefix(OPEN).removesuffix(DONE).split(b"\n\n")[:-1]
     assert events[0].startswith(b"id: -\n")
     assert events[-1].startswith(b"id: 6\n")
@@ -125,14 +126,14 @@ async def test_a_client_that_leaves_ends_the_body_and_nothing_else():
     client, log = Client(), ChunkLog("r")
     log.append(REPLY[0])
     client.on_body = lambda body: client.left.set() if body != OPEN else None
-    assert not await serve(SseBody(log, form()), client)
+    assert not await serve(SseBody(log, form(), OFF), client)
     assert not log.closed
 
 
 async def test_a_write_that_fails_is_a_client_that_left():
     client = Client()
     client.on_body = lambda _body: setattr(client, "fails", True)
-    assert not await serve(SseBody(whole(), form()), client)
+    assert not await serve(SseBody(whole(), form(), OFF), client)
 
 
 async def test_silence_is_filled_by_comments():
@@ -144,7 +145,12 @@ async def test_silence_is_filled_by_comments():
             log.close()
 
     client.on_body = say_more
-    assert await serve(SseBody(log, form(keep_alive_s=0.01)), client)
+    often = KeepAlive(0.01)
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(often.run, tasks)
+            assert await serve(SseBody(log, form(), often), client)
+            often.stop()
     assert client.body.startswith(OPEN + b": keep-alive\n\ndata: ")
 
 
@@ -158,7 +164,7 @@ async def test_a_run_whose_process_died_is_kept_and_then_said_so():
     client.on_body = lambda body: order.append("said") if b"interrupted" in body else None
     log.append(REPLY[0])
     log.close(StreamInterrupted("died"))
-    await serve(SseBody(log, form(on_interrupted=keep)), client)
+    await serve(SseBody(log, form(on_interrupted=keep), OFF), client)
     assert order == ["kept", "said"]
     assert client.body.endswith(encode_sse(Error(error_text="interrupted")) + DONE)
 
@@ -176,5 +182,5 @@ async def test_coalescing_gathers_what_comes_in_a_window():
     with anyio.fail_after(5):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(speak)
-            await serve(SseBody(log, form(coalesce_s=0.05), exact=True), client)
+            await serve(SseBody(log, form(coalesce_s=0.05), OFF, exact=True), client)
     assert len(client.pieces) == 4  # opening, the first at once, the rest together, the end

@@ -85,6 +85,7 @@ class GeminiDecoder(StepDecoder):
         self._shown: set[tuple[str, ...]] = set()
         self._code_id: str | None = None
         self._server_id: str | None = None
+        self._usage: JSON = None
         self._functions = FunctionCalls(self)
         self.metadata["provider"] = provider
 
@@ -110,6 +111,8 @@ class GeminiDecoder(StepDecoder):
     def flush(self) -> Chunks:
         """End the calls whose arguments were streamed, then the blocks."""
         chunks = [*self._functions.end_all(), *self.end_blocks()]
+        if self._usage is not None:
+            self.usage = _usage(self._usage)
         if self.finish_reason == "stop" and self._functions.called:
             self.finish_reason = "tool-calls"
         return chunks
@@ -135,7 +138,7 @@ class GeminiDecoder(StepDecoder):
         if event.get("modelVersion"):
             self.metadata["modelId"] = event["modelVersion"]
         if event.get("usageMetadata"):
-            self.usage = _usage(event["usageMetadata"])
+            self._usage = event["usageMetadata"]
 
     def _candidate(self, candidate: JSON) -> Chunks:
         for name in (

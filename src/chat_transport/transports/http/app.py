@@ -14,7 +14,7 @@ from ...agent.run import Handler
 from ...agent.runtime import Agent
 from ...agent.trust import TrustRules
 from ...codecs.ui_request import RequestLimits
-from ...errors import LocalProtocolError
+from ...errors import ConnectFailed, LocalProtocolError
 from .chat_store import ChatStore, MemoryChatStore
 from .cors import CorsPolicy, with_headers
 from .exchange import (
@@ -143,6 +143,7 @@ class ChatApp:
             if not isinstance(agent, Agent):
                 agent = await stack.enter_async_context(Agent(agent))
             self._routes = routes = ChatRoutes(self._settings, agent, run_log, store, tasks)
+            stack.callback(routes.keep_alive.stop)
             try:
                 yield
             finally:
@@ -184,6 +185,8 @@ class ChatApp:
             await self._dispatch(request, receive, send)
         except HttpError as error:
             await respond_text(send, error.status, error.text, error.headers)
+        except ConnectFailed as error:  # the run log or the store is away: try again later
+            await respond_text(send, 503, str(error), {"retry-after": "1"})
         except ClientLeft:
             return
 

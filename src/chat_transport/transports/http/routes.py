@@ -25,11 +25,12 @@ from ...codecs.client_profiles import CLIENT_PROFILES, ClientProfile
 from ...codecs.ui_request import ChatRequest, load_object, parse_chat_request
 from ...codecs.ui_response import response_headers
 from ...codecs.ui_stream import encode_sse
-from ...errors import RemoteProtocolError
+from ...errors import ConnectFailed, RemoteProtocolError
 from ...inputs import SendMessages
 from ...messages import UIMessage
 from .chat_store import ChatStore, StoredChat
 from .exchange import HttpError, IncomingRequest, Receive, Send, read_body, respond, respond_json
+from .keep_alive import KeepAlive
 from .partial_reply import folded_partial
 from .run_log import LoggedRun, RunLog
 from .settings import HttpSettings, Invocation
@@ -80,6 +81,8 @@ class ChatRoutes:
         self._tasks = tasks
         self._unsaved: dict[str, list[ActiveRun]] = {}
         self._saved = anyio.Event()
+        self.keep_alive = KeepAlive(settings.keep_alive_s)
+        tasks.start_soon(self.keep_alive.run, tasks)
 
     async def send(self, request: IncomingRequest, receive: Receive, send: Send) -> None:
         """Start a run and stream it; the same idempotency key again follows the same run."""
@@ -132,8 +135,12 @@ class ChatRoutes:
         logged = LoggedRun(
             chat_id=wish.chat_id, run_id=active.run.run_id, owner=chat.owner, request_key=key
         )
-        await self._run_log.start(logged, active.log, active.stop)
         self._tasks.start_soon(self._keep, active, request.messages)
+        try:
+            await self._run_log.start(logged, active.log, active.stop)
+        except ConnectFailed:
+            active.stop("the run log cannot be reached")
+            raise
         return active
 
     async def resume(
@@ -287,7 +294,7 @@ class ChatRoutes:
         headers = {**_SSE_HEADERS, RUN_HEADER: run.run_id}
         if cursor:
             headers[CURSOR_HEADER] = "1"
-        body = SseBody(log, form, start=start, exact=start > 0)
+        body = SseBody(log, form, self.keep_alive, start=start, exact=start > 0)
         return await body.serve(headers, receive, send)
 
     def _format(
@@ -303,7 +310,6 @@ class ChatRoutes:
             admit=None if cursor else admit,
             interrupted=ending,
             on_interrupted=keep,
-            keep_alive_s=self.settings.keep_alive_s,
             coalesce_s=self.settings.coalesce_s,
             cursor=cursor,
         )

@@ -18,6 +18,7 @@ from ...chunks import UIMessageChunk
 from ...codecs.ui_stream import DONE, KEEP_ALIVE, STREAM_OPEN
 from ...errors import StreamInterrupted
 from .exchange import Receive, Send
+from .keep_alive import KeepAlive
 
 __all__ = ["SseBody", "SseFormat"]
 
@@ -34,7 +35,6 @@ class SseFormat:
         admit: Drops or maps what the client's version does not know; None if it knows all.
         interrupted: What ends the stream if the run's writer died.
         on_interrupted: Awaited before that is said.
-        keep_alive_s: Seconds of silence before a comment; None for never.
         coalesce_s: Seconds to gather chunks before writing; 0 writes at once.
         cursor: Let the reader count by `id` lines: our own client asks for it, and knows all.
     """
@@ -43,7 +43,6 @@ class SseFormat:
     interrupted: UIMessageChunk
     on_interrupted: Callable[[], Awaitable[None]]
     admit: Admit | None = None
-    keep_alive_s: float | None = 15.0
     coalesce_s: float = 0.0
     cursor: bool = False
 
@@ -55,36 +54,61 @@ class SseBody:
         log: The run's chunks.
         form: How to write them.
         start: The first chunk to send.
+        keep_alive: Fills its silence.
         exact: Each chunk as it was said; else a reader that is behind gets deltas joined.
     """
 
     def __init__(
-        self, log: ChunkLog, form: SseFormat, *, start: int = 0, exact: bool = False
+        self,
+        log: ChunkLog,
+        form: SseFormat,
+        keep_alive: KeepAlive,
+        *,
+        start: int = 0,
+        exact: bool = False,
     ) -> None:
         self._stream = log.stream(start, snapshot=not exact)
         self._form = form
         self._counted = False
-        self._quiet = True
+        self._keep_alive = keep_alive
+        self._send_message: Send | None = None
         self._sending = False
-        self._ticking: anyio.Event | None = None
+        self._commenting: anyio.Event | None = None
+        self.silent_looks = 0
 
     async def serve(self, headers: Mapping[str, str], receive: Receive, send: Send) -> bool:
         """Send head and body. Gives False if the client left before the end."""
         raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
         await send({"type": "http.response.start", "status": 200, "headers": raw})
         await send({"type": "http.response.body", "body": STREAM_OPEN, "more_body": True})
+        self._send_message = send
         delivered = False
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_until_left, receive, tasks.cancel_scope)
-            if self._form.keep_alive_s is not None:
-                tasks.start_soon(self._keep_alive, send, self._form.keep_alive_s)
+            self._keep_alive.watch(self)
             try:
                 await self._write(send)
                 delivered = True
             except OSError:  # some servers raise when they write to a client that left
                 delivered = False
+            finally:
+                self._keep_alive.forget(self)
             tasks.cancel_scope.cancel()
         return delivered
+
+    async def say_something(self) -> None:
+        """Send a comment, unless something is being sent: then the client does not read."""
+        send = self._send_message
+        if self._sending or self._commenting is not None or send is None:
+            return
+        self._commenting = anyio.Event()
+        try:
+            await send({"type": "http.response.body", "body": KEEP_ALIVE, "more_body": True})
+        except OSError:
+            return  # the client left; whoever writes next is told as well
+        finally:
+            self._commenting.set()
+            self._commenting = None
 
     async def _write(self, send: Send) -> None:
         stream, coalesce_s = self._stream, self._form.coalesce_s
@@ -107,8 +131,8 @@ class SseBody:
             del body
             if coalesce_s:
                 await anyio.sleep(coalesce_s)
-        if self._ticking is not None:
-            await self._ticking.wait()
+        await self._until_said()
+        self._sending = True
         await send({"type": "http.response.body", "body": DONE, "more_body": False})
 
     def _render(self, chunks: Sequence[UIMessageChunk]) -> bytes:
@@ -133,32 +157,19 @@ class SseBody:
         self._counted = True
         return b"".join(pieces)
 
+    async def _until_said(self) -> None:
+        if self._commenting is not None:
+            await self._commenting.wait()
+
     async def _send(self, send: Send, body: bytes) -> None:
-        if self._ticking is not None:
-            await self._ticking.wait()
+        if self._commenting is not None:
+            await self._until_said()
         if not body:
             return
-        self._quiet = False
+        self.silent_looks = 0
         self._sending = True
         await send({"type": "http.response.body", "body": body, "more_body": True})
         self._sending = False
-
-    async def _keep_alive(self, send: Send, every_s: float) -> None:
-        """Say something when nothing was said for a while; skip a reader that does not read."""
-        while True:
-            await anyio.sleep(every_s)
-            if self._quiet and not self._sending:
-                self._ticking = anyio.Event()
-                try:
-                    await send(
-                        {"type": "http.response.body", "body": KEEP_ALIVE, "more_body": True}
-                    )
-                except OSError:
-                    return
-                finally:
-                    self._ticking.set()
-                    self._ticking = None
-            self._quiet = True
 
 
 async def _until_left(receive: Receive, scope: anyio.CancelScope) -> None:

@@ -137,9 +137,7 @@ class AiTransportAgent(Reading):
 
     def needs_older(self, task: RunTask) -> bool:
         """Whether the chain of parents leaves what has been read."""
-        identity = _identity(task)
-        chain = self.conversation._chain(identity)  # noqa: SLF001  # until it is public
-        return chain[0].parent is not None if chain else identity.output_parent is not None
+        return self.conversation.needs_older(_identity(task))
 
     def answered_by(self, task: RunTask) -> str | None:
         """Give the run that answers this trigger already."""
