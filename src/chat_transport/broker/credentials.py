@@ -80,7 +80,7 @@ class Credentials:
         app = self._apps.get(key_name.partition(".")[0])
         if app is None:
             raise Refusal(
-                40400, 404, f"No application found with id {key_name.partition('.')[0]!r}"
+                40400, 401, f"No application found with id {key_name.partition('.')[0]!r}"
             )
         return app
 
