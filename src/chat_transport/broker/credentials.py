@@ -52,9 +52,10 @@ class Credentials:
 
     def _identify_key(self, text: str, asked: str | None) -> Identity:
         name, _, secret = text.partition(":")
-        key = self.app_of_key(name).keys.get(name)
+        app = self._apps.get(name.partition(".")[0])
+        key = app.keys.get(name) if app else None
         if key is None:
-            raise Refusal(40400, 401, f"No key found with name {name!r}")
+            raise Refusal(40400, 401, f"No application or key found with name {name!r}")
         if not same_secret(key, secret):
             raise Refusal(40101, 401, f"Not authorized: invalid secret for key {name!r}")
         return identity_of_key(key, asked)
@@ -80,7 +81,7 @@ class Credentials:
         app = self._apps.get(key_name.partition(".")[0])
         if app is None:
             raise Refusal(
-                40400, 401, f"No application found with id {key_name.partition('.')[0]!r}"
+                40400, 404, f"No application found with id {key_name.partition('.')[0]!r}"
             )
         return app
 
