@@ -53,9 +53,11 @@ class Credentials:
     def _identify_key(self, text: str, asked: str | None) -> Identity:
         name, _, secret = text.partition(":")
         app = self._apps.get(name.partition(".")[0])
-        key = app.keys.get(name) if app else None
+        if app is None:
+            raise Refusal(40101, 401, f"Not authorized: no application of key {name!r}")
+        key = app.keys.get(name)
         if key is None:
-            raise Refusal(40400, 401, f"No application or key found with name {name!r}")
+            raise Refusal(40400, 401, f"No key found with name {name!r}")
         if not same_secret(key, secret):
             raise Refusal(40101, 401, f"Not authorized: invalid secret for key {name!r}")
         return identity_of_key(key, asked)
