@@ -53,7 +53,7 @@ TABLE: list[tuple[str, set[str], set[str]]] = [
     ("prompt", WORDS | {"_prompt_words"}, PURE),
     ("step", WORDS, PURE),
     ("provider_stream", WORDS | {"step", "codecs.sse"}, PURE),
-    ("codecs", WORDS | {"codecs", "reducer", "private"}, PURE),
+    ("codecs", WORDS | {"codecs", "reducer", "validation", "private"}, PURE),
     ("transport", WORDS, {"anyio"}),
     ("model", WORDS, {"anyio"}),
     ("agent", WORDS | {"reducer", "transport", "model", "agent", "predicates", "validation", "conversion", "private"}, PURE | {"anyio"}),
