@@ -92,7 +92,9 @@ async def test_a_refused_port_is_told_at_once() -> None:
 @pytest.mark.parametrize("key", ["app.key:wrong", "app.nokey:secret", "other.key:secret"])
 async def test_a_wrong_key_is_told_at_once_without_its_secret(connect: Any, key: str) -> None:
     with anyio.fail_after(5):
-        with pytest.raises(RequestRejected, match=r"signed with this app|key or token is not valid") as raised:
+        with pytest.raises(
+            RequestRejected, match=r"signed with this app|key or token is not valid"
+        ) as raised:
             await connect(key=key).__aenter__()
     assert key.partition(":")[2] not in str(raised.value).replace("wrong:", "")
 

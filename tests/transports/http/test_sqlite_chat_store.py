@@ -42,3 +42,21 @@ async def test_two_processes_share_a_file(tmp_path: Path):
 async def test_use_before_opening_says_so(tmp_path: Path):
     with pytest.raises(TransportClosed, match="it is not open"):
         await SqliteChatStore(tmp_path / "c.db").load("c")
+
+
+def test_many_may_open_a_new_file_at_once(tmp_path) -> None:
+    """Several server processes start together; none of them finds the database locked."""
+    import concurrent.futures
+    import sqlite3
+
+    from chat_transport.transports.http.sqlite_chat_store import _write_ahead
+
+    def opened(_: int) -> str:
+        connection = sqlite3.connect(tmp_path / "chats.sqlite", isolation_level=None)
+        _write_ahead(connection, 5.0)
+        mode = connection.execute("PRAGMA journal_mode").fetchone()[0]
+        connection.close()
+        return mode
+
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        assert set(pool.map(opened, range(64))) == {"wal"}
