@@ -53,6 +53,16 @@ def calls(chat: Chat) -> list[ToolPart | DynamicToolPart]:
     return [p for p in chat.messages[-1].parts if isinstance(p, ToolPart | DynamicToolPart)]
 
 
+async def decide(chat: Chat, call: ToolPart | DynamicToolPart, *, approved: bool) -> None:
+    """Answer, and wait for what the agent says to that."""
+    assert call.approval is not None
+    parts = len(chat.messages[-1].parts)
+    await chat.add_tool_approval_response(call.approval.id, approved=approved)
+    with anyio.fail_after(20):
+        while chat.status != "ready" or len(chat.messages[-1].parts) == parts:
+            await anyio.lowlevel.checkpoint()
+
+
 async def history(transport: AblyChatTransport, until: Callable[[list[str]], bool]) -> list[str]:
     """Give the texts of the chat once `until` holds."""
     with anyio.fail_after(20):
@@ -88,8 +98,7 @@ async def test_a_tool_call_is_decided(js: Open, ours: Ours, *, approved: bool, t
         await chat.send("tool")
         (call,) = calls(chat)
         assert (call.state, call.input) == ("approval-requested", {"title": "call-1"})
-        assert call.approval is not None
-        await chat.add_tool_approval_response(call.approval.id, approved=approved)
+        await decide(chat, call, approved=approved)
         await chat.send("and now")
         *_, reply, _, last = chat.messages
         assert reply.text.split() == ["let", "me", "see", "call-1", told]
@@ -105,11 +114,7 @@ async def test_two_calls_of_one_reply_are_decided(js: Open, ours: Ours) -> None:
         await chat.send("tool two")
         for approved in (True, False):
             waiting = next(call for call in calls(chat) if call.state == "approval-requested")
-            assert waiting.approval is not None
-            await chat.add_tool_approval_response(waiting.approval.id, approved=approved)
-            with anyio.fail_after(20):
-                while chat.status != "ready":
-                    await anyio.lowlevel.checkpoint()
+            await decide(chat, waiting, approved=approved)
         assert "call-1 approved, call-2 rejected" in chat.messages[-1].text
 
 

@@ -255,8 +255,8 @@ class ResponseConversation(Turns):
         """Take an approval request into the reply that asks: the named one, or the newest open."""
         run_id = f"reply-{prompt_id}" if prompt_id is not None else None
         if run_id is None:
-            active = self.active_runs()
-            run_id = active[-1].run_id if active else None
+            going = [run for run in self.runs() if run.state != "ended"]
+            run_id = going[-1].run_id if going else None
         if run_id is None:
             return None
         self._calls[call] = run_id
