@@ -48,18 +48,28 @@ class MessagesDecoder(StepDecoder):
     Args:
         documents: The documents of the request that may be cited, in order.
         code_is_dynamic: Code execution was not declared, but a web tool of the request uses it.
+        keeps_unknown: Give the fields of tool results that the AI SDK's schema does not know.
 
     Attributes:
         paused: The model asks to be called again with what it has said (`pause_turn`).
     """
 
     def __init__(
-        self, *, documents: Sequence[Document] = (), code_is_dynamic: bool = False
+        self,
+        *,
+        documents: Sequence[Document] = (),
+        code_is_dynamic: bool = False,
+        keeps_unknown: bool = True,
     ) -> None:
         super().__init__()
         self.paused = False
         self._documents = list(documents)
-        self._tools = ToolBlocks(self, self._documents, code_is_dynamic=code_is_dynamic)
+        self._tools = ToolBlocks(
+            self,
+            self._documents,
+            code_is_dynamic=code_is_dynamic,
+            keeps_unknown=keeps_unknown,
+        )
         self._message_id: str | None = None
         self._is_open = False
         self._is_broken = False

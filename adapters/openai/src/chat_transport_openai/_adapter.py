@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from chat_transport.chunks import UIMessageChunk
 from chat_transport.messages import DynamicToolPart, ToolPart, UIMessage
@@ -15,6 +15,7 @@ from chat_transport.model import ModelAdapter, ModelSettings, ProviderTool, Tool
 from chat_transport.provider_stream import ByteResponse, stream_step
 from chat_transport.step import StepDecoder
 
+from ._ai_sdk import AiSdkChatDecoder, responses_decoder
 from ._chat_events import ChatDecoder
 from ._chat_request import ReasoningField, chat_body
 from ._responses_events import ResponsesDecoder
@@ -39,6 +40,8 @@ class _OpenAIAdapter(ModelAdapter):
         base_url: For the client that we make; None reads `OPENAI_BASE_URL`.
         max_retries: Retries before the first byte, by the client that we make.
         provider: The key in `providerMetadata` and `ModelSettings.provider_options`.
+        compat: `ai-sdk` gives the chunks of the AI SDK 7.0.173 even where we show more or say it
+            better, for an interface that was written against them; None is the default.
     """
 
     def __init__(
@@ -50,8 +53,10 @@ class _OpenAIAdapter(ModelAdapter):
         base_url: str | None = None,
         max_retries: int = 2,
         provider: str = "openai",
+        compat: Literal["ai-sdk"] | None = None,
     ) -> None:
         self.model = model
+        self._compat = compat
         self.provider = provider
         self._client = client
         self._is_ours = client is None
@@ -151,7 +156,8 @@ class OpenAIResponses(_OpenAIAdapter):
     ) -> ResponsesDecoder:
         """Make the decoder of one response."""
         search = [tool.name for tool in tools if ".web_search" in getattr(tool, "id", "")]
-        return ResponsesDecoder(
+        kind = ResponsesDecoder if self._compat is None else responses_decoder(self.provider)
+        return kind(
             provider=self.provider,
             tool_names=[tool.name for tool in tools if isinstance(tool, ToolSpec)],
             web_search_name=search[0] if search else "web_search",
@@ -174,6 +180,7 @@ class OpenAIChat(_OpenAIAdapter):
             as a compatible server.
         reasoning_field: How a compatible server is told the model's earlier reasoning.
         include_usage: Ask for usage at the end; some servers refuse the question.
+        compat: See `OpenAIResponses`.
     """
 
     def __init__(
@@ -187,6 +194,7 @@ class OpenAIChat(_OpenAIAdapter):
         provider: str = "openai",
         reasoning_field: ReasoningField = "reasoning_content",
         include_usage: bool = True,
+        compat: Literal["ai-sdk"] | None = None,
     ) -> None:
         super().__init__(
             model,
@@ -195,6 +203,7 @@ class OpenAIChat(_OpenAIAdapter):
             base_url=base_url,
             max_retries=max_retries,
             provider=provider,
+            compat=compat,
         )
         self._reasoning_field: ReasoningField = reasoning_field
         self._include_usage = include_usage
@@ -228,7 +237,8 @@ class OpenAIChat(_OpenAIAdapter):
 
     def decoder(self) -> ChatDecoder:
         """Make the decoder of one completion."""
-        return ChatDecoder(provider=self.provider)
+        kind = ChatDecoder if self._compat is None else AiSdkChatDecoder
+        return kind(provider=self.provider)
 
 
 async def _fed(

@@ -177,9 +177,11 @@ class ChatDecoder(StepDecoder):
     def _say(self, text: str) -> Chunks:
         delta: Chunks = []
         if self._text is None:
-            delta = self._end_reasoning()
+            ends = self._end_reasoning()
             self._text = self._name("text")
-            delta.append(TextStart(id=self._text))
+            start = TextStart(id=self._text)
+            # The AI SDK's package for DeepSeek ends the reasoning one chunk later than its others.
+            delta = [start, *ends] if self._provider == "deepseek" else [*ends, start]
         if text:
             delta.append(TextDelta(id=self._text, delta=text))
         return delta
