@@ -52,5 +52,11 @@ browser: $(READY) $(PAGE)
 	command -v chromium >/dev/null || (apt-get update -qq && apt-get install -y -qq chromium)
 	$(BIN)/pytest -m browser
 
+# What it costs, beside json.dumps, pydantic-ai, queues and raw ASGI, in one run. Numbers are ratios:
+# only those of one run may be compared.
+bench: $(READY)
+	for each in chunk_path hand_over ably_codec ably_stop http_server http_readers; do \
+	  echo; echo "== $$each"; $(BIN)/python tests/benchmarks/$$each.py || exit 1; done
+
 clean:
 	rm -rf $(VENV) $(WEB)/node_modules $(WEB)/dist

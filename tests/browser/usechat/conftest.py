@@ -154,7 +154,10 @@ class Tab:
     def shown(self) -> list[tuple[str, str]]:
         """Role and text of each message."""
         return [
-            (each.get_attribute("data-role") or "", "".join(each.locator(".text").all_inner_texts()))
+            (
+                each.get_attribute("data-role") or "",
+                "".join(each.locator(".text").all_inner_texts()),
+            )
             for each in self.page.locator("article").all()
         ]
 
