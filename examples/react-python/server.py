@@ -43,7 +43,7 @@ async def lifespan(_: FastAPI) -> AsyncIterator[None]:
 app = FastAPI(lifespan=lifespan)
 
 
-def grant(asked: TokenAsked) -> Grant | None:
+def grant(_: TokenAsked) -> Grant | None:
     """Say who the user is. Here everybody is user-abc; put your log-in check in its place."""
     return Grant(client_id="user-abc", capability={"ai:*": CLIENT}, roles={"ai:*": "user"})
 

@@ -79,8 +79,10 @@ async def stream_step(
         read: Reads the body; None for server-sent events.
         describe: An exception's words for the user.
     """
+    body: AsyncGenerator[bytes, None] | None = None
     try:
-        async with call as response, aclosing(response.iter_bytes()) as body:
+        async with call as response:
+            body = response.iter_bytes()
             async with aclosing((read or sse_chunks)(body, decoder)) as chunks:
                 async for chunk in chunks:
                     yield chunk
@@ -90,6 +92,11 @@ async def stream_step(
     except _transport_errors() as error:
         for chunk in decoder.fail(f"the connection to the provider was lost: {error}"):
             yield chunk
+    finally:
+        # After the response: trio finalises generators that httpx leaves behind in one go, which
+        # marks a response as closed before its connection is.
+        if body is not None:
+            await body.aclose()
     for chunk in decoder.end():
         yield chunk
 
@@ -149,5 +156,6 @@ def _chunks_of(data: str | bytes, decoder: StepDecoder) -> list[UIMessageChunk]:
 def _transport_errors() -> tuple[type[Exception], ...]:
     # Reading raw bytes lets the HTTP library's errors through; only one that the SDK has loaded
     # can have raised one.
-    loaded = [sys.modules.get(name) for name in ("httpx2", "httpx")]
-    return tuple(module.HTTPError for module in loaded if module is not None)
+    known = (("httpx2", "HTTPError"), ("httpx", "HTTPError"), ("aiohttp", "ClientError"))
+    loaded = [(sys.modules.get(name), error) for name, error in known]
+    return tuple(getattr(module, error) for module, error in loaded if module is not None)

@@ -245,3 +245,15 @@ def test_a_bad_annotation_among_good_ones_changes_nothing(world):
     bad = {"messageSerial": serial, "type": "r:distinct.v1"}
     assert alice.acked(21, "c", annotations=[good, bad])["action"] == 2
     assert world.broker.apps["app"].channel("c").log.records[serial].annotations.summary() == {}
+
+
+def test_a_serial_that_the_last_process_gave_out_is_believed_and_passed(world):
+    channel = world.broker.apps["app"].channel("c")
+    ahead = f"{channel.log.head[:19]}zzzzzzzzzz"
+    assert ahead > channel.log.head
+    assert channel.can_continue(ahead)
+    (serial,) = world.connect().publish("c", {"data": "x"})
+    assert serial > ahead
+    assert not channel.can_continue("99999999999999-000@aaaaaaaaaa")
+    assert not channel.can_continue("garbage")
+    assert not channel.can_continue("00000000000000-000@aaaaaaaaaa")

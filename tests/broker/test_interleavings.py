@@ -19,6 +19,8 @@ class View:
     def __init__(self) -> None:
         self.cursor: str | None = None
         self.start = ""
+        self.attached = ""
+        """Where the channel was when the client first attached."""
         self.messages: dict[str, tuple[str, int, str]] = {}
         self.last_create = ""
 
@@ -89,7 +91,9 @@ class Client:
             view = self.views[frame["channel"]]
             assert "error" not in frame
             view.cursor = frame["channelSerial"]
-            view.start = view.start or frame["channelSerial"]
+            if not view.start:
+                log = self.world.broker.apps["app"].channel(frame["channel"]).log
+                view.start, view.attached = frame["channelSerial"], log.head
         elif frame["action"] in (1, 2):
             fields = self.unanswered.pop(frame["msgSerial"], None)
             if frame["action"] == 1 and fields is not None:
@@ -249,7 +253,7 @@ def check_views(world, clients):
             for serial, seen in view.messages.items():
                 assert seen == truth[serial]
             for serial, (version, _, _) in truth.items():
-                if version[:-4] > view.start:
+                if serial[:-4] > view.start or version[:-4] > view.attached:
                     assert serial in view.messages, "a gap"
 
 

@@ -142,11 +142,10 @@ def test_continuity_is_known_by_the_floor():
     begin = writer.log.head
     for number in range(5):
         writer.create(str(number))
-    assert writer.log.can_continue(begin)
+    assert writer.log.floor <= begin
     assert [e.items[0].data for e in writer.log.after(begin)] == list("01234")
     writer.log.expire(writer.now)
-    assert not writer.log.can_continue(begin)
-    assert writer.log.can_continue(writer.log.head)
+    assert begin < writer.log.floor < writer.log.head
     assert [e.items[0].data for e in writer.log.after(writer.log.floor)] == list("234")
 
 

@@ -40,3 +40,9 @@ def test_a_clock_goes_on_behind_what_was_stored():
 
 def test_ids_differ():
     assert len({new_id() for _ in range(100)}) == 100
+
+
+def test_a_serial_of_the_future_is_known_as_such():
+    clock = SerialClock(lambda: 1000)
+    assert clock.has_reached(SerialClock(lambda: 1000).next())
+    assert not clock.has_reached(SerialClock(lambda: 2001).next())

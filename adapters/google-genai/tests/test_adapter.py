@@ -14,7 +14,11 @@ from chat_transport.model import ModelSettings, ToolSpec
 from chat_transport.testing.grammar import grammar_faults
 from chat_transport.testing.replay import Answer, replay_server
 
-pytestmark = pytest.mark.anyio
+pytestmark = [
+    pytest.mark.anyio,
+    # google-genai uses aiohttp where it is installed, and still inherits from its session.
+    pytest.mark.filterwarnings("ignore:Inheritance class:DeprecationWarning"),
+]
 
 HELLO = [UIMessage.user("Hi", id="u")]
 

@@ -18,6 +18,8 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
+# google-genai uses aiohttp where it is installed, and still inherits from its session.
+@pytest.mark.filterwarnings("ignore:Inheritance class:DeprecationWarning")
 @pytest.mark.anyio
 @pytest.mark.parametrize("api", RECIPES)
 async def test_recordings_give_what_the_ai_sdk_gives(shared_folder: Path, api: str):

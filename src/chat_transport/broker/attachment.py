@@ -26,7 +26,7 @@ from chat_transport.broker.frames import (
 )
 from chat_transport.broker.log import Entry, Record, payload_size
 from chat_transport.broker.refusal import ErrorWords, Refusal
-from chat_transport.broker.serials import is_channel_serial, new_id
+from chat_transport.broker.serials import new_id
 
 __all__ = ["Attachment", "Outlet", "modes_for"]
 
@@ -157,9 +157,9 @@ class Attachment:
         log = self.channel.log
         flags = Flag(0)
         backlog: list[Entry] | list[Record] = []
-        position = log.head
+        position = log.head if serial else self.channel.now()
         if serial:
-            if is_channel_serial(serial) and log.can_continue(serial):
+            if self.channel.can_continue(serial):
                 flags |= Flag.RESUMED
                 backlog, position = log.after(serial), serial
             else:

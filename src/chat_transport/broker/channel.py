@@ -37,7 +37,7 @@ from chat_transport.broker.publishing import (
 )
 from chat_transport.broker.rates import RateMeter
 from chat_transport.broker.refusal import Refusal
-from chat_transport.broker.serials import SerialClock, new_id, serial_ms
+from chat_transport.broker.serials import SerialClock, is_channel_serial, new_id, serial_ms
 from chat_transport.broker.settings import Limits, Namespace
 
 __all__ = ["Channel", "Subscriber", "check_channel_name"]
@@ -105,6 +105,26 @@ class Channel:
     def idle_since(self, now_ms: int) -> int:
         """Give the milliseconds since anything was logged."""
         return now_ms - serial_ms(self.log.head)
+
+    def now(self) -> str:
+        """Give a serial for this moment: what comes is after it, all that was before it."""
+        self.log.head = self.clock.next()
+        return self.log.head
+
+    def can_continue(self, serial: str) -> bool:
+        """Say whether a client that knows all up to this serial can go on without loss.
+
+        After a restart a serial may lie above the log: the last process gave it out and logged
+        nothing after it. What comes now must then lie above it.
+        """
+        if not is_channel_serial(serial) or serial < self.log.floor:
+            return False
+        if serial > self.log.head:
+            if not self.clock.has_reached(serial):
+                return False
+            self.clock.advance_past(serial)
+            self.log.head = serial
+        return True
 
     def publish(self, author: Author, messages: list[Message]) -> list[str | None]:
         """Log messages, or one change of a message; give their serials (of the versions).

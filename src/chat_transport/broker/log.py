@@ -282,10 +282,6 @@ class ChannelLog:
         self._trim_entries((len(self.entries) + 7) // 8)
         self._trim_records((len(self.order) + 7) // 8)
 
-    def can_continue(self, serial: str) -> bool:
-        """Say whether everything after this serial is still here."""
-        return self.floor <= serial <= self.head
-
     def after(self, serial: str) -> list[Entry]:
         """Give the entries after a serial, oldest first."""
         return self.entries[bisect_right(self.entries, serial, key=lambda entry: entry.serial) :]

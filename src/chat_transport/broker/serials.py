@@ -19,6 +19,8 @@ Clock: TypeAlias = Callable[[], int]
 
 ALPHABET = string.ascii_letters + string.digits
 SERIES_LENGTH = 10
+SLACK_MS = 1000
+"""How far serials may run ahead of the clock: more than 1,000 in a millisecond borrow the next."""
 PATTERN = re.compile(r"^\d{14}-\d{3}@[A-Za-z0-9]{10}$")
 LENGTH = 14 + 1 + 3 + 1 + SERIES_LENGTH
 
@@ -62,6 +64,10 @@ class SerialClock:
             if self._counter > 999:
                 self._ms, self._counter = self._ms + 1, 0
         return f"{self._ms:014d}-{self._counter:03d}@{self._series}"
+
+    def has_reached(self, serial: str) -> bool:
+        """Say whether a serial is not of the future, by the clock and a little slack."""
+        return serial_ms(serial) <= self.now_ms() + SLACK_MS
 
     def advance_past(self, serial: str) -> None:
         """Never again give a serial at or below this one (after loading a stored log)."""

@@ -143,7 +143,8 @@ def shape(message: dict[str, Any]) -> dict[str, Any]:
 def merged(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Join what a run said before and after it waited: the JavaScript view shows two messages.
 
-    It also loses an approval's id and reason when the call is settled; ours keeps them.
+    It also loses an approval's id and reason when the call is settled, and a client that joins in
+    mid-reply may add a second step boundary to the one that history brings. Ours does neither.
     """
     joined: list[dict[str, Any]] = []
     for message in messages:
@@ -152,6 +153,12 @@ def merged(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
             joined[-1]["parts"] += parts
         else:
             joined.append({"role": message["role"], "parts": parts})
+    for message in joined:
+        message["parts"] = [
+            part
+            for before, part in zip([{}, *message["parts"]], message["parts"], strict=False)
+            if part["type"] != "step-start" or before.get("type") != "step-start"
+        ]
     return joined
 
 

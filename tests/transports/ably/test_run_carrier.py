@@ -74,7 +74,8 @@ async def test_2000_deltas_arrive_byte_for_byte_with_the_socket_cut_20_times(
         nonlocal cuts
         cuts += 1
         dropped = dice.choice([faults.drop_sockets, faults.drop_sockets, faults.forget_connections])
-        assert dropped() > 0
+        while dropped() == 0:  # all were away already
+            await anyio.sleep(0.01)
         # The reply goes on while they are away; two cuts never meet in one absence.
         await anyio.sleep(dice.uniform(0.0, 0.05))
 

@@ -207,3 +207,19 @@ async def test_a_local_run_is_followed_without_a_copy(two):
     log = ChunkLog("r1")
     await one.start(RUN, log, never)
     assert await one.follow(RUN) is log
+
+
+async def test_many_runs_may_start_at_once(redis_server):
+    # With the patience of a real server: 300 runs may keep a busy machine from its heartbeats.
+    one, other = RedisRunLog(redis_server.url), RedisRunLog(redis_server.url)
+
+    async def start(number: int) -> None:
+        name = f"r{number}"
+        run = LoggedRun(chat_id=f"c{number}", run_id=name)
+        await one.start(run, ChunkLog(name), never)
+        assert await other.find(f"c{number}") == run
+
+    with anyio.fail_after(20):
+        async with one, other, anyio.create_task_group() as tasks:
+            for number in range(300):
+                tasks.start_soon(start, number)

@@ -8,7 +8,6 @@ import pytest
 
 from chat_transport.agent.run import Run, User
 from chat_transport.chunks import Finish, TextDelta, TextStart, UIMessageChunk
-from chat_transport.codecs.client_profiles import V5, V6, V7
 from chat_transport.codecs.ui_request import RequestLimits
 from chat_transport.inputs import SendMessages
 from chat_transport.messages import TextPart, UIMessage
@@ -16,7 +15,6 @@ from chat_transport.transports.http.app import create_app
 from chat_transport.transports.http.chat_store import MemoryChatStore, StoredChat
 from chat_transport.transports.http.client import HttpChatTransport
 from chat_transport.transports.http.exchange import IncomingRequest
-from chat_transport.transports.http.routes import profile_for
 
 pytestmark = pytest.mark.anyio
 Serve = Callable[[object], str]
@@ -207,29 +205,20 @@ async def test_a_stop_that_is_malformed_is_refused(serve: Serve, handlers: type,
     assert idle.json() == {"stopped": 0}
 
 
-def asking(query: str = "", **headers: str) -> IncomingRequest:
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return IncomingRequest(
-        method="POST", headers=named, query={"client": query} if query else {}, segments=()
-    )
+async def test_a_store_that_fails_loses_one_reply_and_no_other(
+    serve: Serve, handlers: type, caplog: pytest.LogCaptureFixture
+):
+    class Failing(MemoryChatStore):
+        async def put(self, chat_id: str, message: UIMessage, *, after_id: str | None) -> None:
+            if chat_id == "bad":
+                raise OSError("disk full")
+            await super().put(chat_id, message, after_id=after_id)
 
-
-@pytest.mark.parametrize(
-    ("request_", "choice", "profile"),
-    [
-        (asking(), "auto", V7),
-        (asking(), "v5", V5),
-        (asking("6"), "auto", V6),
-        (asking("v5"), "auto", V5),
-        (asking(x_ai_sdk_version="6"), "auto", V6),
-        (asking(user_agent="node ai-sdk/nonsense runtime"), "auto", V7),
-        (asking("9.9.9"), "auto", V7),
-    ],
-)
-def test_the_profile_is_what_the_client_says(request_, choice, profile):
-    assert profile_for(request_, choice) is profile
-
-
-def test_a_whole_version_gives_its_own_profile():
-    assert profile_for(asking(user_agent="x ai-sdk/5.0.20 y"), "auto").version == "5.0.20"
-    assert profile_for(asking(x_ai_sdk_version="6.0.326"), "auto").version == "6.0.326"
+    url = serve(create_app(handlers.echo, store=Failing())) + "/api/chat"
+    with anyio.fail_after(10):
+        async with httpx2.AsyncClient() as client:
+            assert (await client.post(url, json=question("hi", "bad"))).status_code == 200
+            assert len((await client.get(url + "/bad")).json()["messages"]) == 1
+            assert (await client.post(url, json=question("hi", "good"))).status_code == 200
+            assert len((await client.get(url + "/good")).json()["messages"]) == 2
+    assert "unable to keep the reply" in caplog.text

@@ -55,3 +55,21 @@ async def test_a_row_that_cannot_be_read_does_not_take_the_chat_with_it(tmp_path
     assert loaded is not None
     assert [message.id for message in loaded.messages] == ["two"]
     assert "chat 'c': messages[0] is not as expected" in caplog.text
+
+
+def test_many_may_open_a_new_file_at_once(tmp_path) -> None:
+    """Several server processes start together; none of them finds the database locked."""
+    import concurrent.futures
+    import sqlite3
+
+    from chat_transport.transports.http.sqlite_chat_store import _write_ahead
+
+    def opened(_: int) -> str:
+        connection = sqlite3.connect(tmp_path / "chats.sqlite", isolation_level=None)
+        _write_ahead(connection, 5.0)
+        mode = connection.execute("PRAGMA journal_mode").fetchone()[0]
+        connection.close()
+        return mode
+
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        assert set(pool.map(opened, range(64))) == {"wal"}

@@ -8,9 +8,7 @@ Source: ably 3.1.4, asyncio only.
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
-import re
 import time
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from contextlib import contextmanager
@@ -30,6 +28,7 @@ from ...errors import ConnectFailed, TransportError
 from .auth import read_claims
 from .channel import ChannelEvents, HistoryPage, Member
 from .refusals import translate
+from .sdk_noise import hide_secrets, hush
 
 __all__ = ["SdkChannel", "SdkClient", "SdkHistory", "StateListener", "TokenSource", "to_inbound"]
 
@@ -49,6 +48,8 @@ ACTIONS: dict[MessageAction | None, Action] = {
     MessageAction.MESSAGE_SUMMARY: "summary",
     MessageAction.MESSAGE_APPEND: "append",
 }
+ATTACH, DETACH = 10, 12
+"""Actions of protocol frames that the SDK sends from tasks that nobody reads."""
 CLOSE_S = 2.0
 """Seconds that closing a client may take."""
 
@@ -89,6 +90,7 @@ class SdkClient:
             transport_params=dict(transport_params),
             **_host(endpoint, tls=tls),
         )
+        _settle_sends(self._sdk.connection.connection_manager)
         self._sdk.connection.on(self._changed)
 
     @property
@@ -322,29 +324,33 @@ def _translated(doing: str, sdk: Sdk = None) -> Generator[None, None, None]:
             code=reason.code, status=reason.status_code, text=reason.message, doing=doing
         ) from error
     except Exception as error:
-        # TypeError from attach (3.1.4 raises None), ConnectionClosed from a dead socket, httpx.
-        _hush(error)
+        # TypeError from attach (3.1.4 raises None), httpx.
         raise translate(code=None, status=None, text=repr(error), doing=doing) from error
 
 
-def _hush(error: Exception) -> None:
-    """Read the future that a raising send leaves behind, or asyncio reports it as never read.
+def _settle_sends(manager: Sdk) -> None:
+    """Let a send on a dead socket fail as the SDK's own callers expect it.
 
-    3.1.4 keeps the frame as pending when the socket is dead, and fails its future later; only the
-    traceback still knows it. Remove when the SDK awaits that future itself.
+    3.1.4 lets the socket's exception through: tasks that nobody reads (attach, detach) and the
+    re-entering of presence then end in errors that asyncio reports. Remove when it does not.
     """
-    trace = error.__traceback__
-    while trace is not None:
-        pending = trace.tb_frame.f_locals.get("pending_message")
-        future = getattr(pending, "future", None)
-        if isinstance(future, asyncio.Future):
-            future.add_done_callback(_read)
-        trace = trace.tb_next
+    send = manager.send_protocol_message
 
+    async def settled(frame: dict[str, JSON]) -> Sdk:
+        is_unread = frame.get("action") in {ATTACH, DETACH}
+        try:
+            return await send(frame)
+        except AblyException:
+            if is_unread:
+                return None  # sent again at the next CONNECTED
+            raise
+        except Exception as error:
+            hush(error)
+            if is_unread:
+                return None
+            raise AblyException(f"the socket is dead: {error}", 400, 80003) from error
 
-def _read(future: asyncio.Future[JSON]) -> None:
-    if not future.cancelled():
-        future.exception()
+    manager.send_protocol_message = settled
 
 
 def _explained(reason: Exception, doing: str) -> TransportError:
@@ -383,12 +389,4 @@ def _ignore(_message: Sdk) -> None:
     """The listener that lets messages named `error` through."""
 
 
-class _HideSecrets(logging.Filter):
-    """The SDK logs its address with the token in it."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        record.msg = re.sub(r"((?:key|access_?[tT]oken)=)[^&\s]+", r"\1***", str(record.msg))
-        return True
-
-
-logging.getLogger("ably.transport.websockettransport").addFilter(_HideSecrets())
+hide_secrets()

@@ -34,6 +34,10 @@ __all__ = [
 
 DAY_MS = 24 * 3600 * 1000
 """How long a run may be active before Redis forgets it; whoever wrote it may be gone for good."""
+CONNECTIONS = 32
+"""Connections of one process; one of them reads, a burst of starting runs shares the others."""
+WAIT_S = 10
+"""How long a command waits for one of them."""
 INBOX_MS = 60_000
 """How long a word to a process waits to be read."""
 INBOX_WORDS = 1000
@@ -136,9 +140,12 @@ class RedisPort:
             finally:
                 self._client = None
             return
-        from redis.asyncio import Redis  # noqa: PLC0415  # the extra `redis`
+        from redis.asyncio import BlockingConnectionPool, Redis  # noqa: PLC0415  # the extra `redis`
 
-        made = Redis.from_url(self._url)
+        pool = BlockingConnectionPool.from_url(
+            self._url, max_connections=CONNECTIONS, timeout=WAIT_S
+        )
+        made = Redis.from_pool(pool)
         self._client = made
         try:
             yield

@@ -7,9 +7,10 @@ Source: AI SDK 7.0.173 `DefaultChatTransport`; docs/reference/http.md lists what
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any, TypeAlias, TypeVar
 from uuid import uuid4
 
@@ -21,7 +22,7 @@ from ...agent.run import Run, User
 from ...agent.runtime import ActiveRun, Agent
 from ...agent.trust import believe
 from ...chunks import Error, Finish, OpaqueChunk, UIMessageChunk
-from ...codecs.client_profiles import CLIENT_PROFILES, ClientProfile
+from ...codecs.client_profiles import V7
 from ...codecs.ui_request import ChatRequest, load_object, parse_chat_request
 from ...codecs.ui_response import response_headers
 from ...codecs.ui_stream import encode_sse
@@ -32,6 +33,7 @@ from .chat_store import ChatStore, StoredChat
 from .exchange import HttpError, IncomingRequest, Receive, Send, read_body, respond, respond_json
 from .keep_alive import KeepAlive
 from .partial_reply import folded_partial
+from .profile_choice import profile_for
 from .run_log import LoggedRun, RunLog
 from .settings import HttpSettings, Invocation
 from .sse_body import SseBody, SseFormat
@@ -39,6 +41,7 @@ from .sse_body import SseBody, SseFormat
 __all__ = ["ChatRoutes"]
 
 JSON: TypeAlias = Any  # any JSON value
+_log = logging.getLogger("chat_transport.http")
 Answer = TypeVar("Answer")
 CURSOR_HEADER = "x-chat-cursor"
 """Asked for by our client: each event's place in the run. Sent back where it is honoured."""
@@ -304,7 +307,7 @@ class ChatRoutes:
         ending: UIMessageChunk = Finish(finish_reason="interrupted")
         if profile.admit(ending) != ending:  # this client would take it for a good end
             ending = Error(error_text=INTERRUPTED_TEXT)
-        admit = _known if profile is CLIENT_PROFILES["v7"] else profile.admit
+        admit = _known if profile is V7 else profile.admit
         return SseFormat(
             encode=encode_sse,
             admit=None if cursor else admit,
@@ -322,6 +325,12 @@ class ChatRoutes:
 
     async def keep_orphan(self, chat_id: str, log: ChunkLog) -> None:
         """Put into the store what a run said before its process died. Twice does no harm."""
+        try:
+            await self._keep_partial(chat_id, log)
+        except Exception:  # noqa: BLE001  # the application's store: this reply is lost, no other
+            _log.exception("unable to keep the interrupted reply of run %r", log.run_id)
+
+    async def _keep_partial(self, chat_id: str, log: ChunkLog) -> None:
         stored = await self._store.load(chat_id) or StoredChat()
         last = stored.messages[-1] if stored.messages else None
         reply = folded_partial(log.since(0), last)
@@ -341,6 +350,8 @@ class ChatRoutes:
         try:
             if reply.parts:
                 await self._store.put(active.run.chat_id, reply, after_id=after_id)
+        except Exception:  # noqa: BLE001  # the application's store: this reply is lost, no other
+            _log.exception("unable to keep the reply of run %r", active.run.run_id)
         finally:
             waiting = self._unsaved[active.run.chat_id]
             waiting.remove(active)
@@ -358,30 +369,6 @@ def _claim(wish: ChatRequest) -> SendMessages:
         message_id=wish.message_id,
         body=wish.extra,
     )
-
-
-def profile_for(request: IncomingRequest, choice: str) -> ClientProfile:
-    """Give the client's profile; with `auto` the client says it, else it is taken for v7.
-
-    It says it by the header `x-ai-sdk-version` or the query parameter `client` (`6` or `6.0.50`),
-    or by the user agent `ai-sdk/5.0.1` that v5 and v6 send outside browsers.
-    """
-    if choice != "auto":
-        return CLIENT_PROFILES[choice]
-    agent = request.headers.get("user-agent", "").partition("ai-sdk/")[2].partition(" ")[0]
-    said = request.headers.get("x-ai-sdk-version") or request.query.get("client") or agent
-    version = said.removeprefix("v")
-    if "." in version:
-        return _profile_of(version)
-    return CLIENT_PROFILES.get(f"v{version}", CLIENT_PROFILES["v7"])
-
-
-@lru_cache(maxsize=64)
-def _profile_of(version: str) -> ClientProfile:
-    try:
-        return ClientProfile(version)
-    except ValueError:
-        return CLIENT_PROFILES["v7"]
 
 
 def _known(chunk: UIMessageChunk) -> UIMessageChunk | None:

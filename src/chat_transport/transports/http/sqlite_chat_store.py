@@ -6,6 +6,7 @@ Rule: every statement runs in a worker thread, one at a time; a change is one tr
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -171,10 +172,27 @@ class SqliteChatStore(ChatStore):
             isolation_level=None,
             check_same_thread=False,  # one at a time, but not always the same thread
         )
-        connection.execute("PRAGMA journal_mode = WAL")
+        _write_ahead(connection, self._busy_timeout_s)
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.executescript(_SCHEMA)
         return connection
+
+
+def _write_ahead(connection: sqlite3.Connection, within_s: float) -> None:
+    """Switch to write-ahead logging; of several processes that open the file, one does it.
+
+    SQLite does not wait its turn for this, as it does for other statements. Runs in a thread.
+    """
+    deadline = time.monotonic() + within_s
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def _dumped(message: UIMessage) -> bytes:
