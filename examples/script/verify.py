@@ -15,7 +15,7 @@ from chat_transport.broker.serving import bind_port
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
-DEADLINE_S = 20
+DEADLINE_S = 40
 
 
 @contextmanager

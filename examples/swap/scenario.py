@@ -13,7 +13,7 @@ from chat_transport import Chat
 from chat_transport.broker import serve_broker
 from chat_transport.broker.serving import bind_port
 
-DEADLINE_S = 20
+DEADLINE_S = 40
 CHAT = "ai:swap"
 
 
@@ -68,7 +68,7 @@ async def walk() -> None:
         stopped = chat.messages[-1].text
         assert chat.status == "ready"
         assert stopped.startswith("1 2 ")
-        assert len(stopped) < len(count(100))
+        assert len(stopped) < len(count(900))
         print("ok   stop: the reply ends, what came of it stays")
 
         sending = asyncio.create_task(chat.send("count to 20"))

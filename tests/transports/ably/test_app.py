@@ -113,3 +113,25 @@ async def test_an_agent_that_is_not_entered_says_so(
         answer = await client.post(PATH, json={"inputEventId": "e", "sessionName": "ai:app"})
     assert answer.status_code == 503
     assert "not entered" in answer.text
+
+
+async def test_who_hangs_up_in_the_middle_of_an_invocation_wakes_nobody(app: AblyApp, script: Any):
+    sent: list[Any] = []
+    pieces = iter(
+        [
+            {"type": "http.request", "body": b'{"inputEventId"', "more_body": True},
+            {"type": "http.disconnect"},
+        ]
+    )
+
+    async def receive() -> Any:
+        return next(pieces)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": PATH, "headers": [], "query_string": b""}
+    with anyio.fail_after(10):
+        await app(scope, receive, send)
+    assert sent[0]["status"] == 400
+    assert script.runs == []
