@@ -17,13 +17,19 @@ const json = (data) => (typeof data === 'string' && data ? JSON.parse(data) : (d
 class Reader {
   grown = new Map();
   started = false;
+  inStep = false;
 
   chunks(message) {
     const out = this.known(message) ?? this.opened(message);
-    if (out.length && !this.started && !['start', 'abort', 'error'].includes(out[0].type)) {
-      out.unshift({ type: 'start' });
+    if (!out.length || TERMINAL.has(out[0].type)) return out;
+    // The wire has a message for the end of a step only: its beginning is what follows.
+    if (out[0].type === 'finish-step') this.inStep = false;
+    else if (out[0].type !== 'start' && !this.inStep) {
+      this.inStep = true;
+      out.unshift({ type: 'start-step' });
     }
-    if (out.length) this.started = true;
+    if (!this.started && out[0].type !== 'start') out.unshift({ type: 'start' });
+    this.started = true;
     return out;
   }
 
