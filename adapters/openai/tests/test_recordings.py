@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -36,3 +37,19 @@ def test_recordings_cut_after_every_event_obey_the_grammar(shared_folder: Path, 
     assert recordings
     faults = [fault for one in recordings for fault in cut_faults(RECIPES[api], one)]
     assert faults == []
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("api", RECIPES)
+async def test_with_the_option_only_broken_streams_differ(shared_folder: Path, api: str):
+    fixtures = shared_folder / "fixtures"
+    recipe = RECIPES[api]
+    assert recipe.compat is not None
+    lines: list[str] = []
+    always = {api: replace(recipe, adapter=recipe.compat)}
+    _, failed = await check_fixtures(
+        fixtures / api, fixtures / "_golden" / "ai-7.0.173", write=lines.append, recipes=always
+    )
+    assert failed == 0, "\n".join(lines)
+    differing = [line for line in lines if line.startswith(("listed", "equal with"))]
+    assert all(line.endswith(("closes-open-parts", "never-fetches")) for line in differing)
