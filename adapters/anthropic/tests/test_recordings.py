@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
+from chat_transport_anthropic import AnthropicMessages
 from chat_transport_anthropic._recipes import recipe
 
-from chat_transport.testing.fixtures import check_fixtures, cut_faults, load_recordings
+from chat_transport.testing.fixtures import check_fixtures, cut_faults, load_recordings, normalised
 from chat_transport.testing.replay import Recipe
 
 RECIPES: dict[str, Recipe] = {"anthropic": recipe()}
@@ -53,3 +57,30 @@ async def test_with_the_option_only_broken_streams_differ(shared_folder: Path, a
     assert failed == 0, "\n".join(lines)
     differing = [line for line in lines if line.startswith(("listed", "equal with"))]
     assert all(line.endswith(("closes-open-parts", "never-fetches")) for line in differing)
+
+
+def _sources(chunks: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [one for one in normalised(chunks) if one["type"].startswith("source-")]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "pai-anthropic_model_web_search_tool_stream",
+        "pai-anthropic_text_parts_ahead_of_built_in_tool_call.3",
+        "pai-anthropic_web_search_tool_stream",
+        "pai-pause_turn_web_search_streaming_vcr.2",
+    ],
+)
+def test_sources_as_parts_are_those_of_the_earlier_ai_sdk(shared_folder: Path, name: str):
+    folder = shared_folder / "fixtures"
+    (recording,) = [one for one in load_recordings(folder / "anthropic") if one.name == name]
+    adapter = AnthropicMessages("m", sources="parts")
+    decoder = adapter.decoder()
+    chunks = [chunk for event in recording.events for chunk in decoder.feed(json.loads(event))]
+    wire = [msgspec.to_builtins(chunk) for chunk in [*chunks, *decoder.end()]]
+    golden = folder / "_golden" / "ai-7.0.77" / "anthropic" / f"{name}.ui.jsonl"
+    lines = golden.read_text("utf-8").splitlines()
+    assert _sources(wire) == _sources([json.loads(line) for line in lines])
+    assert _sources(wire)
+    assert not any("citations" in chunk for chunk in wire)
