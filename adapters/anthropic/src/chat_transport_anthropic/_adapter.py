@@ -44,6 +44,9 @@ class AnthropicMessages(ModelAdapter):
         continues: Take up paused turns.
         compat: `ai-sdk` gives the chunks of the AI SDK 7.0.173, which leaves out fields of a tool's
             result that its schema does not know; None, the default, leaves out nothing.
+        sources: `citations`, as the AI SDK 7.0.173: `citations` on `text-end`, and a source for
+            each page that was retrieved. `parts`, as its versions up to 7.0.77: a source for each
+            citation too, and none on `text-end`.
     """
 
     provider = "anthropic"
@@ -58,12 +61,14 @@ class AnthropicMessages(ModelAdapter):
         max_retries: int = 2,
         continues: bool = True,
         compat: Literal["ai-sdk"] | None = None,
+        sources: Literal["citations", "parts"] = "citations",
     ) -> None:
         self.model = model
         self._client = client
         self._is_ours = client is None
         self._continues = continues
         self._compat = compat
+        self._sources: Literal["citations", "parts"] = sources
         self._made_with: dict[str, Any] = {
             "api_key": api_key,
             "base_url": base_url,
@@ -163,6 +168,7 @@ class AnthropicMessages(ModelAdapter):
             documents=documents,
             code_is_dynamic=_filters_with_code(tools),
             keeps_unknown=self._compat is None,
+            sources=self._sources,
         )
 
 

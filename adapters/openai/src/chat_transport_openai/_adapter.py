@@ -30,19 +30,7 @@ _REQUIRED = ("model", "input", "messages")
 
 
 class _OpenAIAdapter(ModelAdapter):
-    """What both APIs share: the client.
-
-    Args:
-        model: The model's name.
-        client: An `AsyncOpenAI` or `AsyncAzureOpenAI`; None makes one at the first call, which
-            `aclose` closes.
-        api_key: For the client that we make; None reads `OPENAI_API_KEY`.
-        base_url: For the client that we make; None reads `OPENAI_BASE_URL`.
-        max_retries: Retries before the first byte, by the client that we make.
-        provider: The key in `providerMetadata` and `ModelSettings.provider_options`.
-        compat: `ai-sdk` gives the chunks of the AI SDK 7.0.173 even where we show more or say it
-            better, for an interface that was written against them; None is the default.
-    """
+    """What both APIs share: the client. For its arguments see `OpenAIResponses`."""
 
     def __init__(
         self,
@@ -106,7 +94,45 @@ class _OpenAIAdapter(ModelAdapter):
 
 
 class OpenAIResponses(_OpenAIAdapter):
-    """A model behind OpenAI's Responses API, or a server that speaks it."""
+    """A model behind OpenAI's Responses API, or a server that speaks it.
+
+    Args:
+        model: The model's name.
+        client: An `AsyncOpenAI` or `AsyncAzureOpenAI`; None makes one at the first call, which
+            `aclose` closes.
+        api_key: For the client that we make; None reads `OPENAI_API_KEY`.
+        base_url: For the client that we make; None reads `OPENAI_BASE_URL`.
+        max_retries: Retries before the first byte, by the client that we make.
+        provider: The key in `providerMetadata` and `ModelSettings.provider_options`.
+        compat: `ai-sdk` gives the chunks of the AI SDK 7.0.173 even where we show more or say it
+            better, for an interface that was written against them; None is the default.
+        sources: `citations`, as the AI SDK 7.0.173: `citations` on `text-end`, and a source for
+            each page that was retrieved. `parts`, as its versions up to 7.0.77: a source for each
+            citation.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        client: Any = None,
+        api_key: str | None = None,
+        base_url: str | None = None,
+        max_retries: int = 2,
+        provider: str = "openai",
+        compat: Literal["ai-sdk"] | None = None,
+        sources: Literal["citations", "parts"] = "citations",
+    ) -> None:
+        super().__init__(
+            model,
+            client=client,
+            api_key=api_key,
+            base_url=base_url,
+            max_retries=max_retries,
+            provider=provider,
+            compat=compat,
+        )
+        self._sources: Literal["citations", "parts"] = sources
 
     def stream(
         self,
@@ -164,6 +190,7 @@ class OpenAIResponses(_OpenAIAdapter):
             stores=body is not None and body.get("store") is True,
             shell_is_hosted=any(_is_hosted_shell(tool) for tool in tools),
             approvals=_approvals(messages),
+            sources=self._sources,
         )
 
 
