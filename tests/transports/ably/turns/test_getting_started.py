@@ -9,6 +9,7 @@ import anyio
 import pytest
 
 from chat_transport import Chat, ModelAdapter, ToolLoop, is_complete_with_approval_responses, tool
+from chat_transport.agent.run import Run
 from chat_transport.chunks import (
     Finish,
     FinishStep,
@@ -16,7 +17,9 @@ from chat_transport.chunks import (
     TextDelta,
     TextEnd,
     TextStart,
+    ToolApprovalRequest,
     ToolInputAvailable,
+    ToolOutputAvailable,
     UIMessageChunk,
 )
 from chat_transport.messages import ToolPart, UIMessage
@@ -199,6 +202,40 @@ async def test_only_who_asked_and_who_is_trusted_may_approve(
     assert desk.published == []
     (((state, _),),) = desk.model.told
     assert state == "output-denied"
+
+
+async def test_an_answer_may_come_before_the_reply_says_that_it_waits(
+    connect: Any, chat_of: Any, broker: Any
+) -> None:
+    go_on = anyio.Event()
+    seen: list[str] = []
+
+    async def handler(run: Run) -> AsyncIterator[UIMessageChunk]:
+        last = run.messages[-1]
+        yield StartStep()
+        if last.role == "user":
+            yield ToolInputAvailable(tool_call_id="c", tool_name="publish", input={})
+            yield ToolApprovalRequest(tool_call_id="c", approval_id="c")
+            await go_on.wait()
+        else:
+            seen.extend(part.state for part in last.parts if isinstance(part, ToolPart))
+            yield ToolOutputAvailable(tool_call_id="c", output="done")
+            yield TextStart(id="t")
+            yield TextDelta(id="t", delta="that is all")
+            yield TextEnd(id="t")
+        yield FinishStep()
+
+    transport, chat = chat_of("ann")
+    agent = AblyAgent(handler, connect("ai-agent"), channels=[CHAT], wire=WIRE)
+    async with agent, transport, chat, anyio.create_task_group() as tasks:
+        tasks.start_soon(chat.send, "publish")
+        with anyio.fail_after(15):
+            while not broker_has(broker, "approval-request"):
+                await anyio.lowlevel.checkpoint()
+        await decide_as(transport, "c", approved=True)
+        go_on.set()
+        await until_history(transport, "that is all")
+    assert seen == ["approval-responded"]
 
 
 async def test_a_sender_without_a_role_is_not_heard(serve: Any, chat_of: Any, desk: Desk) -> None:
