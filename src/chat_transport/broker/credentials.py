@@ -52,7 +52,10 @@ class Credentials:
 
     def _identify_key(self, text: str, asked: str | None) -> Identity:
         name, _, secret = text.partition(":")
-        key = self.app_of_key(name).keys.get(name)
+        app = self._apps.get(name.partition(".")[0])
+        if app is None:
+            raise Refusal(40101, 401, f"Not authorized: no application of key {name!r}")
+        key = app.keys.get(name)
         if key is None:
             raise Refusal(40400, 401, f"No key found with name {name!r}")
         if not same_secret(key, secret):

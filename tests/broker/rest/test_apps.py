@@ -45,4 +45,4 @@ def test_an_app_is_deleted_under_its_own_key(world, call):
     assert call("DELETE", "/apps/app", auth=basic).code == 40101
     assert call("DELETE", f"/apps/{app['appId']}", auth=basic).status == 204
     assert app["appId"] not in world.broker.apps
-    assert call("DELETE", f"/apps/{app['appId']}", auth=basic).code == 40400
+    assert call("DELETE", f"/apps/{app['appId']}", auth=basic).code == 40101

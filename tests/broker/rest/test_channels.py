@@ -180,4 +180,4 @@ def test_wrong_keys_are_told_apart(call):
 
     assert got("app.key:wrong") == (401, 40101)
     assert got("app.none:secret") == (401, 40400)
-    assert got("none.key:secret") == (404, 40400)
+    assert got("none.key:secret") == (401, 40101)
