@@ -50,6 +50,7 @@ TABLE: list[tuple[str, set[str], set[str]]] = [
     ("conversion", WORDS | {"_strict_json"}, PURE),
     ("pruning", WORDS, PURE),
     ("_prompt_words", WORDS, PURE),
+    ("file_download", WORDS | {"model"}, PURE),
     ("prompt", WORDS | {"_prompt_words"}, PURE),
     ("step", WORDS, PURE),
     ("provider_stream", WORDS | {"step", "codecs.sse"}, PURE),

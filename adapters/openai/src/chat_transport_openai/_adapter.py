@@ -208,6 +208,8 @@ class OpenAIChat(_OpenAIAdapter):
         reasoning_field: How a compatible server is told the model's earlier reasoning.
         include_usage: Ask for usage at the end; some servers refuse the question.
         compat: See `OpenAIResponses`.
+        think_tags: Show what a server writes between `<think>` and `</think>` at the beginning of
+            the text as reasoning; for servers that do not tell it apart themselves.
     """
 
     def __init__(
@@ -222,6 +224,7 @@ class OpenAIChat(_OpenAIAdapter):
         reasoning_field: ReasoningField = "reasoning_content",
         include_usage: bool = True,
         compat: Literal["ai-sdk"] | None = None,
+        think_tags: bool = False,
     ) -> None:
         super().__init__(
             model,
@@ -234,6 +237,7 @@ class OpenAIChat(_OpenAIAdapter):
         )
         self._reasoning_field: ReasoningField = reasoning_field
         self._include_usage = include_usage
+        self._think_tags = think_tags
 
     def stream(
         self,
@@ -265,7 +269,7 @@ class OpenAIChat(_OpenAIAdapter):
     def decoder(self) -> ChatDecoder:
         """Make the decoder of one completion."""
         kind = ChatDecoder if self._compat is None else AiSdkChatDecoder
-        return kind(provider=self.provider)
+        return kind(provider=self.provider, think_tags=self._think_tags)
 
 
 async def _fed(
