@@ -93,7 +93,9 @@ def test_tools_show_their_input_their_output_and_their_error(serve: Any) -> None
         yield ToolInputDelta(tool_call_id="call-1", input_text_delta='{"city":"Pa')
         await opened(typed)
         yield ToolInputDelta(tool_call_id="call-1", input_text_delta='ris"}')
-        yield ToolInputAvailable(tool_call_id="call-1", tool_name="weather", input={"city": "Paris"})
+        yield ToolInputAvailable(
+            tool_call_id="call-1", tool_name="weather", input={"city": "Paris"}
+        )
         yield ToolInputAvailable(tool_call_id="call-2", tool_name="clock", input={"zone": "UTC"})
         await opened(called)
         yield ToolOutputAvailable(tool_call_id="call-1", output={"celsius": 21}, preliminary=True)
