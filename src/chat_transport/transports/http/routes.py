@@ -163,8 +163,7 @@ class ChatRoutes:
         if run is None:
             await respond(send, 204, headers={CURSOR_HEADER: "1"})
         else:
-            retell = not {RUN_HEADER, "idempotency-key"} & request.headers.keys()
-            await self._serve_known(run, request, receive, send, retell=retell)
+            await self._serve_known(run, request, receive, send)
 
     async def stop(
         self, request: IncomingRequest, receive: Receive, send: Send, chat_id: str
@@ -277,19 +276,14 @@ class ChatRoutes:
         await respond_json(send, await hook(call) or {})
 
     async def _serve_known(
-        self,
-        run: LoggedRun,
-        request: IncomingRequest,
-        receive: Receive,
-        send: Send,
-        *,
-        retell: bool = False,
+        self, run: LoggedRun, request: IncomingRequest, receive: Receive, send: Send
     ) -> None:
         log = await self._run_log.follow(run)
         if log is None:
             await respond(send, 204, headers={CURSOR_HEADER: "1"})
             return
-        before = await self.before(run, log) if retell else None
+        goes_on = {RUN_HEADER, "idempotency-key"} & request.headers.keys()  # has the beginning
+        before = None if goes_on else await self.before(run, log)
         await self._stream(log, run, request, receive, send, before=before)
 
     async def before(self, run: LoggedRun, log: ChunkLog) -> UIMessage | None:
