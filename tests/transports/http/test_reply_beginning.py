@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Callable
 
 import anyio
@@ -18,7 +19,7 @@ from chat_transport.chunks import (
     ToolOutputAvailable,
     UIMessageChunk,
 )
-from chat_transport.codecs.ui_stream import UIStreamDecoder
+from chat_transport.codecs.ui_stream import UIStreamDecoder, decode_chunk
 from chat_transport.inputs import Reconnect
 from chat_transport.messages import UIMessage
 from chat_transport.reducer import MessageReducer
@@ -73,8 +74,21 @@ def folded(chunks: list[UIMessageChunk]) -> UIMessage:
     return reducer.message
 
 
-@pytest.mark.parametrize("own", [False, True], ids=["useChat", "our client"])
-async def test_a_resumed_continuation_says_the_whole_reply(serve: Serve, gate, *, own: bool):
+async def over_web_socket(client: httpx2.AsyncClient, url: str, gate) -> list[UIMessageChunk]:
+    frame = {"type": "resume", "requestId": "q", "id": "c", "headers": {}, "body": {}}
+    chunks: list[UIMessageChunk] = []
+    async with client.websocket(url.replace("http", "ws")) as session:
+        await session.send_text(json.dumps(frame))
+        while (got := json.loads(await session.receive_text()))["type"] != "end":
+            if got["type"] == "chunk":
+                gate.open()
+                assert got["sequence"] == len(chunks)
+                chunks.append(decode_chunk(got["chunk"]))
+    return chunks
+
+
+@pytest.mark.parametrize("by", ["useChat", "our client", "web socket"])
+async def test_a_resumed_continuation_says_the_whole_reply(serve: Serve, gate, by: str):
     url = serve(create_app(locating(gate))) + "/api/chat"
     user = UIMessage.user("q", id="u1").to_wire()
     with anyio.fail_after(10):
@@ -90,7 +104,9 @@ async def test_a_resumed_continuation_says_the_whole_reply(serve: Serve, gate, *
             ask = {"id": "c", "messages": [user, {**stored, "parts": answered}]}
             async with client.stream("POST", url, json=ask) as reply:
                 assert (first.status_code, reply.status_code) == (200, 200)
-                if own:
+                if by == "web socket":
+                    chunks = await over_web_socket(client, url, gate)
+                elif by == "our client":
                     async with (
                         HttpChatTransport(url) as transport,
                         transport.reconnect_to_stream(Reconnect(chat_id="c")) as again,
