@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 import uvicorn
@@ -119,10 +120,7 @@ class Tab:
         self.url = url
 
     def open(self, chat: str = "c 1/é", **query: str) -> None:
-        self.page.goto(f"{self.url}/")  # an address to resolve against
-        self.page.evaluate(
-            "query => location.assign('/?' + new URLSearchParams(query))", {"chat": chat, **query}
-        )
+        self.page.goto(f"{self.url}/?{urlencode({'chat': chat, **query})}")
         expect(self.page.get_by_label("Message")).to_be_visible()
 
     def say(self, text: str) -> None:
@@ -153,13 +151,13 @@ class Tab:
 
     def shown(self) -> list[tuple[str, str]]:
         """Role and text of each message."""
-        return [
-            (
-                each.get_attribute("data-role") or "",
-                "".join(each.locator(".text").all_inner_texts()),
-            )
-            for each in self.page.locator("article").all()
-        ]
+        found = self.page.evaluate(
+            """() => [...document.querySelectorAll('article')].map(message => [
+                message.dataset.role,
+                [...message.querySelectorAll('.text')].map(part => part.textContent).join(''),
+            ])"""
+        )
+        return [(role, text) for role, text in found]
 
     def seen(self, what: str) -> Any:
         """What the page's callbacks were told since it was loaded."""

@@ -32,7 +32,7 @@ function Part({ part, chat }) {
   return (
     <section data-tool={part.toolName ?? part.type.slice('tool-'.length)} data-state={part.state}>
       <code className="input">{JSON.stringify(part.input)}</code>
-      {'output' in part && <code className="output">{JSON.stringify(part.output)}</code>}
+      {part.output !== undefined && <code className="output">{JSON.stringify(part.output)}</code>}
       {part.errorText && <em>{part.errorText}</em>}
       {part.state === 'approval-requested' && <>
         <button onClick={() => answer(true)}>Approve</button>

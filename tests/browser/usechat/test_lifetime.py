@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import anyio
+import pytest
 from playwright.sync_api import expect
 
 from chat_transport.agent.run import Run, User
@@ -19,6 +20,7 @@ from chat_transport.chunks import (
     TextDelta,
     TextEnd,
     TextStart,
+    ToolApprovalRequest,
     ToolInputAvailable,
     ToolOutputAvailable,
     UIMessageChunk,
@@ -94,6 +96,45 @@ def test_a_reload_in_mid_reply_shows_the_beginning_and_then_the_rest_once(serve:
     assert slow.runs == 1
 
 
+@pytest.mark.parametrize("sdk", ["ai6", "ai7"], indirect=True)
+def test_a_reload_while_an_approved_call_runs_shows_the_whole_reply(serve: Any) -> None:
+    door = threading.Event()
+
+    async def handler(run: Run) -> AsyncIterator[UIMessageChunk]:
+        if run.messages[-1].role == "user":
+            yield StartStep()
+            yield TextStart(id="t")
+            yield TextDelta(id="t", delta="I ask first. ")
+            yield TextEnd(id="t")
+            yield ToolInputAvailable(tool_call_id="call-1", tool_name="delete", input={"path": "/"})
+            yield ToolApprovalRequest(approval_id="ask-1", tool_call_id="call-1")
+            yield FinishStep()
+            return
+        yield StartStep()
+        yield TextStart(id="t")
+        yield TextDelta(id="t", delta="Deleting. ")
+        assert await anyio.to_thread.run_sync(door.wait, DOOR_S, abandon_on_cancel=True)
+        yield TextEnd(id="t")
+        yield ToolOutputAvailable(tool_call_id="call-1", output="deleted")
+        yield FinishStep()
+
+    tab = serve(handler)
+    tab.open()
+    tab.say("delete it")
+    tab.press("Approve")
+    expect(tab.text.last).to_have_text("Deleting. ")
+    tab.page.reload()
+    expect(tab.text.last).to_have_text("Deleting. ")
+    door.set()
+    expect(tab.tool("delete")).to_have_attribute("data-state", "output-available")
+    tab.settle()
+    assert tab.seen("errors") == []
+    assert tab.shown() == [("user", "delete it"), ("assistant", "I ask first. Deleting. ")]
+    tab.page.reload()
+    expect(tab.tool("delete")).to_have_attribute("data-state", "output-available")
+    assert tab.shown() == [("user", "delete it"), ("assistant", "I ask first. Deleting. ")]
+
+
 def test_a_second_tab_opened_in_mid_reply_follows_it(serve: Any, context: Any) -> None:
     slow = Slow()
     tab = serve(slow)
@@ -121,7 +162,8 @@ def test_stop_ends_the_run_and_keeps_what_came(serve: Any) -> None:
     tab.settle()
     assert endless.closed.wait(5), "the handler must be closed"
     assert tab.seen("errors") == []
-    assert tab.seen("finishes")[-1] == {"isAbort": True, "isError": False, "isDisconnect": False}
+    end = tab.seen("finishes")[-1]
+    assert end == {"isAbort": False, "isError": False, "isDisconnect": False}  # isAbort: own stop()
     tab.page.reload()
     expect(tab.text).to_have_text("partial")
     tab.settle()

@@ -34,6 +34,8 @@ from .exchange import HttpError, IncomingRequest, Receive, Send, read_body, resp
 from .keep_alive import KeepAlive
 from .partial_reply import folded_partial
 from .profile_choice import profile_for
+from .reply_beginning import find_beginning
+from .retold import retold
 from .run_log import LoggedRun, RunLog
 from .settings import HttpSettings, Invocation
 from .sse_body import SseBody, SseFormat
@@ -279,8 +281,15 @@ class ChatRoutes:
         log = await self._run_log.follow(run)
         if log is None:
             await respond(send, 204, headers={CURSOR_HEADER: "1"})
-        else:
-            await self._stream(log, run, request, receive, send)
+            return
+        goes_on = {RUN_HEADER, "idempotency-key"} & request.headers.keys()  # has the beginning
+        before = None if goes_on else await self.before(run, log)
+        await self._stream(log, run, request, receive, send, before=before)
+
+    async def before(self, run: LoggedRun, log: ChunkLog) -> UIMessage | None:
+        """Give the message that the run goes on with, as it was when the run began; else None."""
+        local = self._unsaved.get(run.chat_id, [])
+        return await find_beginning(run, log, local, self._store, self._run_log)
 
     async def _stream(
         self,
@@ -289,6 +298,8 @@ class ChatRoutes:
         request: IncomingRequest,
         receive: Receive,
         send: Send,
+        *,
+        before: UIMessage | None = None,
     ) -> bool:
         cursor = CURSOR_HEADER in request.headers
         start = _whole_number(request.headers.get("last-event-id", "0")) if cursor else 0
@@ -297,7 +308,11 @@ class ChatRoutes:
         headers = {**_SSE_HEADERS, RUN_HEADER: run.run_id}
         if cursor:
             headers[CURSOR_HEADER] = "1"
-        body = SseBody(log, form, self.keep_alive, start=start, exact=start > 0)
+        if before is not None and start == 0:
+            prelude = tuple(retold(before))  # says `start` itself
+            body = SseBody(log, form, self.keep_alive, start=1, prelude=prelude)
+        else:
+            body = SseBody(log, form, self.keep_alive, start=start, exact=start > 0)
         return await body.serve(headers, receive, send)
 
     def _format(

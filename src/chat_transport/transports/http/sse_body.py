@@ -56,6 +56,7 @@ class SseBody:
         start: The first chunk to send.
         keep_alive: Fills its silence.
         exact: Each chunk as it was said; else a reader that is behind gets deltas joined.
+        prelude: Said first, and not counted: what the reply had before the run.
     """
 
     def __init__(
@@ -66,7 +67,9 @@ class SseBody:
         *,
         start: int = 0,
         exact: bool = False,
+        prelude: Sequence[UIMessageChunk] = (),
     ) -> None:
+        self._prelude = prelude
         self._stream = log.stream(start, snapshot=not exact)
         self._form = form
         self._counted = False
@@ -112,6 +115,10 @@ class SseBody:
 
     async def _write(self, send: Send) -> None:
         stream, coalesce_s = self._stream, self._form.coalesce_s
+        if self._prelude:
+            uncounted = b"id: -\n" if self._form.cursor else b""
+            await self._send(send, uncounted + self._render(self._prelude))
+            self._prelude = ()
         while True:
             before = stream.position
             try:

@@ -26,7 +26,9 @@ from ...codecs.ui_frames import (
 )
 from ...codecs.ui_request import ChatRequest, check_limits
 from ...errors import ChatTransportError, RemoteProtocolError, StreamInterrupted
+from ...messages import UIMessage
 from .exchange import HttpError, IncomingRequest, Receive, Send
+from .retold import retold
 from .routes import CURSOR_HEADER, INTERRUPTED_TEXT, ChatRoutes
 
 __all__ = ["serve_websocket"]
@@ -146,7 +148,9 @@ class _Socket:
         await self._tell(server_frame("start", frame.request_id))
         last = frame.last_sequence
         exact = last is not None or any(n.lower() == CURSOR_HEADER for n in frame.headers)
-        await self._stream(frame, log, 0 if last is None else last + 1, exact=exact)
+        before = None if exact else await self._routes.before(run, log)
+        start = 0 if last is None else last + 1
+        await self._stream(frame, log, start, exact=exact, before=before)
 
     def _with_headers(self, frame: ClientFrame) -> IncomingRequest:
         """Browsers cannot set a socket's headers, so a frame brings its own."""
@@ -155,7 +159,13 @@ class _Socket:
         return self._request.with_headers(named)
 
     async def _stream(
-        self, frame: SendFrame | ResumeFrame, log: ChunkLog, start: int, *, exact: bool
+        self,
+        frame: SendFrame | ResumeFrame,
+        log: ChunkLog,
+        start: int,
+        *,
+        exact: bool,
+        before: UIMessage | None = None,
     ) -> None:
         """Send chunks and `end`.
 
@@ -163,7 +173,12 @@ class _Socket:
         means to resume by `lastSequence` asks for an exact one by the header `x-chat-cursor`.
         """
         request_id = frame.request_id
-        stream, sequence = log.stream(start, snapshot=not exact), start
+        sequence = start
+        for chunk in () if before is None else retold(before):
+            await self._tell(server_chunk(request_id, sequence, chunk))
+            sequence += 1
+        # What is retold says `start` itself.
+        stream = log.stream(start if before is None else 1, snapshot=not exact)
         try:
             while chunks := await stream.drain():
                 for chunk in chunks:
