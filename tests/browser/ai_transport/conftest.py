@@ -174,6 +174,7 @@ def views() -> ModuleType:
 @pytest.fixture
 def stage(built_page: None, browser: Browser, views: ModuleType) -> Iterator[Stage]:
     """A fresh broker and channel; scripts that threw fail the test at its end."""
+    expect.set_options(timeout=15_000)
     with start_blocking_portal("asyncio") as portal:
         serving = serve_broker([KEY], limits=Limits(remain_present_ms=PRESENT_MS))
         with (

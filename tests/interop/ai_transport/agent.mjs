@@ -102,7 +102,7 @@ async function work(body) {
   try {
     await session.connect();
     const [steered, onSteer] = signal();
-    const run = session.createRun(Invocation.fromJSON(body), { onSteer });
+    const run = session.createRun(Invocation.fromJSON(body), {}, { onSteer });
     while (run.view.hasOlder()) await run.view.loadOlder();
     await run.start();
     const open = new Set();
