@@ -21,7 +21,7 @@ setup: $(READY) $(PAGE)
 
 $(READY): pyproject.toml constraints.txt $(ADAPTERS)
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt uv
 	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --constraint constraints.txt \
 	  --editable '.[all]' $(foreach p,$(ADAPTERS),--editable $(dir $(p))) --group dev
 	touch $@
@@ -50,7 +50,13 @@ interop: $(READY)
 # A real browser drives the page. Chromium is found, or installed from Debian's packages.
 browser: $(READY) $(PAGE)
 	command -v chromium >/dev/null || (apt-get update -qq && apt-get install -y -qq chromium)
-	$(BIN)/pytest -m browser tests/browser
+	$(BIN)/pytest -m browser
+
+# What it costs, beside json.dumps, pydantic-ai, queues and raw ASGI, in one run. Numbers are ratios:
+# only those of one run may be compared.
+bench: $(READY)
+	for each in chunk_path hand_over ably_codec ably_stop http_server http_readers; do \
+	  echo; echo "== $$each"; $(BIN)/python tests/benchmarks/$$each.py || exit 1; done
 
 clean:
 	rm -rf $(VENV) $(WEB)/node_modules $(WEB)/dist

@@ -162,6 +162,12 @@ _SIMPLE: dict[str, type[_Shape]] = {
 _FREE = ("input", "output", "data")
 """Keys that hold any value: large ones are passed by, not walked through."""
 _Answer: TypeAlias = Literal["none", "any", "granted", "refused"]
+_ANSWERS: dict[_Answer, str] = {
+    "none": "absent, and `reason` too",
+    "any": "true or false",
+    "granted": "true; leave `approval` out if nobody answered",
+    "refused": "false",
+}
 _TOOL_STATES: dict[str, tuple[type[_Tool], frozenset[str], _Answer]] = {
     "input-streaming": (_InputStreaming, frozenset({"output", "errorText", "approval"}), "none"),
     "input-available": (_InputAvailable, frozenset({"output", "errorText", "approval"}), "none"),
@@ -206,7 +212,9 @@ def _read_tool(part: dict[str, JSON], *, dynamic: bool) -> dict[str, JSON]:
     shape, forbidden, answer = row
     surplus = forbidden & part.keys()
     if surplus:
-        raise ValueError(f"`{min(surplus)}` has no place in state {part['state']!r}")
+        raise ValueError(
+            f"`{min(surplus)}` has no place in state {part['state']!r}; leave the key out"
+        )
     if not dynamic:
         part = {key: value for key, value in part.items() if key not in {"toolName", "dynamic"}}
     elif "toolName" not in part:
@@ -229,7 +237,9 @@ def _check_answer(approval: JSON, answer: _Answer, state: str) -> None:
     else:
         fits = given is (answer == "granted")
     if not fits:
-        raise ValueError(f"`approval.approved` does not fit state {state!r}")
+        raise ValueError(
+            f"`approval.approved` does not fit state {state!r}; it must be {_ANSWERS[answer]}"
+        )
 
 
 def _convert(part: dict[str, JSON], shape: type[_Shape]) -> dict[str, JSON]:

@@ -31,6 +31,7 @@ from chat_transport.chunks import (
 from chat_transport.errors import LocalProtocolError
 from chat_transport.messages import UIMessage
 from chat_transport.reducer import MessageReducer
+from chat_transport.validation import validate_messages
 
 CALL = ToolInputAvailable(tool_call_id="c", tool_name="n", input={})
 ASK = ToolApprovalRequest(approval_id="a", tool_call_id="c")
@@ -78,6 +79,50 @@ def test_a_call_that_waits_for_a_person_stays_open() -> None:
     parts = after(CALL, ASK)
     assert closings(parts) == []
     assert parts.waits
+
+
+ANSWERED = {yes: ToolApprovalResponse(approval_id="a", approved=yes) for yes in (True, False)}
+
+
+@pytest.mark.parametrize(
+    ("said", "wanted"),
+    [
+        ([CALL, ASK, ANSWERED[True]], "output-error"),
+        ([CALL, ASK, ANSWERED[False]], "output-denied"),
+        ([CALL, ASK, CALL], "output-denied"),  # said again, so it runs; nobody answered
+        ([CALL, ASK, ToolInputStart(tool_call_id="c", tool_name="n")], "output-denied"),
+        ([CALL, ASK], "approval-requested"),
+    ],
+)
+def test_a_stopped_call_with_an_approval_can_be_sent_back(
+    said: list[UIMessageChunk], wanted: str
+) -> None:
+    reducer = MessageReducer(message_id="m")
+    for chunk in [*said, *closings(after(*said), *said)]:
+        reducer.feed(chunk)
+    [message] = validate_messages([reducer.message.to_wire()])
+    assert [getattr(part, "state", None) for part in message.parts] == [wanted]
+
+
+def test_a_refused_call_of_the_message_before_is_denied_when_stopped() -> None:
+    refused = _SEED.to_wire()
+    refused["parts"][0] |= {
+        "state": "approval-responded",
+        "approval": {"id": "a", "approved": False},
+    }
+    continued = UIMessage.model_validate(refused)
+    assert closings(after(continued=continued)) == [ToolOutputDenied(tool_call_id="a")]
+
+
+def test_an_output_answers_the_approval_that_was_asked_for_it() -> None:
+    parts = after(CALL, ASK)
+    output = ToolOutputAvailable(tool_call_id="c", output=1)
+    assert parts.answer_before(output) == ANSWERED[True]
+    assert parts.answer_before(ToolOutputDenied(tool_call_id="c")) == ANSWERED[False]
+    assert parts.answer_before(CALL) is None
+    parts.see(ANSWERED[True])
+    assert parts.answer_before(output) is None
+    assert after(CALL).answer_before(output) is None
 
 
 def test_an_answered_call_no_longer_waits() -> None:

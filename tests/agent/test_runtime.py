@@ -33,6 +33,7 @@ from chat_transport.chunks import (
 from chat_transport.errors import LocalProtocolError, TransportClosed
 from chat_transport.messages import UIMessage
 from chat_transport.testing.reply_grammar import reply_faults
+from chat_transport.validation import validate_messages
 
 pytestmark = pytest.mark.anyio
 PROMPT = UIMessage.user("hi", id="u1")
@@ -84,6 +85,16 @@ async def outcome(handler: object, **fields: object) -> tuple[list[UIMessageChun
             assert await run.wait() is ends[0]
     assert len(ends) == 1
     return chunks, ends[0]
+
+
+async def test_a_handler_that_answers_its_own_question_leaves_a_message_that_can_be_sent_back():
+    asked = ToolApprovalRequest(approval_id="a", tool_call_id="c")
+    output = ToolOutputAvailable(tool_call_id="c", output=1)
+    async with Agent(saying(CALL, asked, output)) as agent:
+        end = await agent.start(request()).wait()
+    [message] = validate_messages([end.response_message.to_wire()])
+    assert message.parts[0].state == "output-available"
+    assert message.parts[0].approval.approved is True
 
 
 async def test_a_plain_reply_gets_its_start_and_its_finish() -> None:

@@ -558,3 +558,76 @@ async def test_a_call_id_that_comes_again_is_another_call(signer: ApprovalSigner
         _chunks, end = await play(ToolLoop(Scripted(calling(ASK)), [sender()], signer=signer))
         await play(loop, (PROMPT, answered(end.response_message)))
         assert SENT == ["bob"]
+
+
+class Interrupted(Scripted):
+    """Says something to its own run while each step is under way."""
+
+    def __init__(self, words: Sequence[str], *steps: Sequence[UIMessageChunk]) -> None:
+        super().__init__(*steps)
+        self.words = list(words)
+        self.steer: Callable[[UIMessage], bool] | None = None
+
+    async def stream(
+        self,
+        messages: Sequence[UIMessage],
+        *,
+        tools: Sequence[ToolSpec | ProviderTool] = (),
+        settings: ModelSettings | None = None,
+    ) -> AsyncIterator[UIMessageChunk]:
+        async for chunk in super().stream(messages, tools=tools):
+            yield chunk
+        if self.words:
+            assert self.steer is not None
+            word = self.words.pop(0)
+            assert self.steer(UIMessage.user(word, id=word))
+
+
+async def steered(model: Interrupted, **options: Any) -> RunEnd:
+    with anyio.fail_after(5):
+        async with Agent(ToolLoop(model, [weather], **options)) as agent:
+            run = agent.start(RunRequest(chat_id="chat", messages=(PROMPT,), user=ADA))
+            model.steer = run.steer
+            return await run.wait()
+
+
+async def test_what_the_user_says_meanwhile_reaches_the_model_in_the_next_step() -> None:
+    model = Interrupted(
+        ["in Kelvin"],
+        calling(("c1", "weather", {"city": "Oslo"})),
+        calling(("c2", "weather", {"city": "Oslo"})),
+        saying("280"),
+    )
+    end = await steered(model)
+    roles = [[message.role for message in seen] for seen, _tools in model.calls]
+    assert roles == [
+        ["user"],
+        ["user", "assistant", "user"],
+        ["user", "assistant", "user", "assistant"],
+    ]
+    last = model.calls[2][0]
+    assert last[2].text == "in Kelvin"
+    ids = [[part.tool_call_id for part in last[at].parts[1:]] for at in (1, 3)]  # type: ignore[union-attr]
+    assert ids == [["c1"], ["c2"]]
+    assert end.response_message.text == "280"
+    assert [message.role for message in end.messages] == ["user", "assistant"]
+
+
+async def test_what_is_said_in_the_last_step_is_worth_another_one() -> None:
+    model = Interrupted(["really?", "sure?"], saying("no"), saying("yes"), saying("maybe"))
+    end = await steered(model)
+    assert end.response_message.text == "noyesmaybe"
+    assert [message.text for message in model.calls[2][0]] == [
+        "hi",
+        "no",
+        "really?",
+        "yes",
+        "sure?",
+    ]
+
+
+async def test_what_is_said_in_the_last_step_allowed_is_not_heard() -> None:
+    model = Interrupted(["more"], saying("no"), saying("never"))
+    end = await steered(model, max_steps=1)
+    assert end.response_message.text == "no"
+    assert end.run.steers.has_unheard

@@ -1,4 +1,4 @@
-"""What one core pays to deliver a token over HTTP: ours beside raw ASGI and Starlette.
+"""What one core pays to deliver a token over HTTP: ours beside raw ASGI, Starlette and pydantic-ai.
 
 Run: python tests/benchmarks/http_server.py [--streams 100] [--rate 50] [--seconds 4]
 The server is a process of its own; its CPU time divided by the events that clients got is the cost.
@@ -107,6 +107,27 @@ def starlette() -> Any:
     return _usage(Starlette(routes=[Route("/api/chat", chat, methods=["POST"])]))
 
 
+def pydantic_ai() -> Any:
+    """A peer: pydantic-ai's adapter for the same protocol, with a model that streams our words."""
+    from pydantic_ai import Agent
+    from pydantic_ai.models.function import FunctionModel
+    from pydantic_ai.ui.vercel_ai import VercelAIAdapter
+    from starlette.applications import Starlette
+    from starlette.routing import Route
+
+    async def words(messages: Any, _: Any) -> AsyncIterator[str]:
+        count = 1 if "warm" in str(messages[-1]) else COUNT
+        async for number in _ticks(count):
+            yield TEXT[number % len(TEXT)]
+
+    agent = Agent(FunctionModel(stream_function=words))
+
+    async def chat(request: Any) -> Any:
+        return await VercelAIAdapter.dispatch_request(request, agent=agent)
+
+    return _usage(Starlette(routes=[Route("/api/chat", chat, methods=["POST"])]))
+
+
 async def _handler(run: Any) -> AsyncIterator[Any]:
     from chat_transport.chunks import TextDelta, TextEnd, TextStart
 
@@ -149,10 +170,13 @@ async def _get(port: int, path: str) -> str:
 async def _stream(port: int, name: int) -> tuple[int, float]:
     """Read one reply off a raw socket. Gives its events, and seconds to the first."""
     body = (
-        f'{{"id":"c{name}","messages":[{{"id":"u","role":"user",'
-        f'"parts":[{{"type":"text","text":"q"}}]}}]}}'
+        f'{{"trigger":"submit-message","id":"c{name}","messages":[{{"id":"u","role":"user",'
+        f'"parts":[{{"type":"text","text":"{"warm" if name < 0 else "q"}"}}]}}]}}'
     )
-    head = f"POST /api/chat HTTP/1.1\r\nhost: x\r\ncontent-length: {len(body)}\r\n\r\n"
+    head = (
+        "POST /api/chat HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+        f"content-length: {len(body)}\r\n\r\n"
+    )
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     started = time.perf_counter()
     writer.write((head + body).encode())
@@ -207,16 +231,18 @@ def _run(name: str, streams: int) -> None:
         server.terminate()
         server.wait(10)
     print(
-        f"{name:10} {1e6 * cpu / events:6.1f} us CPU/event  {events:7} events in {took:4.1f} s  "
+        f"{name:11} {1e6 * cpu / events:6.1f} us CPU/event  {events:7} events in {took:4.1f} s  "
         f"first p50 {1000 * first:6.1f} ms  {memory:5.0f} KiB/stream",
         flush=True,
     )
 
 
+NAMES = ["raw", "starlette", "ours", "coalesced", "pydantic_ai"]
+
 if __name__ == "__main__":
     options = argparse.ArgumentParser()
     options.add_argument("--streams", type=int, default=100)
-    options.add_argument("names", nargs="*", default=["raw", "starlette", "ours", "coalesced"])
+    options.add_argument("names", nargs="*", default=NAMES)
     given = options.parse_args()
     for each in given.names:
         _run(each, given.streams)

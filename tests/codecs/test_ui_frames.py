@@ -85,7 +85,7 @@ BASE = {
         ({**BASE, "trigger": []}, "Invalid WebSocket chat send request"),
         ({**BASE, "messageId": None}, "Invalid WebSocket chat send request"),
         ({**BASE, "messages": []}, "Invalid UI messages"),
-        ({**BASE, "messages": [{"id": "u"}]}, "Invalid UI messages"),
+        ({**BASE, "messages": [{"id": "u"}]}, r"Invalid UI messages .*messages\[0\]; `role` must"),
         ({**BASE, "type": "resume", "lastSequence": -1}, "Invalid WebSocket chat resume sequence"),
         (
             {**BASE, "type": "resume", "lastSequence": True},
@@ -96,6 +96,13 @@ BASE = {
 def test_a_wrong_frame_is_refused(value: Any, reason: str):
     with pytest.raises(RemoteProtocolError, match=reason):
         parse_client_frame(value)
+
+
+def test_unknown_keys_of_a_frames_messages_are_stripped():
+    said = {"id": "u", "role": "user", "parts": [{"type": "text", "text": "hi", "x": 1}], "y": 2}
+    frame = parse_client_frame({**BASE, "messages": [said]})
+    assert isinstance(frame, SendFrame)
+    assert frame.messages == [SAID]
 
 
 def test_chunks_arrive_in_order_and_once():

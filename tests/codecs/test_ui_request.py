@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -117,8 +118,14 @@ def test_a_request_is_read_with_its_extra_fields():
         ({"messages": None}, "must be a list"),
         ({"messages": []}, "must not be empty"),
         ({"messages": ["x"]}, r"`messages\[0\]` must be an object"),
-        ({"messages": [{**SAID, "role": "boss"}]}, r"`messages\[0\]\.role` is wrong"),
-        ({"messages": [{**SAID, "parts": [{"type": []}]}]}, r"`messages\[0\]\.parts\.0` is wrong"),
+        (
+            {"messages": [{**SAID, "role": "boss"}]},
+            r"unable to read messages\[0\]; `role` must be system, user or assistant, not 'boss'",
+        ),
+        (
+            {"messages": [{**SAID, "parts": [{"type": []}]}]},
+            r"unable to read messages\[0\]\.parts\[0\]; expected an object with a `type`",
+        ),
     ],
 )
 def test_what_is_wrong_is_named(changes: dict[str, Any], reason: str):
@@ -138,6 +145,38 @@ def test_what_is_wrong_is_named(changes: dict[str, Any], reason: str):
 def test_sizes_are_bounded(limits: RequestLimits, reason: str):
     with pytest.raises(RemoteProtocolError, match=reason):
         parse_chat_request({"id": "c", "messages": [SAID, SAID]}, limits)
+
+
+CALL = {"type": "tool-n", "toolCallId": "c", "state": "output-error", "input": {}, "errorText": "x"}
+
+
+def test_unknown_keys_of_a_request_are_stripped():
+    said = {**SAID, "rank": 1, "parts": [{"type": "text", "text": "hi", "colour": "red"}]}
+    parsed = parse_chat_request({"id": "c", "messages": [said]}, RequestLimits())
+    wire = [message.to_wire() for message in parsed.messages]
+    assert wire == [{"id": SAID["id"], "role": "user", "parts": [{"type": "text", "text": "hi"}]}]
+
+
+@pytest.mark.parametrize(
+    ("part", "reason"),
+    [
+        ({**CALL, "output": 1}, r"`output` has no place in state 'output-error'; leave the key out"),
+        ({**CALL, "approval": {"id": "a"}}, r"must be true; leave `approval` out if nobody answered"),
+        ({"type": "text"}, "object missing required field `text`"),
+    ],
+)  # fmt: skip
+def test_a_forbidden_part_is_refused_with_its_place_and_the_remedy(part: Any, reason: str):
+    reply = {"id": "a", "role": "assistant", "parts": [{"type": "step-start"}, part]}
+    with pytest.raises(
+        RemoteProtocolError, match=r"unable to read messages\[1\]\.parts\[1\]; "
+    ) as refused:
+        parse_chat_request({"id": "c", "messages": [SAID, reply]}, RequestLimits())
+    assert re.search(reason, str(refused.value))
+
+
+def test_a_regeneration_may_come_without_messages():
+    fields = {"id": "c", "messages": [], "trigger": "regenerate-message"}
+    assert parse_chat_request(fields, RequestLimits()).messages == []
 
 
 def test_every_limit_has_an_off_value():
@@ -176,4 +215,4 @@ def test_no_request_is_too_strange(fields: dict[str, Any]):
         parse_chat_request(fields, RequestLimits())
     except RemoteProtocolError as error:
         refusal = str(error)
-    assert refusal.startswith("`")
+    assert refusal.startswith(("`", "unable to read messages["))

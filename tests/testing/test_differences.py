@@ -38,7 +38,6 @@ OUTPUT = {"type": "tool-output-available", "toolCallId": "c"}
             [CLOSE],
             "",
         ),
-        ("ends-reasoning-before-text", [CLOSE, START], [START, CLOSE], ""),
         (
             "ends-without-reason",
             [{"type": "finish", "finishReason": "stop"}],
@@ -76,12 +75,6 @@ OUTPUT = {"type": "tool-output-available", "toolCallId": "c"}
             [{"type": "start-step"}, START, {"type": "finish"}],
             [{"type": "start-step"}, {"type": "finish"}],
             '"audio":{',
-        ),
-        (
-            "says-metadata-once",
-            [START | SIGNED, END],
-            [START | SIGNED, END | SIGNED],
-            "",
         ),
         (
             "keeps-unknown-fields",

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncGenerator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
 
-from chat_transport.chunks import TextDelta, TextEnd, TextStart, UIMessageChunk
+from chat_transport.chunks import File, TextDelta, TextEnd, TextStart, UIMessageChunk
 from chat_transport.messages import UIMessage
 from chat_transport.model import ModelAdapter, ModelSettings, ProviderTool, ToolSpec
 from chat_transport.provider_stream import sse_chunks
 from chat_transport.step import StepDecoder
-from chat_transport.testing.fixtures import check_fixtures, cut_faults, load_recordings, normalised
-from chat_transport.testing.replay import Recipe
+from chat_transport.testing.fixtures import (
+    check_fixtures,
+    cut_faults,
+    load_recordings,
+    normalised,
+    replay,
+)
+from chat_transport.testing.replay import Recipe, Recording
 
 pytestmark = pytest.mark.anyio
 
@@ -112,7 +119,9 @@ async def check(folder: Path, golden: str | None = "golden") -> tuple[bool, list
 async def test_what_equals_the_golden_chunks_passes(folder: Path):
     passed, lines = await check(folder)
     assert passed
-    assert lines[0].startswith("words: 1 passed (1 equal, 0 listed differences), 0 failed")
+    assert lines[0].startswith(
+        "words: 1 passed (1 equal, 0 equal with option, 0 listed differences), 0 failed"
+    )
     assert lines[-1] == "1 passed, 0 failed"
 
 
@@ -201,3 +210,51 @@ def test_ids_are_numbered_and_error_classes_dropped():
         {"type": "tool-output-denied", "toolCallId": "call-1"},
         {"type": "error", "errorText": "no"},
     ]
+
+
+class Pictures(Adapter):
+    """Shows more than the AI SDK does."""
+
+    async def stream(
+        self, messages: Sequence[UIMessage], **_: Any
+    ) -> AsyncGenerator[UIMessageChunk, None]:
+        async for chunk in super().stream(messages):
+            yield chunk
+            if isinstance(chunk, TextEnd):
+                yield File(url="data:image/png;base64,eA==", media_type="image/png")
+
+
+async def test_what_equals_with_the_option_alone_is_counted_apart(folder: Path):
+    write(folder / "words" / "one.jsonl", [EVENTS[0] | {"of": "data:image/png"}, *EVENTS[1:]])
+    recipe = replace(RECIPES["words"], adapter=lambda url, _recording: Pictures(url))
+    counts: list[str] = []
+    for compat in (None, lambda url, _recording: Adapter(url), recipe.adapter):
+        lines: list[str] = []
+        known = {"words": replace(recipe, compat=compat)}
+        sums = await check_fixtures(folder, folder / "golden", write=lines.append, recipes=known)
+        assert sums == (1, 0)
+        counts.append(lines[0])
+    assert counts == [
+        "listed words/one: images-are-files",
+        'equal with compat="ai-sdk" words/one: images-are-files',
+        "listed words/one: images-are-files",
+    ]
+
+
+async def test_recordings_without_a_recipe_are_told(folder: Path):
+    write(folder / "nobody" / "one.jsonl", EVENTS)
+    _, lines = await check(folder)
+    assert "nobody: not replayed, no installed adapter has a recipe for it (1 recordings)" in lines
+
+
+async def test_what_the_option_says_is_replayed(folder: Path):
+    (recording,) = [one for one in load_recordings(folder) if one.api == "words"]
+    asked: list[str] = []
+
+    def adapter(url: str, _recording: Recording) -> Adapter:
+        asked.append(url)
+        return Adapter(url)
+
+    recipe = replace(RECIPES["words"], compat=adapter)
+    assert await replay(recipe, recording, compat=True) == await replay(recipe, recording)
+    assert len(asked) == 1

@@ -16,8 +16,8 @@ async def test_an_email_says_what_it_sent():
 
 
 async def test_only_the_email_needs_approval():
-    assert {tool.spec.name: tool.needs_approval for tool in demo_tools()} == {
-        "weather": False,
-        "send_email": True,
+    assert {tool.name: tool.approval for tool in demo_tools()} == {
+        "weather": "never",
+        "send_email": "always",
     }
     assert demo_tools()[1].spec.input_schema["required"] == ["to", "subject", "body"]

@@ -14,6 +14,7 @@ from anyio.abc import TaskGroup
 from .._chunk_log import ChunkLog
 from .._metadata import merge_metadata
 from ..chunks import ABSENT, Finish, FinishReason, UIMessageChunk
+from ..messages import UIMessage
 from .run import Run
 from .tools import Tool, ToolContext
 
@@ -44,12 +45,37 @@ class LoopState:
     usage_of_step: Mapping[str, JSON] = field(default_factory=dict[str, JSON])
     metadata: dict[str, JSON] = field(default_factory=dict[str, JSON])
     _read: int = 0
+    _heard: list[tuple[int, UIMessage]] = field(default_factory=list[tuple[int, UIMessage]])
 
     def begin_step(self) -> None:
         """Forget what belongs to the step before."""
         self.calls_of_step = 0
         self.finish_reason = None
         self.usage_of_step = {}
+
+    def prompt(self) -> Sequence[UIMessage]:
+        """Hear what the user said meanwhile, and give the conversation for the next model call.
+
+        What was said while the reply was under way stands where it was heard: the reply is given
+        in pieces around it, so that every model takes it for what it is, a user's message.
+        """
+        run = self.run
+        assert run.reply_so_far is not None
+        reply = run.reply_so_far()
+        self._heard.extend((len(reply.parts), message) for message in run.steers.take())
+        before = run.messages
+        if before and before[-1].role == "assistant" and run.trigger == "submit-message":
+            before = before[:-1]
+        pieces: list[UIMessage] = []
+        start = 0
+        for place, message in (*self._heard, (len(reply.parts), None)):
+            if place > start:
+                piece = reply.parts[start:place]
+                pieces.append(reply.model_copy(update={"parts": piece}))
+                start = place
+            if message is not None:
+                pieces.append(message)
+        return (*before, *pieces)
 
     def context(self, call_id: str, tool: Tool) -> ToolContext:
         """Give what a tool may know of its call."""

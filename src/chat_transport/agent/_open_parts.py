@@ -47,6 +47,8 @@ class OpenCall:
             person is asked, `nothing` when it has its output.
         steps: In which steps the call stands, by number; 0 is the last one of the message that the
             run continues, earlier ones are below.
+        approval_id: The approval that was asked for last, if any.
+        approved: Its answer; None while there is none.
     """
 
     tool_call_id: str
@@ -55,6 +57,8 @@ class OpenCall:
     provider_executed: bool = False
     dynamic: bool | Absent | None = None
     steps: set[int] = field(default_factory=set[int])
+    approval_id: str | None = None
+    approved: bool | None = None
 
 
 class OpenParts:
@@ -140,21 +144,26 @@ class OpenParts:
         self.text.clear()
         self._reasoning.clear()
         for call in self.calls.values():
-            if call.waits_for == "input":
+            if call.waits_for == "input" or (cut_calls and call.waits_for == "output"):
+                yield from _end_of(call, said, why)
                 call.waits_for = "nothing"
-                yield ToolInputError(
-                    tool_call_id=call.tool_call_id,
-                    tool_name=call.tool_name,
-                    input=_input_text(said, call.tool_call_id),
-                    error_text=why,
-                    **_dynamic(call),
-                )
-            elif cut_calls and call.waits_for == "output":
-                call.waits_for = "nothing"
-                yield ToolOutputError(tool_call_id=call.tool_call_id, error_text=why)
         if self.step_is_open:
             self.step_is_open = False
             yield FinishStep()
+
+    def answer_before(self, chunk: UIMessageChunk) -> ToolApprovalResponse | None:
+        """Give the answer that a call needs before this output, if its approval has none.
+
+        Who gives the output of a call that he asked leave for has answered himself. Without an
+        answer no server would take the message back: a finished call has no open approval.
+        """
+        if not isinstance(chunk, ToolOutputAvailable | ToolOutputError | ToolOutputDenied):
+            return None
+        call = self.calls.get(chunk.tool_call_id)
+        if call is None or call.approval_id is None or call.approved is not None:
+            return None
+        approved = not isinstance(chunk, ToolOutputDenied)
+        return ToolApprovalResponse(approval_id=call.approval_id, approved=approved)
 
     # ── rules ────────────────────────────────────────────────────────────────────────────────────
 
@@ -203,6 +212,7 @@ class OpenParts:
             call = self.calls[key]
             call.steps.discard(self._step)
             call.waits_for = "nothing"
+            call.approval_id = call.approved = None
             if not call.steps:
                 del self.calls[key]
 
@@ -227,7 +237,8 @@ class OpenParts:
             raise _out_of_order(chunk.type, chunk.tool_call_id, "its input is not open")
 
     def _approval_request(self, chunk: ToolApprovalRequest) -> None:
-        self._call(chunk.type, chunk.tool_call_id).waits_for = "approval"
+        call = self._call(chunk.type, chunk.tool_call_id)
+        call.waits_for, call.approval_id, call.approved = "approval", chunk.approval_id, None
         self._approvals = {  # a call has one approval: the newest
             approval: call_id
             for approval, call_id in self._approvals.items()
@@ -240,7 +251,7 @@ class OpenParts:
         call = self.calls.get(call_id) if call_id is not None else None
         if call is None:
             raise _out_of_order(chunk.type, chunk.approval_id, "no approval of that id was asked")
-        call.waits_for = "output"
+        call.waits_for, call.approved = "output", chunk.approved
 
     def _output(self, chunk: ToolOutputAvailable | ToolOutputError | ToolOutputDenied) -> None:
         call = self._call(chunk.type, chunk.tool_call_id)
@@ -273,10 +284,35 @@ class OpenParts:
                 call.provider_executed = part.provider_executed is True
                 if part.approval is not None:
                     self._approvals[part.approval.id] = part.tool_call_id
+                    call.approval_id, call.approved = part.approval.id, part.approval.approved
 
 
 def _out_of_order(chunk_type: str, part_id: str, what: str) -> LocalProtocolError:
     return LocalProtocolError(f"unable to write {chunk_type!r} for {part_id!r}; {what}")
+
+
+def _end_of(call: OpenCall, said: Iterable[UIMessageChunk], why: str) -> Iterator[UIMessageChunk]:
+    """Cut a call. With a refused or unanswered approval it ends as denied, never as an error."""
+    call_id = call.tool_call_id
+    denied = call.approval_id is not None and call.approved is not True
+    if call.waits_for == "input":
+        text = _input_text(said, call_id)
+        named: dict[str, Any] = {
+            "tool_call_id": call_id,
+            "tool_name": call.tool_name,
+            "input": text,
+        }
+        if not denied:
+            yield ToolInputError(**named, error_text=why, **_dynamic(call))
+            return
+        yield ToolInputAvailable(**named, **_dynamic(call))
+    if not denied:
+        yield ToolOutputError(tool_call_id=call_id, error_text=why)
+        return
+    if call.approved is None:
+        assert call.approval_id is not None
+        yield ToolApprovalResponse(approval_id=call.approval_id, approved=False, reason=why)
+    yield ToolOutputDenied(tool_call_id=call_id)
 
 
 def _dynamic(call: OpenCall) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from ._closing import closing_stream
 from ._tool_schema import explain_invalid
 from .tools import Tool, ToolContext, ToolError, is_streaming
 
-__all__ = ["ErrorText", "mask_tool_error", "needs_approval", "run_call"]
+__all__ = ["ErrorText", "is_async", "mask_tool_error", "needs_approval", "run_call"]
 
 JSON: TypeAlias = Any  # any JSON value
 ErrorText: TypeAlias = Callable[[Exception], str]
@@ -90,7 +90,7 @@ async def _output(
     say: Callable[[UIMessageChunk], None],
 ) -> JSON:
     assert tool.function is not None
-    if _is_async(tool.function):
+    if is_async(tool.function):
         result = tool.function(**arguments)
     else:
         # In a tuple: trio refuses a thread that gives an awaitable (trio 0.27, to_thread_run_sync).
@@ -113,7 +113,8 @@ async def _output(
     return output
 
 
-def _is_async(function: Callable[..., Any]) -> bool:
+def is_async(function: Callable[..., Any]) -> bool:
+    """Whether calling it gives something to await or to iterate, at once."""
     return any(
         inspect.iscoroutinefunction(call) or inspect.isasyncgenfunction(call)
         for call in (function, type(function).__call__)

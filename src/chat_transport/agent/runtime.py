@@ -263,6 +263,10 @@ class ActiveRun:
         elif isinstance(chunk, Finish | Abort | Error):
             self._hold(chunk)
         else:
+            answer = self._parts.answer_before(chunk)
+            if answer is not None:
+                self._parts.see(answer)
+                self.log.append(answer)
             self._parts.see(chunk)
             self.log.append(chunk)
 

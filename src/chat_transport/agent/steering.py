@@ -46,6 +46,11 @@ class Steering:
                 heard()
         return [message for message, _ in taken]
 
+    @property
+    def has_unheard(self) -> bool:
+        """Whether something was said and not heard yet."""
+        return bool(self._waiting)
+
     def close(self) -> None:
         """End it: nobody listens any more."""
         self._closed = True

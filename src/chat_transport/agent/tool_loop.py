@@ -70,7 +70,8 @@ class ToolLoop:
     """A `Handler`: `Agent(ToolLoop(model, tools))`.
 
     Tools of one step run at once, from the moment their input is complete; their outputs are in the
-    same step. A stop cancels them. Tools run only inside an `Agent`.
+    same step. A stop cancels them. Tools run only inside an `Agent`. What the user says meanwhile
+    (`Run.steers`) is heard before each model call; said in the last step, it is worth another one.
 
     Args:
         model: Gives one step at each call.
@@ -119,11 +120,11 @@ class ToolLoop:
         number = 0
         while not state.waits and not state.failed and number < self._max_steps:
             number += 1
-            async with aclosing(self._step(state, self._messages(run, number))) as chunks:
+            async with aclosing(self._step(state, state.prompt())) as chunks:
                 async for chunk in chunks:
                     yield chunk
             await self._report(state, number)
-            if not state.calls_of_step:
+            if not state.calls_of_step and not run.steers.has_unheard:
                 break
             if state.goes_on(number, self._max_steps):
                 yield MessageMetadata(message_metadata=state.metadata)
@@ -133,14 +134,6 @@ class ToolLoop:
             yield Finish(finish_reason=reason, message_metadata=metadata)
 
     # ── one step ─────────────────────────────────────────────────────────────────────────────────
-
-    def _messages(self, run: Run, number: int) -> Sequence[UIMessage]:
-        assert run.reply_so_far is not None
-        reply = run.reply_so_far()
-        messages = run.messages
-        if messages and messages[-1].role == "assistant" and run.trigger == "submit-message":
-            return (*messages[:-1], reply)
-        return messages if number == 1 else (*messages, reply)
 
     async def _step(
         self, state: LoopState, messages: Sequence[UIMessage]

@@ -11,13 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias
 
-from pydantic import ValidationError
-
 from .._strict_json import dumps, loads
 from ..chunks import UIMessageChunk
 from ..errors import RemoteProtocolError, RequestRejected
 from ..inputs import Trigger
 from ..messages import UIMessage
+from ..validation import validate_messages
 from .ui_request import JSON
 from .ui_stream import chunk_to_wire, decode_chunk
 
@@ -154,13 +153,14 @@ def _common(value: dict[str, JSON]) -> dict[str, Any]:
 
 
 def _messages(raw: JSON) -> list[UIMessage]:
-    error: Exception | None = None
-    if isinstance(raw, list) and raw:
-        try:
-            return [UIMessage.model_validate(item) for item in raw]
-        except ValidationError as invalid:
-            error = invalid
-    raise RemoteProtocolError("Invalid UI messages in WebSocket chat request.", data=raw) from error
+    if not isinstance(raw, list) or not raw:
+        raise RemoteProtocolError("Invalid UI messages in WebSocket chat request.", data=raw)
+    try:
+        return validate_messages(raw)
+    except RemoteProtocolError as error:
+        raise RemoteProtocolError(
+            f"Invalid UI messages in WebSocket chat request. {error}", data=error.data
+        ) from error
 
 
 # ── what a server sends ──────────────────────────────────────────────────────────────────────────

@@ -11,12 +11,11 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 from urllib.parse import quote
 
-from pydantic import ValidationError
-
 from .._strict_json import dumps, loads
 from ..errors import LocalProtocolError, RemoteProtocolError
 from ..inputs import Trigger
 from ..messages import UIMessage
+from ..validation import validate_messages
 
 __all__ = [
     "ChatRequest",
@@ -231,9 +230,9 @@ def parse_chat_request(fields: Mapping[str, JSON], limits: RequestLimits) -> Cha
     if message_id is not None and not isinstance(message_id, str):
         raise _bad("messageId", "must be a string", message_id)
     raw = check_limits(fields, limits)
-    messages = [_message(item, f"messages[{index}]") for index, item in enumerate(raw)]
-    if not messages and trigger == "submit-message":
+    if not raw and trigger == "submit-message":
         raise _bad("messages", "must not be empty")
+    messages = validate_messages(raw) if raw else []
     return ChatRequest(
         chat_id=chat_id,
         messages=messages,
@@ -286,15 +285,6 @@ def _check_parts(parts: list[JSON], where: str, part_bytes: int) -> None:
         size = len(dumps(part))
         if size > part_bytes:
             raise _bad(f"{where}.parts[{at}]", f"takes {size} bytes; {part_bytes} are allowed")
-
-
-def _message(item: JSON, where: str) -> UIMessage:
-    try:
-        return UIMessage.model_validate(item)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(str(step) for step in first["loc"])
-        raise _bad(f"{where}.{place}", f"is wrong: {first['msg']}") from error
 
 
 def _text(fields: Mapping[str, JSON], name: str) -> str:

@@ -12,7 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -26,6 +26,7 @@ from .differences import DIFFERENCES
 from .grammar import grammar_faults
 from .replay import Recipe, Recording, random_splits, replay_server
 from .requests import check_requests
+from .tally import OPTION, Tally, summary
 
 __all__ = [
     "Outcome",
@@ -51,12 +52,14 @@ class Outcome:
     Attributes:
         compared: There are golden chunks.
         listed: Names of the listed differences that it shows.
+        with_option: With `compat="ai-sdk"` it equals the golden chunks.
         fault: What is wrong; None if nothing is.
     """
 
     recording: Recording
     compared: bool
     listed: tuple[str, ...] = ()
+    with_option: bool = False
     fault: str | None = None
 
 
@@ -95,12 +98,22 @@ def _providers(folder: Path) -> Mapping[str, str]:
     return {row["file"]: row["golden_provider"] for row in rows if row.get("golden_provider")}
 
 
-async def replay(recipe: Recipe, recording: Recording, *, seed: int = 0) -> list[UIMessageChunk]:
-    """Give what the real adapter makes of a recording whose bytes come randomly split."""
+async def replay(
+    recipe: Recipe, recording: Recording, *, seed: int = 0, compat: bool = False
+) -> list[UIMessageChunk]:
+    """Give what the real adapter makes of a recording whose bytes come randomly split.
+
+    Args:
+        recipe: Of the recording's API.
+        recording: What the provider sent.
+        seed: Chooses where the bytes are split.
+        compat: Use the adapter with `compat="ai-sdk"`, if the recipe has one.
+    """
+    make = (recipe.compat if compat else None) or recipe.adapter
     answer = recipe.answer(recording, split=random_splits(seed))
     messages = [UIMessage.user("replay", id="u")]
     async with replay_server(answer) as server:
-        adapter = recipe.adapter(server.url, recording)
+        adapter = make(server.url, recording)
         try:
             stream = adapter.stream(
                 messages, tools=recipe.tools(recording), settings=recipe.settings(recording)
@@ -134,7 +147,16 @@ async def _outcome(recipe: Recipe, recording: Recording, golden: Wire | None) ->
         return Outcome(recording=recording, compared=compared, fault=faults[0])
     if golden is None:
         return Outcome(recording=recording, compared=False)
-    return _compare(recording, normalised([msgspec.to_builtins(c) for c in ours]), golden)
+    outcome = _compare(recording, _wire(ours), golden)
+    if not outcome.listed or outcome.fault is not None or recipe.compat is None:
+        return outcome
+    theirs = await replay(recipe, recording, compat=True)
+    is_equal = not grammar_faults(theirs) and _wire(theirs) == normalised(golden)
+    return replace(outcome, with_option=is_equal)
+
+
+def _wire(chunks: Sequence[UIMessageChunk]) -> Wire:
+    return normalised([msgspec.to_builtins(chunk) for chunk in chunks])
 
 
 def _compare(recording: Recording, ours: Wire, expected: Wire) -> Outcome:
@@ -212,25 +234,6 @@ def renumbered(chunks: Sequence[dict[str, JSON]]) -> Wire:
     return numbered
 
 
-@dataclass(slots=True)
-class _Tally:
-    equal: int = 0
-    listed: int = 0
-    failed: int = 0
-    replayed: int = 0
-    notes: list[str] = field(default_factory=list[str])
-
-    def add(self, outcome: Outcome) -> None:
-        if outcome.fault is not None:
-            self.failed += 1
-        elif not outcome.compared:
-            self.replayed += 1
-        elif outcome.listed:
-            self.listed += 1
-        else:
-            self.equal += 1
-
-
 async def check_fixtures(
     folder: Path,
     golden: Path | None = None,
@@ -240,7 +243,8 @@ async def check_fixtures(
 ) -> tuple[int, int]:
     """Replay a folder of recordings and compare; give how many passed and how many failed.
 
-    Writes a line for each recording that differs, then one for each API, then the sum.
+    Writes a line for each recording that differs, then one for each API, then the sum. A recording
+    that differs by listed differences is replayed again with the adapter's `compat="ai-sdk"`.
 
     Args:
         folder: Recordings, `API/NAME.jsonl`, or one API's folder.
@@ -249,43 +253,67 @@ async def check_fixtures(
         recipes: How each API is replayed; None takes what installed adapters offer.
     """
     known = find_recipes() if recipes is None else recipes
-    tallies: dict[str, _Tally] = {}
+    streams: dict[str, Tally] = {}
+    unknown: Counter[str] = Counter()
     for recording in load_recordings(folder):
         recipe = known.get(recording.api)
         if recipe is None:
+            unknown[recording.api] += 1
             continue
         outcome = await _outcome(recipe, recording, _golden_chunks(golden, recording))
-        tallies.setdefault(recording.api, _Tally()).add(outcome)
-        if outcome.fault is not None:
-            write(f"FAILED {recording.api}/{recording.name}: {outcome.fault}")
-        elif outcome.listed:
-            write(f"listed {recording.api}/{recording.name}: {', '.join(outcome.listed)}")
+        _count(streams.setdefault(recording.api, Tally()), outcome)
+        line = _line(outcome)
+        if line is not None:
+            write(line)
+    requests: dict[str, Tally] = {}
     if golden is not None:
-        _check_requests(golden.parent / "requests" / golden.name, known, tallies, write)
-    for api, tally in tallies.items():
-        passed = tally.equal + tally.listed
-        write(
-            f"{api}: {passed} passed ({tally.equal} equal, {tally.listed} listed differences), "
-            f"{tally.failed} failed; {tally.replayed} more replayed without golden chunks"
-        )
-    passed = sum(tally.equal + tally.listed for tally in tallies.values())
+        _check_requests(golden.parent / "requests" / golden.name, known, requests, write)
+    for line in summary(streams, requests, unknown):
+        write(line)
+    everything = [*streams.values(), *requests.values()]
+    passed = sum(tally.passed for tally in everything)
     if golden is None:
-        passed = sum(tally.replayed for tally in tallies.values())
-    failed = sum(tally.failed for tally in tallies.values())
+        passed = sum(tally.replayed for tally in everything)
+    failed = sum(tally.failed for tally in everything)
     write(f"{passed} passed, {failed} failed")
     return passed, failed
+
+
+def _count(tally: Tally, outcome: Outcome) -> None:
+    if outcome.fault is not None:
+        tally.failed += 1
+    elif not outcome.compared:
+        tally.replayed += 1
+    elif outcome.with_option:
+        tally.with_option += 1
+    elif outcome.listed:
+        tally.listed += 1
+    else:
+        tally.equal += 1
+
+
+def _line(outcome: Outcome) -> str | None:
+    name = f"{outcome.recording.api}/{outcome.recording.name}"
+    if outcome.fault is not None:
+        return f"FAILED {name}: {outcome.fault}"
+    if not outcome.listed:
+        return None
+    listed = ", ".join(outcome.listed)
+    if outcome.with_option:
+        return f"equal with {OPTION} {name}: {listed}"
+    return f"listed {name}: {listed}"
 
 
 def _check_requests(
     folder: Path,
     recipes: Mapping[str, Recipe],
-    tallies: dict[str, _Tally],
+    tallies: dict[str, Tally],
     write: Callable[[str], object],
 ) -> None:
     """Compare requests too, where golden requests lie beside the golden chunks."""
     targets = {name: body for recipe in recipes.values() for name, body in recipe.requests.items()}
     for outcome in check_requests(folder, targets):
-        tally = tallies.setdefault(f"requests to {outcome.target}", _Tally())
+        tally = tallies.setdefault(f"requests to {outcome.target}", Tally())
         name = f"requests/{outcome.case} to {outcome.target}"
         if outcome.fault is not None:
             tally.failed += 1

@@ -62,6 +62,7 @@ class Recipe:
         frame: One event's JSON text as the wire's bytes.
         tail: Bytes after the last event, such as `data: [DONE]`.
         adapter: The real adapter with its real SDK, pointed at a base address.
+        compat: The same adapter with its option `compat="ai-sdk"`; None if it has none.
         decoder: The adapter's pure decoder, as `adapter` would make it for this recording.
         tools: The tools to declare, so that the stream makes sense.
         settings: The settings to call with.
@@ -72,6 +73,7 @@ class Recipe:
     frame: Callable[[str], bytes]
     adapter: Callable[[str, Recording], ModelAdapter]
     decoder: Callable[[Recording], StepDecoder]
+    compat: Callable[[str, Recording], ModelAdapter] | None = None
     tail: bytes = b""
     tools: Callable[[Recording], Sequence[ToolSpec | ProviderTool]] = lambda _recording: ()
     settings: Callable[[Recording], ModelSettings | None] = lambda _recording: None

@@ -8,8 +8,10 @@ from chat_transport.codecs.ably.prompts import (
     PromptEncoder,
     PromptNames,
     header,
+    read_arguments,
     read_decision,
     read_prompt,
+    read_stop,
 )
 from chat_transport.errors import LocalProtocolError
 from chat_transport.messages import FilePart, UIMessage
@@ -70,3 +72,14 @@ def test_headers_that_are_no_text_are_absent():
     assert header(inbound("", {"headers": {"a": 1}}), "a") is None
     assert header(inbound("", {"headers": "a"}), "a") is None
     assert header(inbound(""), "a") is None
+
+
+def test_arguments_are_json_text_or_stay_what_they_are():
+    assert read_arguments('{"a": 1}') == {"a": 1}
+    assert read_arguments("{no json") == "{no json"
+    assert read_arguments({"a": 1}) == {"a": 1}
+
+
+def test_a_stop_names_its_prompt_and_who_wants_it():
+    stop = read_stop(inbound(None, {"userClaim": "user"}), "p1")
+    assert (stop.serial, stop.input_id, stop.user_claim) == ("7", "p1", "user")

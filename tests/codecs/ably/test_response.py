@@ -7,12 +7,8 @@ import pytest
 from chat_transport import chunks as c
 from chat_transport.codecs.ably.operations import Append, Inbound, Publish
 from chat_transport.codecs.ably.prompts import PromptEncoder
-from chat_transport.codecs.ably.response import (
-    ResponseConversation,
-    ResponseEncoder,
-    ResponseNames,
-    carried_by_text,
-)
+from chat_transport.codecs.ably.response import ResponseEncoder, ResponseNames, carried_by_text
+from chat_transport.codecs.ably.response_reading import ResponseConversation
 from chat_transport.messages import UIMessage
 
 REPLY = [

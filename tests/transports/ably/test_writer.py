@@ -300,6 +300,17 @@ async def test_an_adopted_message_can_be_appended_to() -> None:
     assert channel.texts["old"] == "was here"
 
 
+async def test_an_adopted_message_is_repaired_with_all_that_it_said() -> None:
+    channel = Channel()
+    channel.texts["old"] = "was "
+    channel.troubles = [StreamInterrupted("cut", resumable=True)]
+    async with writing(channel) as writer:
+        writer.adopt("k", "old", "was ")
+        writer.put(more("here"))
+        await writer.flush()
+    assert channel.texts["old"] == "was here"
+
+
 async def test_what_is_too_large_is_refused_before_it_is_sent() -> None:
     channel = Channel()
     async with writing(channel) as writer:

@@ -324,6 +324,15 @@ async def test_history_that_is_none_says_so():
                 await transport.load_history("c")
 
 
+async def test_a_history_with_a_bad_part_is_read_as_far_as_it_goes(caplog):
+    page = b'{"messages": [{"id": "a", "role": "assistant", "parts": [{"type": "dance"}, {"type": "text", "text": "hi"}]}]}'
+    with anyio.fail_after(10), scripted((200, {}, page, False)) as (url, _):
+        async with HttpChatTransport(url) as transport:
+            history = await transport.load_history("c")
+    assert [message.text for message in history.messages] == ["hi"]
+    assert "messages[0].parts[0]" in caplog.text
+
+
 async def test_an_error_in_the_block_leaves_bare(serve: Callable[[object], str], handlers):
     url = serve(create_app(handlers.echo)) + "/api/chat"
     with anyio.fail_after(10):

@@ -44,6 +44,19 @@ async def test_use_before_opening_says_so(tmp_path: Path):
         await SqliteChatStore(tmp_path / "c.db").load("c")
 
 
+async def test_a_row_that_cannot_be_read_does_not_take_the_chat_with_it(tmp_path: Path, caplog):
+    async with SqliteChatStore(tmp_path / "c.db") as store:
+        await store.save(
+            "c", StoredChat(messages=[UIMessage.user(word, id=word) for word in ("one", "two")])
+        )
+        assert store._connection is not None
+        store._connection.execute("UPDATE messages SET message = x'7b' WHERE id = 'one'")
+        loaded = await store.load("c")
+    assert loaded is not None
+    assert [message.id for message in loaded.messages] == ["two"]
+    assert "chat 'c': messages[0] is not as expected" in caplog.text
+
+
 def test_many_may_open_a_new_file_at_once(tmp_path) -> None:
     """Several server processes start together; none of them finds the database locked."""
     import concurrent.futures

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from chat_transport.chunks import Finish, UIMessageChunk
 from chat_transport.messages import UIMessage
@@ -42,6 +42,11 @@ class AnthropicMessages(ModelAdapter):
         base_url: For the client that we make.
         max_retries: Retries before the first byte, by the client that we make.
         continues: Take up paused turns.
+        compat: `ai-sdk` gives the chunks of the AI SDK 7.0.173, which leaves out fields of a tool's
+            result that its schema does not know; None, the default, leaves out nothing.
+        sources: `citations`, as the AI SDK 7.0.173: `citations` on `text-end`, and a source for
+            each page that was retrieved. `parts`, as its versions up to 7.0.77: a source for each
+            citation too, and none on `text-end`.
     """
 
     provider = "anthropic"
@@ -55,11 +60,15 @@ class AnthropicMessages(ModelAdapter):
         base_url: str | None = None,
         max_retries: int = 2,
         continues: bool = True,
+        compat: Literal["ai-sdk"] | None = None,
+        sources: Literal["citations", "parts"] = "citations",
     ) -> None:
         self.model = model
         self._client = client
         self._is_ours = client is None
         self._continues = continues
+        self._compat = compat
+        self._sources: Literal["citations", "parts"] = sources
         self._made_with: dict[str, Any] = {
             "api_key": api_key,
             "base_url": base_url,
@@ -155,7 +164,12 @@ class AnthropicMessages(ModelAdapter):
     def decoder(self, tools: Tools = (), *, messages: Sequence[UIMessage] = ()) -> MessagesDecoder:
         """Make the decoder of one message."""
         documents = cited_documents(to_prompt(messages)) if messages else []
-        return MessagesDecoder(documents=documents, code_is_dynamic=_filters_with_code(tools))
+        return MessagesDecoder(
+            documents=documents,
+            code_is_dynamic=_filters_with_code(tools),
+            keeps_unknown=self._compat is None,
+            sources=self._sources,
+        )
 
 
 def _filters_with_code(tools: Tools) -> bool:

@@ -7,9 +7,10 @@ Source: anthropic 2.11.0 event types; AI SDK 7.0.173 (@ai-sdk/anthropic 4.0.105)
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 from chat_transport.chunks import (
+    ABSENT,
     Custom,
     FinishReason,
     ReasoningDelta,
@@ -48,18 +49,32 @@ class MessagesDecoder(StepDecoder):
     Args:
         documents: The documents of the request that may be cited, in order.
         code_is_dynamic: Code execution was not declared, but a web tool of the request uses it.
+        keeps_unknown: Give the fields of tool results that the AI SDK's schema does not know.
+        sources: `citations` tells what a text cites at its end; `parts` tells each citation as a
+            source where it is made.
 
     Attributes:
         paused: The model asks to be called again with what it has said (`pause_turn`).
     """
 
     def __init__(
-        self, *, documents: Sequence[Document] = (), code_is_dynamic: bool = False
+        self,
+        *,
+        documents: Sequence[Document] = (),
+        code_is_dynamic: bool = False,
+        keeps_unknown: bool = True,
+        sources: Literal["citations", "parts"] = "citations",
     ) -> None:
         super().__init__()
+        self._cites = sources == "citations"
         self.paused = False
         self._documents = list(documents)
-        self._tools = ToolBlocks(self, self._documents, code_is_dynamic=code_is_dynamic)
+        self._tools = ToolBlocks(
+            self,
+            self._documents,
+            code_is_dynamic=code_is_dynamic,
+            keeps_unknown=keeps_unknown,
+        )
         self._message_id: str | None = None
         self._is_open = False
         self._is_broken = False
@@ -211,7 +226,9 @@ class MessagesDecoder(StepDecoder):
             return [
                 TextEnd(
                     id=part,
-                    citations=[mapped_citation(one, self._documents) for one in cited],
+                    citations=[mapped_citation(one, self._documents) for one in cited]
+                    if self._cites
+                    else ABSENT,
                     provider_metadata={"anthropic": {"citations": cited}},
                 )
             ]
@@ -244,7 +261,7 @@ class MessagesDecoder(StepDecoder):
     def _citation(self, index: int, citation: JSON) -> Chunks:
         if index in self._citations:
             self._citations[index].append(citation)
-        if citation["type"] == "web_search_result_location":
+        if self._cites and citation["type"] == "web_search_result_location":
             # What was retrieved is shown as sources; what is cited only if nothing was.
             self._web_citations.append(citation)
             return []

@@ -43,6 +43,14 @@ def recipe() -> Recipe:
         adapter=lambda url, _recording: AnthropicMessages(
             MODEL, api_key="test", base_url=url, max_retries=0, continues=False
         ),
+        compat=lambda url, _recording: AnthropicMessages(
+            MODEL,
+            api_key="test",
+            base_url=url,
+            max_retries=0,
+            continues=False,
+            compat="ai-sdk",
+        ),
         decoder=lambda recording: AnthropicMessages(MODEL).decoder(_tools(recording)),
         tools=_tools,
         requests={"anthropic": _body},

@@ -44,8 +44,14 @@ def is_failure(kind: str, content: JSON) -> bool:
     return successes is not None and content.get("type") not in successes
 
 
-def result_output(kind: str, content: JSON) -> JSON:
-    """Give what a result block holds; for a failure the error object."""
+def result_output(kind: str, content: JSON, *, keeps_unknown: bool = True) -> JSON:
+    """Give what a result block holds; for a failure the error object.
+
+    Args:
+        kind: The block's type.
+        content: What it holds.
+        keeps_unknown: Keep `error_message`, which the AI SDK's schema does not know.
+    """
     if is_failure(kind, content):
         return {"type": _ERRORS[kind], "errorCode": content.get("error_code")}
     if kind == "web_search_tool_result":
@@ -67,6 +73,8 @@ def result_output(kind: str, content: JSON) -> JSON:
         }
     if kind == "advisor_tool_result":
         return _advice(content)
+    if not keeps_unknown and str(content.get("type")).endswith("_tool_result_error"):
+        return {"type": content["type"], "error_code": content.get("error_code")}
     return content
 
 

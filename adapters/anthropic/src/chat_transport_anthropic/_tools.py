@@ -66,12 +66,18 @@ class ToolBlocks:
     """
 
     def __init__(
-        self, step: MessagesDecoder, documents: list[Document], *, code_is_dynamic: bool
+        self,
+        step: MessagesDecoder,
+        documents: list[Document],
+        *,
+        code_is_dynamic: bool,
+        keeps_unknown: bool,
     ) -> None:
         self.has_web_results = False
         self._step = step
         self._documents = documents
         self._code_is_dynamic = code_is_dynamic
+        self._keeps_unknown = keeps_unknown
         self._calls: dict[int, _Call] = {}
         self._mcp: dict[str, ProviderMetadata] = {}
 
@@ -232,7 +238,7 @@ class ToolBlocks:
         metadata: ProviderMetadata | Absent = ABSENT
         if kind in {"web_search_tool_result", "web_fetch_tool_result"} and _caller(block):
             metadata = {"anthropic": _caller(block)}
-        output = result_output(kind, content)
+        output = result_output(kind, content, keeps_unknown=self._keeps_unknown)
         if is_failure(kind, content):
             return [self._failed(call_id, output, metadata)]
         given = ToolOutputAvailable(

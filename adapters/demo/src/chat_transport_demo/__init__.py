@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from ._adapter import DemoModel, create
 from ._handler import demo_handler
-from ._tools import DemoTool, demo_tools, send_email, weather
+from ._tools import demo_tools, send_email, weather
 
-__all__ = ["DemoModel", "DemoTool", "create", "demo_handler", "demo_tools", "send_email", "weather"]
+__all__ = ["DemoModel", "create", "demo_handler", "demo_tools", "send_email", "weather"]

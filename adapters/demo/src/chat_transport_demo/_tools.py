@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from chat_transport.model import ToolSpec
+from chat_transport.agent.tools import Tool, tool
 
-__all__ = ["DemoTool", "demo_tools", "send_email", "weather"]
+__all__ = ["demo_tools", "send_email", "weather"]
 
 JSON: TypeAlias = Any  # any JSON value
 
@@ -26,62 +24,17 @@ async def weather(city: str) -> dict[str, JSON]:
 
 
 async def send_email(to: str, subject: str, body: str) -> dict[str, JSON]:
-    """Send an email. The demo sends none: it only says that it did.
+    """Send an email.
 
     Args:
         to: Who gets it.
         subject: What it is about.
         body: The text.
     """
+    # The demo sends none: it only says that it did.
     return {"to": to, "subject": subject, "length": len(body), "sent": True}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DemoTool:
-    """A tool and how to run it.
-
-    Attributes:
-        spec: What the model is told.
-        run: The function; its arguments are the input's fields.
-        needs_approval: A person must allow each call.
-    """
-
-    spec: ToolSpec
-    run: Callable[..., Awaitable[JSON]]
-    needs_approval: bool = False
-
-
-def demo_tools() -> tuple[DemoTool, ...]:
+def demo_tools() -> tuple[Tool, ...]:
     """`weather`, which runs by itself, and `send_email`, which needs approval."""
-    return (
-        DemoTool(
-            spec=ToolSpec(
-                name="weather",
-                description="Tell the weather in a city.",
-                input_schema=_strings(city="The city's name."),
-            ),
-            run=weather,
-        ),
-        DemoTool(
-            spec=ToolSpec(
-                name="send_email",
-                description="Send an email.",
-                input_schema=_strings(
-                    to="Who gets it.", subject="What it is about.", body="The text."
-                ),
-            ),
-            run=send_email,
-            needs_approval=True,
-        ),
-    )
-
-
-def _strings(**fields: str) -> dict[str, JSON]:
-    return {
-        "type": "object",
-        "properties": {
-            name: {"type": "string", "description": text} for name, text in fields.items()
-        },
-        "required": list(fields),
-        "additionalProperties": False,
-    }
+    return (tool(weather), tool(approval="always")(send_email))

@@ -80,6 +80,7 @@ class GeminiDecoder(StepDecoder):
         self._provider = provider
         self._text: str | None = None
         self._reasoning: str | None = None
+        self._signed: ProviderMetadata | Absent = ABSENT
         self._made = 0
         self._blocked = False
         self._shown: set[tuple[str, ...]] = set()
@@ -196,6 +197,9 @@ class GeminiDecoder(StepDecoder):
         if self._text is None:
             self._text = self.new_id("text")
             chunks.append(TextStart(id=self._text, provider_metadata=signed))
+            self._signed = ABSENT
+        # The AI SDK says a text's signature with every later piece of it, too.
+        signed = self._signed = self._signed if signed is ABSENT else signed
         return [*chunks, TextDelta(id=self._text, delta=text, provider_metadata=signed)]
 
     def _signature(self, part: JSON, signed: ProviderMetadata | Absent) -> Chunks:

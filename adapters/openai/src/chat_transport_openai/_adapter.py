@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from chat_transport.chunks import UIMessageChunk
 from chat_transport.messages import DynamicToolPart, ToolPart, UIMessage
@@ -15,6 +15,7 @@ from chat_transport.model import ModelAdapter, ModelSettings, ProviderTool, Tool
 from chat_transport.provider_stream import ByteResponse, stream_step
 from chat_transport.step import StepDecoder
 
+from ._ai_sdk import AiSdkChatDecoder, responses_decoder
 from ._chat_events import ChatDecoder
 from ._chat_request import ReasoningField, chat_body
 from ._responses_events import ResponsesDecoder
@@ -29,17 +30,7 @@ _REQUIRED = ("model", "input", "messages")
 
 
 class _OpenAIAdapter(ModelAdapter):
-    """What both APIs share: the client.
-
-    Args:
-        model: The model's name.
-        client: An `AsyncOpenAI` or `AsyncAzureOpenAI`; None makes one at the first call, which
-            `aclose` closes.
-        api_key: For the client that we make; None reads `OPENAI_API_KEY`.
-        base_url: For the client that we make; None reads `OPENAI_BASE_URL`.
-        max_retries: Retries before the first byte, by the client that we make.
-        provider: The key in `providerMetadata` and `ModelSettings.provider_options`.
-    """
+    """What both APIs share: the client. For its arguments see `OpenAIResponses`."""
 
     def __init__(
         self,
@@ -50,8 +41,10 @@ class _OpenAIAdapter(ModelAdapter):
         base_url: str | None = None,
         max_retries: int = 2,
         provider: str = "openai",
+        compat: Literal["ai-sdk"] | None = None,
     ) -> None:
         self.model = model
+        self._compat = compat
         self.provider = provider
         self._client = client
         self._is_ours = client is None
@@ -101,7 +94,45 @@ class _OpenAIAdapter(ModelAdapter):
 
 
 class OpenAIResponses(_OpenAIAdapter):
-    """A model behind OpenAI's Responses API, or a server that speaks it."""
+    """A model behind OpenAI's Responses API, or a server that speaks it.
+
+    Args:
+        model: The model's name.
+        client: An `AsyncOpenAI` or `AsyncAzureOpenAI`; None makes one at the first call, which
+            `aclose` closes.
+        api_key: For the client that we make; None reads `OPENAI_API_KEY`.
+        base_url: For the client that we make; None reads `OPENAI_BASE_URL`.
+        max_retries: Retries before the first byte, by the client that we make.
+        provider: The key in `providerMetadata` and `ModelSettings.provider_options`.
+        compat: `ai-sdk` gives the chunks of the AI SDK 7.0.173 even where we show more or say it
+            better, for an interface that was written against them; None is the default.
+        sources: `citations`, as the AI SDK 7.0.173: `citations` on `text-end`, and a source for
+            each page that was retrieved. `parts`, as its versions up to 7.0.77: a source for each
+            citation.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        client: Any = None,
+        api_key: str | None = None,
+        base_url: str | None = None,
+        max_retries: int = 2,
+        provider: str = "openai",
+        compat: Literal["ai-sdk"] | None = None,
+        sources: Literal["citations", "parts"] = "citations",
+    ) -> None:
+        super().__init__(
+            model,
+            client=client,
+            api_key=api_key,
+            base_url=base_url,
+            max_retries=max_retries,
+            provider=provider,
+            compat=compat,
+        )
+        self._sources: Literal["citations", "parts"] = sources
 
     def stream(
         self,
@@ -151,13 +182,15 @@ class OpenAIResponses(_OpenAIAdapter):
     ) -> ResponsesDecoder:
         """Make the decoder of one response."""
         search = [tool.name for tool in tools if ".web_search" in getattr(tool, "id", "")]
-        return ResponsesDecoder(
+        kind = ResponsesDecoder if self._compat is None else responses_decoder(self.provider)
+        return kind(
             provider=self.provider,
             tool_names=[tool.name for tool in tools if isinstance(tool, ToolSpec)],
             web_search_name=search[0] if search else "web_search",
             stores=body is not None and body.get("store") is True,
             shell_is_hosted=any(_is_hosted_shell(tool) for tool in tools),
             approvals=_approvals(messages),
+            sources=self._sources,
         )
 
 
@@ -174,6 +207,9 @@ class OpenAIChat(_OpenAIAdapter):
             as a compatible server.
         reasoning_field: How a compatible server is told the model's earlier reasoning.
         include_usage: Ask for usage at the end; some servers refuse the question.
+        compat: See `OpenAIResponses`.
+        think_tags: Show what a server writes between `<think>` and `</think>` at the beginning of
+            the text as reasoning; for servers that do not tell it apart themselves.
     """
 
     def __init__(
@@ -187,6 +223,8 @@ class OpenAIChat(_OpenAIAdapter):
         provider: str = "openai",
         reasoning_field: ReasoningField = "reasoning_content",
         include_usage: bool = True,
+        compat: Literal["ai-sdk"] | None = None,
+        think_tags: bool = False,
     ) -> None:
         super().__init__(
             model,
@@ -195,9 +233,11 @@ class OpenAIChat(_OpenAIAdapter):
             base_url=base_url,
             max_retries=max_retries,
             provider=provider,
+            compat=compat,
         )
         self._reasoning_field: ReasoningField = reasoning_field
         self._include_usage = include_usage
+        self._think_tags = think_tags
 
     def stream(
         self,
@@ -228,7 +268,8 @@ class OpenAIChat(_OpenAIAdapter):
 
     def decoder(self) -> ChatDecoder:
         """Make the decoder of one completion."""
-        return ChatDecoder(provider=self.provider)
+        kind = ChatDecoder if self._compat is None else AiSdkChatDecoder
+        return kind(provider=self.provider, think_tags=self._think_tags)
 
 
 async def _fed(

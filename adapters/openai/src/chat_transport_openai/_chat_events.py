@@ -24,6 +24,7 @@ from chat_transport.step import StepDecoder, Usage
 
 from ._chat_media import AudioReply, image_files
 from ._chat_tools import ToolCalls
+from ._think_tags import ThinkTags
 
 __all__ = ["ChatDecoder"]
 
@@ -46,10 +47,18 @@ class ChatDecoder(StepDecoder):
         provider: The key in `providerMetadata`.
         keeps_empty_text: An empty `content` opens a text part, as it does in the AI SDK for
             OpenAI itself; None decides by `provider`.
+        think_tags: Words between `<think>` and `</think>` at the beginning are reasoning.
     """
 
-    def __init__(self, *, provider: str = "openai", keeps_empty_text: bool | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        provider: str = "openai",
+        keeps_empty_text: bool | None = None,
+        think_tags: bool = False,
+    ) -> None:
         super().__init__()
+        self._tags = ThinkTags() if think_tags else None
         self._provider = provider
         self._keeps_empty = provider == "openai" if keeps_empty_text is None else keeps_empty_text
         self._text: str | None = None
@@ -82,7 +91,11 @@ class ChatDecoder(StepDecoder):
 
     def flush(self) -> Chunks:
         """Close the blocks, then give the tool calls, which nothing else ends."""
-        chunks = [*self._end_reasoning(), *self._end_text(), *self._audio.flush()]
+        chunks: Chunks = []
+        if self._tags is not None:
+            for thinks, words in self._tags.flush():
+                chunks += self._think(words) if thinks else self._say(words)
+        chunks += [*self._end_reasoning(), *self._end_text(), *self._audio.flush()]
         calls = self._tools.flush()
         chunks += calls
         if self.failed:
@@ -125,7 +138,7 @@ class ChatDecoder(StepDecoder):
             return []
         content = delta.get("content")
         if type(content) is str and content and len(delta) == 1:  # the path of a token
-            return self._say(content)
+            return self._say(content) if self._tags is None else self._untag(self._tags, content)
         chunks = [*self._think_delta(delta), *self._content(content)]
         refusal = delta.get("refusal")
         if isinstance(refusal, str) and refusal:
@@ -153,6 +166,8 @@ class ChatDecoder(StepDecoder):
 
     def _content(self, content: JSON) -> Chunks:
         if isinstance(content, str):
+            if self._tags is not None:
+                return self._untag(self._tags, content)
             return self._say(content) if content or self._keeps_empty else []
         chunks: Chunks = []
         for part in content or []:  # Mistral gives lists
@@ -162,6 +177,12 @@ class ChatDecoder(StepDecoder):
                 pieces = part.get("thinking") or []
                 text = "".join(one.get("text") or "" for one in pieces if isinstance(one, dict))
                 chunks += self._think(text) if text else []
+        return chunks
+
+    def _untag(self, tags: ThinkTags, text: str) -> Chunks:
+        chunks: Chunks = []
+        for thinks, words in tags.feed(text):
+            chunks += self._think(words) if thinks else self._say(words)
         return chunks
 
     def _think_delta(self, delta: JSON) -> Chunks:
@@ -177,9 +198,11 @@ class ChatDecoder(StepDecoder):
     def _say(self, text: str) -> Chunks:
         delta: Chunks = []
         if self._text is None:
-            delta = self._end_reasoning()
+            ends = self._end_reasoning()
             self._text = self._name("text")
-            delta.append(TextStart(id=self._text))
+            start = TextStart(id=self._text)
+            # The AI SDK's package for DeepSeek ends the reasoning one chunk later than its others.
+            delta = [start, *ends] if self._provider == "deepseek" else [*ends, start]
         if text:
             delta.append(TextDelta(id=self._text, delta=text))
         return delta

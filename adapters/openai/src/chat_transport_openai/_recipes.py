@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from chat_transport.messages import UIMessage
 from chat_transport.model import ModelAdapter, ModelSettings, ProviderTool, ToolSpec
@@ -23,7 +23,7 @@ _RECIPIENT = re.compile(r"functions\.(\w+)")
 
 def _provider(recording: Recording) -> str:
     name = (recording.provider or "openai").partition(".")[0]
-    return {"openai-compatible": "test-provider", "open-responses": "openai"}.get(name, name)
+    return {"openai-compatible": "test-provider", "open-responses": "lmstudio"}.get(name, name)
 
 
 def _frame(event: str) -> bytes:
@@ -48,19 +48,23 @@ def responses_recipe() -> Recipe:
     def tools(recording: Recording) -> Sequence[ToolSpec | ProviderTool]:
         return [*_parallel_tools(recording), *_hosted_shell(recording)]
 
-    def adapter(url: str, recording: Recording) -> ModelAdapter:
+    def adapter(
+        url: str, recording: Recording, compat: Literal["ai-sdk"] | None = None
+    ) -> ModelAdapter:
         return OpenAIResponses(
             "gpt-5.4",
             api_key="test",
             base_url=f"{url}/v1",
             max_retries=0,
             provider=_provider(recording),
+            compat=compat,
         )
 
     return Recipe(
         content_type="text/event-stream",
         frame=_frame,
         adapter=adapter,
+        compat=lambda url, recording: adapter(url, recording, "ai-sdk"),
         decoder=lambda recording: OpenAIResponses("gpt-5.4", provider=_provider(recording)).decoder(
             tools(recording)
         ),
@@ -76,13 +80,16 @@ def responses_recipe() -> Recipe:
 def chat_recipe() -> Recipe:
     """Replay `openai-chat`."""
 
-    def adapter(url: str, recording: Recording) -> ModelAdapter:
+    def adapter(
+        url: str, recording: Recording, compat: Literal["ai-sdk"] | None = None
+    ) -> ModelAdapter:
         return OpenAIChat(
             "gpt-4o",
             api_key="test",
             base_url=f"{url}/v1",
             max_retries=0,
             provider=_provider(recording),
+            compat=compat,
         )
 
     return Recipe(
@@ -90,6 +97,7 @@ def chat_recipe() -> Recipe:
         frame=_frame,
         tail=b"data: [DONE]\n\n",
         adapter=adapter,
+        compat=lambda url, recording: adapter(url, recording, "ai-sdk"),
         decoder=lambda recording: OpenAIChat("gpt-4o", provider=_provider(recording)).decoder(),
         requests={
             "openai-chat": lambda messages: chat_body(messages, model="gpt-4o"),

@@ -7,7 +7,7 @@ Source: openai 3.52.0 event types; AI SDK 7.0.173 (@ai-sdk/openai 4.0.118) for t
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 from chat_transport.chunks import (
     ABSENT,
@@ -17,6 +17,8 @@ from chat_transport.chunks import (
     ReasoningDelta,
     ReasoningEnd,
     ReasoningStart,
+    SourceDocument,
+    SourceUrl,
     TextDelta,
     TextEnd,
     TextStart,
@@ -42,6 +44,9 @@ _BEFORE_OUTPUT = frozenset(
     }
 )
 
+_SOURCES = frozenset({"container_file_citation", "file_citation", "file_path", "url_citation"})
+"""Annotations that name a source."""
+
 
 class ResponsesDecoder(StepDecoder):
     """One response of the Responses API as one step.
@@ -55,6 +60,8 @@ class ResponsesDecoder(StepDecoder):
             end before its final encrypted content is known.
         shell_is_hosted: The provider runs the `shell` tool.
         approvals: Approval request id -> tool call id, for MCP calls approved in this request.
+        sources: `citations` tells what a text cites at its end, and what was retrieved as sources;
+            `parts` tells each citation as a source where it is made, and nothing else.
     """
 
     def __init__(
@@ -66,8 +73,10 @@ class ResponsesDecoder(StepDecoder):
         stores: bool = False,
         shell_is_hosted: bool = False,
         approvals: dict[str, str] | None = None,
+        sources: Literal["citations", "parts"] = "citations",
     ) -> None:
         super().__init__()
+        self._cites = sources == "citations"
         self._provider = provider
         self._stores = stores
         self._items = ItemDecoder(
@@ -211,7 +220,10 @@ class ResponsesDecoder(StepDecoder):
                 encryptedContent=item.get("encrypted_content"),
             )
             return [Custom(kind="openai.compaction", provider_metadata=fields)]
-        return self._items.done(event, item)
+        chunks = self._items.done(event, item)
+        if self._cites:
+            return chunks
+        return [one for one in chunks if not isinstance(one, SourceUrl | SourceDocument)]
 
     # -- text
 
@@ -229,11 +241,11 @@ class ResponsesDecoder(StepDecoder):
     def _annotation(self, event: JSON) -> Chunks:
         annotation = event["annotation"]
         self._annotations.append(annotation)
-        if annotation["type"] in {"url_citation", "file_citation"}:
+        if self._cites and annotation["type"] in {"url_citation", "file_citation"}:
             # What was retrieved may be told later; decide at the end.
             self._uncited.append(annotation)
             return []
-        if annotation["type"] in {"container_file_citation", "file_path"}:
+        if annotation["type"] in _SOURCES:
             return [annotation_source(annotation, self._provider, self._items.source_id())]
         return []
 
@@ -246,7 +258,7 @@ class ResponsesDecoder(StepDecoder):
             fields["phase"] = phase
         if self._annotations:
             fields["annotations"] = self._annotations
-        cited = citations(self._annotations, self._provider)
+        cited = citations(self._annotations, self._provider) if self._cites else []
         self._item_ids.pop(event["output_index"], None)
         return [TextEnd(id=item_id, citations=cited or ABSENT, provider_metadata=self.pm(**fields))]
 

@@ -7,18 +7,27 @@ Source: ably.com/docs, AI Transport getting-started guide for OpenAI, read 2026-
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from ...errors import LocalProtocolError
 from ...messages import TextPart, UIMessage
-from .ai_transport.changes import Trigger
+from .ai_transport.changes import Cancel, Trigger
 from .ai_transport.input_encoder import EncodedInput
 from .ai_transport.input_events import ApprovalAnswered, MessagePart
 from .operations import Inbound, OutboundMessage, Publish
 
-__all__ = ["PromptEncoder", "PromptNames", "header", "read_decision", "read_prompt"]
+__all__ = [
+    "PromptEncoder",
+    "PromptNames",
+    "header",
+    "read_arguments",
+    "read_decision",
+    "read_prompt",
+    "read_stop",
+]
 
 JSON: TypeAlias = Any  # any JSON value
 
@@ -107,6 +116,26 @@ def read_decision(inbound: Inbound, call: str) -> ApprovalAnswered:
     data = inbound.data
     decision = data.get("decision") if isinstance(data, Mapping) else None
     return ApprovalAnswered(tool_call_id=call, approved=decision == "approved")
+
+
+def read_stop(inbound: Inbound, prompt_id: str | None) -> Cancel:
+    """Read a wish that the reply to a prompt (or to every prompt, if None) end."""
+    return Cancel(
+        serial=inbound.serial,
+        input_id=prompt_id,
+        client_id=inbound.client_id,
+        user_claim=inbound.user_claim,
+    )
+
+
+def read_arguments(given: JSON) -> JSON:
+    """Read tool arguments; text that is no JSON stays text."""
+    if not isinstance(given, str):
+        return given
+    try:
+        return json.loads(given)
+    except ValueError:
+        return given
 
 
 def _encoded(message: OutboundMessage, input_id: str) -> EncodedInput:

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 
 from ... import chunks as c
 from ...chunks import UIMessageChunk
-from .ai_transport.changes import Cancel, ChangeEvent
+from .ai_transport.changes import ChangeEvent
 from .ai_transport.facts import RunReason
 from .ai_transport.nodes import Wire
 from .operations import Inbound, Operation, OutboundMessage, Publish
-from .prompts import PromptNames, header, read_prompt
+from .prompts import PromptNames, header, read_prompt, read_stop
 from .response import carried_by_text
 from .turns import TurnAct, Turns, UIChange
 
@@ -113,12 +113,7 @@ class TokenConversation(Turns):
             trigger = read_prompt(inbound)
             return None if trigger is None else self._ask(trigger)
         if inbound.name == names.prompts.stop:
-            cancel = Cancel(
-                serial=inbound.serial,
-                input_id=header(inbound, names.prompts.prompt_header),
-                client_id=inbound.client_id,
-                user_claim=inbound.user_claim,
-            )
+            cancel = read_stop(inbound, header(inbound, names.prompts.prompt_header))
             self._cancels.append(cancel)
             return UIChange(event="cancel", input_id=cancel.input_id, cancel=cancel)
         response_id = header(inbound, names.response_header)

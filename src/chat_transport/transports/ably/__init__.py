@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .agent import AblyAgent, Woken
     from .ai_transport import AiTransportWire
+    from .app import AblyApp, create_app
     from .auth import AblyKey, Grant, TokenAsked, TokenEndpoint, make_token
     from .chat_session import ChatSession
     from .client import AblyChatTransport, Invocation
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AblyAgent",
+    "AblyApp",
     "AblyChatTransport",
     "AblyConnection",
     "AblyKey",
@@ -31,12 +33,14 @@ __all__ = [
     "TokenAsked",
     "TokenEndpoint",
     "Woken",
+    "create_app",
     "make_token",
     "token_from",
 ]
 
 _HOMES = {
     "AblyAgent": "agent",
+    "AblyApp": "app",
     "AblyChatTransport": "client",
     "AblyConnection": "supervisor",
     "AblyKey": "auth",
@@ -48,6 +52,7 @@ _HOMES = {
     "TokenAsked": "auth",
     "TokenEndpoint": "auth",
     "Woken": "agent",
+    "create_app": "app",
     "make_token": "auth",
     "token_from": "post",
 }

@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
 import anyio
@@ -64,6 +64,7 @@ class _Served:
     ref: RunRef
     carrier: RunCarrier | None = None
     has_spoken: bool = False
+    over: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class AgentSession:
@@ -90,6 +91,7 @@ class AgentSession:
         self._paging = asyncio.Lock()
         self._runs: dict[str, _Served] = {}
         self._begun: dict[str, str] = {}
+        self._early: dict[str, str] = {}
         self._ours: dict[str, None] = {}
         self._users: dict[str, User] = {}
         self._unjudged: list[Inbound] = []
@@ -170,6 +172,9 @@ class AgentSession:
             run_id = task.ref.run_id
             assert self._tasks is not None
             self._tasks.start_soon(self._try_to_serve, task, self._users.pop(event_id, User()))
+        elif task.continues and run_id in self._runs:
+            self._early[run_id] = event_id  # answered before the run has said that it waits
+            return run_id
         _remember(self._begun, event_id, run_id)
         return run_id
 
@@ -234,12 +239,15 @@ class AgentSession:
                 self._tasks.start_soon(self._begin_soon, event_id)
         elif heard.event == "cancel" and live:
             self._cancel(heard.ref)
+        elif heard.event == "run-suspend" and heard.ref.run_id in self._early:
+            assert self._tasks is not None
+            self._tasks.start_soon(self._begin_soon, self._early.pop(heard.ref.run_id))
         elif heard.event in {"run-start", "run-resume"} and heard.ref.run_id is not None:
             _remember(self._speakers, heard.ref.run_id, user.id)
 
     def _cancel(self, ref: RunRef) -> None:
         for served in self._runs.values():
-            if _is_same(ref, served.ref):
+            if ref.means(served.ref):
                 served.active.stop()
                 return
         waiting = self._wire.suspended(ref)
@@ -303,6 +311,8 @@ class AgentSession:
     async def _serve(self, task: RunTask, user: User) -> None:
         run_id = task.ref.run_id
         assert run_id is not None
+        if run_id in self._runs:  # it waits, and that is not acknowledged yet
+            await self._runs[run_id].over.wait()
         for _ in range(self._serving.pages):
             if not self._wire.needs_older(task) or not await self._load_older():
                 break
@@ -333,6 +343,7 @@ class AgentSession:
             await carrier.carry()
         finally:
             del self._runs[run_id]
+            served.over.set()
             if not self._runs:
                 self._idle.set()
             self._mood.set()
@@ -381,12 +392,6 @@ class AgentSession:
 
     async def _close_run(self, ref: RunRef, reason: Literal["cancelled", "error"]) -> None:
         await close_orphan(self.channel, self._wire.orphan(ref, reason))
-
-
-def _is_same(wanted: RunRef, served: RunRef) -> bool:
-    if wanted.run_id is not None:
-        return wanted.run_id == served.run_id
-    return wanted.input_id is not None and wanted.input_id == served.input_id
 
 
 def _remember(known: dict[str, V], key: str, value: V) -> None:

@@ -18,7 +18,7 @@ from ...chunks import Abort, Error, Finish, TextDelta, ToolInputDelta, UIMessage
 from ...codecs.ably.operations import Operation, Publish
 from ...errors import ChatTransportError, LocalProtocolError, RequestRejected
 from .sending import Outlet
-from .wire import Speaker, Steer, SteeringSpeaker
+from .wire import ContinuingSpeaker, Speaker, Steer, SteeringSpeaker
 from .writer import OperationWriter
 
 __all__ = ["RunCarrier"]
@@ -63,6 +63,7 @@ class RunCarrier:
         async with open_task_group() as tasks:
             tasks.start_soon(self._writer.run)
             try:
+                self._adopt()
                 self._put(self._speaker.start())
                 await self._say_all()
                 self._put(await self._ending())
@@ -78,6 +79,12 @@ class RunCarrier:
     def steer(self, steer: Steer) -> None:
         """Hand the run what the user says to it; what it says after is marked as the answer."""
         self.active.steer(steer.message, heard=lambda: self._heard(steer.input_id))
+
+    def _adopt(self) -> None:
+        if isinstance(self._speaker, ContinuingSpeaker):
+            known = self._speaker.continued()
+            if known is not None:
+                self._writer.adopt(*known)
 
     def _heard(self, input_id: str) -> None:
         if isinstance(self._speaker, SteeringSpeaker):

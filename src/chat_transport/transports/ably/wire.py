@@ -21,6 +21,7 @@ __all__ = [
     "AgentWire",
     "Branches",
     "ClientWire",
+    "ContinuingSpeaker",
     "Event",
     "Heard",
     "Orphan",
@@ -51,6 +52,12 @@ class RunRef:
     run_id: str | None
     input_id: str | None
     message_id: str | None = None
+
+    def means(self, other: RunRef) -> bool:
+        """Whether `other` is the run that this names, by its id or by its input."""
+        if self.run_id is not None:
+            return self.run_id == other.run_id
+        return self.input_id is not None and self.input_id == other.input_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -319,6 +326,15 @@ class SteeringAgent(Protocol):
 
     def steer_of(self, event_id: str) -> Steer | None:
         """Give what an input says to a run; None if it is something else."""
+        ...
+
+
+@runtime_checkable
+class ContinuingSpeaker(Protocol):
+    """A speaker that may go on in a message that was published before."""
+
+    def continued(self) -> tuple[str, str, str] | None:
+        """Give key, serial and text of that message; None if it begins one."""
         ...
 
 

@@ -107,9 +107,9 @@ class OperationWriter:
             self._queue.append(operation)
         self._wake()
 
-    def adopt(self, key: str, serial: str) -> None:
-        """Let `key` name a message that another writer published."""
-        self._grown[key] = _Grown(serial, "", None)
+    def adopt(self, key: str, serial: str, text: str = "") -> None:
+        """Let `key` name a message that another writer published, and that says `text` by now."""
+        self._grown[key] = _Grown(serial, "", None, [text], len(text.encode()))
 
     async def room(self) -> None:
         """Wait until the queue is short."""

@@ -15,7 +15,6 @@ from urllib.parse import urlencode
 from uuid import uuid4
 
 import anyio
-from pydantic import ValidationError
 
 from ..._tasks import open_task_group
 from ...codecs.ui_request import (
@@ -38,10 +37,10 @@ from ...errors import (
     TransportClosed,
 )
 from ...inputs import Reconnect, SendMessages
-from ...messages import UIMessage
 from ...transport import Capabilities, ChatTransport, ChunkStream, History
 from .http_library import HttpBody, HttpClient, OwnClient, make_client, open_body
 from .reply_reader import Place, ReconnectPolicy, ReplyReader
+from .stored_messages import read_stored
 from .text_reader import TextReader
 
 __all__ = [
@@ -192,7 +191,7 @@ class HttpChatTransport(ChatTransport):
     async def load_history(
         self, chat_id: str, *, limit: int = 100, before: str | None = None
     ) -> History:
-        """GET `{id}`.
+        """GET `{id}`. What cannot be read of it is left out, with a warning in the log.
 
         Raises:
             RemoteProtocolError: If the answer is not a history.
@@ -203,14 +202,16 @@ class HttpChatTransport(ChatTransport):
         data = await self._call("GET", url + (f"#{fragment}" if fragment else ""), chat_id, None)
         try:
             page = load_object(data)
-            messages = [UIMessage.model_validate(message) for message in page["messages"]]
+            stored = page["messages"]
+            if not isinstance(stored, list):
+                raise TypeError("`messages` is not a list")  # noqa: TRY301  # one sentence for all
             return History(
-                messages=messages,
+                messages=read_stored(stored, chat_id=chat_id),
                 active_run_id=page.get("activeRunId"),
                 has_older=bool(page.get("hasOlder")),
                 cursor=page.get("cursor"),
             )
-        except (RemoteProtocolError, KeyError, TypeError, ValidationError) as error:
+        except (RemoteProtocolError, KeyError, TypeError) as error:
             raise RemoteProtocolError(
                 f"unable to load chat {chat_id!r}; the answer is not a history: {error}", data=data
             ) from error

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeAlias, TypeVar
 
 import anyio
 import msgspec
@@ -20,9 +20,11 @@ from anyio import CapacityLimiter, to_thread
 from ...errors import TransportClosed
 from ...messages import UIMessage
 from .chat_store import ChatStore, StoredChat
+from .stored_messages import read_stored
 
 __all__ = ["SqliteChatStore"]
 
+JSON: TypeAlias = Any  # any JSON value
 Result = TypeVar("Result")
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS chats (chat_id TEXT PRIMARY KEY, owner TEXT) WITHOUT ROWID;
@@ -69,7 +71,7 @@ class SqliteChatStore(ChatStore):
                 await to_thread.run_sync(connection.close, limiter=self._one_at_a_time)
 
     async def load(self, chat_id: str) -> StoredChat | None:
-        """Read the chat."""
+        """Read the chat; what cannot be read of it is left out, with a warning in the log."""
 
         def read(connection: sqlite3.Connection) -> StoredChat | None:
             with closing(connection.cursor()) as cursor:
@@ -79,7 +81,8 @@ class SqliteChatStore(ChatStore):
                 if row is None:
                     return None
                 found = cursor.execute(_READ, (chat_id,)).fetchall()
-            return StoredChat(messages=[_loaded(message) for (message,) in found], owner=row[0])
+            stored = [_decoded(message) for (message,) in found]
+            return StoredChat(messages=read_stored(stored, chat_id=chat_id), owner=row[0])
 
         return await self._run(read)
 
@@ -196,5 +199,8 @@ def _dumped(message: UIMessage) -> bytes:
     return msgspec.json.encode(message.to_wire())
 
 
-def _loaded(message: bytes) -> UIMessage:
-    return UIMessage.model_validate(msgspec.json.decode(message))
+def _decoded(message: bytes) -> JSON:
+    try:
+        return msgspec.json.decode(message)
+    except msgspec.DecodeError:
+        return None  # `read_stored` says that it is no message

@@ -18,6 +18,7 @@ EVENTS: Mapping[str, Event] = {
     "input": "input",
     "cancel": "cancel",
     "run-start": "run-start",
+    "run-resume": "run-resume",
     "run-suspend": "run-suspend",
     "run-end": "run-end",
 }
@@ -55,7 +56,8 @@ class TurnsReading:
             after = self._before(message.id) if message is not None else None
         run = self.conversation.run(change.run_id) if event == "run-end" and change.run_id else None
         return Heard(
-            ref=RunRef(run_id=change.run_id, input_id=change.input_id),
+            # A reply that nobody asked for on the channel is told apart by itself.
+            ref=RunRef(run_id=change.run_id, input_id=change.input_id or change.run_id),
             chunks=change.chunks,
             event=event,
             event_id=trigger.event_id if trigger is not None else None,
@@ -77,4 +79,4 @@ class TurnsReading:
 
 def ref_of(run: RunView) -> RunRef:
     """Give a reply as the shell names it."""
-    return RunRef(run_id=run.run_id, input_id=run.input_ids[-1] if run.input_ids else None)
+    return RunRef(run_id=run.run_id, input_id=run.input_ids[-1] if run.input_ids else run.run_id)

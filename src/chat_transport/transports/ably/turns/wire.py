@@ -12,7 +12,8 @@ from typing import Final, TypeAlias
 from ....codecs.ably.ai_sdk_reading import AiSdkConversation
 from ....codecs.ably.ai_sdk_transport import AiSdkEncoder, AiSdkInputEncoder
 from ....codecs.ably.prompts import PromptEncoder
-from ....codecs.ably.response import ResponseConversation, ResponseEncoder, ResponseNames
+from ....codecs.ably.response import ResponseEncoder, ResponseNames
+from ....codecs.ably.response_reading import ResponseConversation
 from ....codecs.ably.token import TokenConversation, TokenEncoder, TokenNames
 from ..wire import Wire
 from .agent import TurnsAgent
@@ -39,10 +40,13 @@ class ResponseWire:
 
     def agent(self, *, client_id: str | None, new_id: NewId) -> TurnsAgent:
         """Begin to read a chat as an agent."""
-        return TurnsAgent(
-            ResponseConversation(self.names),
-            lambda _run_id, prompt_id: ResponseEncoder(prompt_id, names=self.names),
-        )
+        conversation = ResponseConversation(self.names)
+
+        def speak(run_id: str, prompt_id: str) -> ResponseEncoder:
+            continued = conversation.continued(run_id)
+            return ResponseEncoder(prompt_id, names=self.names, continued=continued)
+
+        return TurnsAgent(conversation, speak)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,20 @@
+"""Run the four programs; exit 0 if each shows what it promises."""
+
+from __future__ import annotations
+
+import asyncio
+
+import ai_sdk_transport
+import human_in_the_loop
+import message_per_response
+import message_per_token
+
+
+async def main() -> None:
+    for pattern in (human_in_the_loop, message_per_response, message_per_token, ai_sdk_transport):
+        async with asyncio.timeout(60):
+            await pattern.main()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

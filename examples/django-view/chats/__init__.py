@@ -1,0 +1,1 @@
+"""The Django application: a table, a store on it, and views."""
