@@ -15,7 +15,7 @@ function* text(id, words) {
 
 const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-async function* reply(run, messages) {
+async function* reply(run, messages, steered) {
   const last = messages.at(-1);
   const asked = messages.findLast(({ role }) => role === 'user')?.parts.find((part) => part.text)?.text ?? '';
   const waiting = last?.parts.find((part) => ['approval-responded', 'output-denied'].includes(part.state));
@@ -72,6 +72,10 @@ async function* reply(run, messages) {
       await wait(delay);
     }
     yield { type: 'text-end', id: 't1' };
+  } else if (asked === 'wait') {
+    yield { type: 'start-step' };
+    yield* text('t1', ['begun']);
+    await steered;
   } else if (asked === 'error') {
     throw new Error('the model is out');
   } else {
@@ -80,6 +84,12 @@ async function* reply(run, messages) {
   }
   yield { type: 'finish-step' };
   yield { type: 'finish', finishReason: 'stop' };
+}
+
+function signal() {
+  let give;
+  const given = new Promise((resolve) => (give = resolve));
+  return [given, give];
 }
 
 async function work(body) {
@@ -91,12 +101,17 @@ async function work(body) {
   const session = createAgentSession({ client: realtime, channelName: body.sessionName });
   try {
     await session.connect();
-    const run = session.createRun(Invocation.fromJSON(body));
+    const [steered, onSteer] = signal();
+    const run = session.createRun(Invocation.fromJSON(body), {}, { onSteer });
     while (run.view.hasOlder()) await run.view.loadOlder();
     await run.start();
-    const messages = run.view.getMessages().map(({ message }) => message);
     const open = new Set();
-    const result = await run.pipe(watched(reply(run, messages), open));
+    const pass = () => {
+      const messages = run.view.getMessages().map(({ message }) => message);
+      return run.pipe(watched(reply(run, messages, steered), open));
+    };
+    let result = await pass();
+    while (result.reason === 'complete' && open.size === 0 && run.hasInput()) result = await pass();
     const waits = open.size > 0;
     if (result.reason === 'complete' && waits) await run.suspend();
     else await run.end(result.reason === 'error' ? { reason: 'error', error: new Ably.ErrorInfo(String(result.error?.message), 104008, 500) } : { reason: result.reason });

@@ -8,14 +8,16 @@ from typing import Any
 import anyio
 import pytest
 
+from chat_transport.agent.run import Run
 from chat_transport.broker import RunningBroker
 from chat_transport.chat import Chat
+from chat_transport.chunks import TextDelta, TextEnd, TextStart, UIMessageChunk
 from chat_transport.messages import ToolPart, UIMessage
 from chat_transport.predicates import (
     is_complete_with_approval_responses,
     is_complete_with_tool_calls,
 )
-from chat_transport.transports.ably import AblyChatTransport, AblyConnection
+from chat_transport.transports.ably import AblyAgent, AblyChatTransport, AblyConnection
 
 pytestmark = [pytest.mark.anyio, pytest.mark.interop, pytest.mark.timeout(120)]
 Open = Callable[..., Awaitable[Any]]
@@ -43,6 +45,13 @@ async def until(chat: Chat, test: Callable[[], bool]) -> None:
         async for _ in chat.updates():
             if test():
                 return
+
+
+async def successor(run: Run) -> AsyncIterator[UIMessageChunk]:
+    """The agent that comes after one that died."""
+    yield TextStart(id="t1")
+    yield TextDelta(id="t1", delta=f"now I say {run.messages[-1].text}")
+    yield TextEnd(id="t1")
 
 
 def texts(messages: Sequence[UIMessage]) -> list[str]:
@@ -112,3 +121,62 @@ async def test_an_error(transport: AblyChatTransport) -> None:
     async with Chat(transport, id="ai:1") as chat:
         await chat.send("error")
         assert chat.status == "error"
+
+
+async def test_an_edit_starts_a_branch_and_the_first_one_is_kept(
+    transport: AblyChatTransport,
+) -> None:
+    async with Chat(transport, id="ai:1") as chat:
+        await chat.send("one")
+        await chat.send("two", message_id=chat.messages[0].id)
+        session = await transport.session("ai:1")
+        found = session.branches(chat.messages[0].id)
+        assert [message.text for message in found.siblings] == ["one", "two"]
+        first = session.select(chat.messages[0].id, 0)
+    assert texts(first) == ["one", "you said one"]
+
+
+async def test_a_run_is_steered_and_says_that_it_heard(
+    transport: AblyChatTransport, agent: Any, broker: RunningBroker, ably_key: str
+) -> None:
+    """The JavaScript agent answers in a second pass, after the `finish` that ends the stream."""
+    bobs = AblyConnection(key=ably_key, client_id="bob", endpoint=broker.address, tls=False)
+    async with Chat(transport, id="ai:1") as chat:
+        session = await transport.session("ai:1")
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(chat.send, "wait")
+            await until(chat, lambda: bool(chat.messages) and "begun" in chat.messages[-1].text)
+            (ref,) = session.wire.active_runs()
+            assert ref.run_id is not None
+            with anyio.fail_after(15):
+                assert await session.steer(ref.run_id, UIMessage.user("left", id="u2"))
+        assert chat.status == "ready"
+    await agent.until_event("run")
+    async with AblyChatTransport(bobs) as other:
+        history = await other.load_history("ai:1")
+    assert texts(history.messages) == ["wait", "begun", "left", "you said left"]
+
+
+async def test_an_agent_dies_and_ours_takes_its_place(
+    transport: AblyChatTransport, agent: Any, broker: RunningBroker, ably_key: str
+) -> None:
+    ours, bobs = (
+        AblyConnection(key=ably_key, client_id=name, endpoint=broker.address, tls=False)
+        for name in ("js-agent", "bob")
+    )
+    async with Chat(transport, id="ai:1") as chat, anyio.create_task_group() as tasks:
+        tasks.start_soon(chat.send, "slow")
+        await until(chat, lambda: bool(chat.messages) and "slow3 " in chat.messages[-1].text)
+        await agent.kill()
+        assert chat.status == "streaming"
+        async with AblyAgent(successor, ours, channels=["ai:1"]), AblyChatTransport(bobs) as other:
+            await until(chat, lambda: chat.status == "error")
+            cut = chat.messages[-1].text
+            assert "slow3 " in cut
+            history = await other.load_history("ai:1")
+            assert history.active_run_id is None
+            assert texts(history.messages) == ["slow", cut]
+            async with Chat(other, id="ai:1", messages=history.messages) as late:
+                with anyio.fail_after(15):
+                    await late.send("hello")
+                assert texts(late.messages) == ["slow", cut, "hello", "now I say hello"]
