@@ -9,10 +9,17 @@ import pytest
 
 from chat_transport.agent.run import Run, User
 from chat_transport.agent.runtime import Agent
-from chat_transport.chunks import TextDelta, TextEnd, TextStart, UIMessageChunk
+from chat_transport.chunks import (
+    TextDelta,
+    TextEnd,
+    TextStart,
+    ToolOutputAvailable,
+    UIMessageChunk,
+)
 from chat_transport.errors import RequestRejected, TransportClosed
 from chat_transport.inputs import Reconnect, SendMessages
-from chat_transport.messages import UIMessage
+from chat_transport.messages import ToolApproval, ToolPart, UIMessage
+from chat_transport.reducer import MessageReducer
 from chat_transport.transport import MessageSeen, MessagesReplaced, RunSeen
 from chat_transport.transports import direct
 from chat_transport.transports.direct import DirectChatTransport, DirectHost
@@ -156,3 +163,60 @@ async def test_a_reply_whose_prompt_was_cut_away_goes_with_it() -> None:
                     await agent.drain()
             ids = [message.role for message in host.messages("chat")]
     assert ids == ["user", "assistant"]
+
+
+async def test_a_resumed_reply_that_goes_on_with_an_answered_call_is_told_whole() -> None:
+    asked = UIMessage.model_validate(
+        {
+            "id": "a1",
+            "role": "assistant",
+            "parts": [
+                {"type": "step-start"},
+                {"type": "text", "text": "May I?", "state": "done"},
+                {
+                    "type": "tool-send",
+                    "toolCallId": "c1",
+                    "state": "approval-requested",
+                    "input": {"to": "ada"},
+                    "approval": {"id": "ap1"},
+                },
+            ],
+        }
+    )
+    *before, call = asked.parts
+    assert isinstance(call, ToolPart)
+    answer = call.model_copy(
+        update={"state": "approval-responded", "approval": ToolApproval(id="ap1", approved=True)}
+    )
+    begun, go_on = anyio.Event(), anyio.Event()
+
+    async def handler(run: Run) -> AsyncIterator[UIMessageChunk]:
+        begun.set()
+        await go_on.wait()
+        yield ToolOutputAvailable(tool_call_id="c1", output="sent")
+
+    wish = SendMessages(
+        chat_id="chat",
+        messages=[
+            UIMessage.user("send it", id="u1"),
+            asked.model_copy(update={"parts": [*before, answer]}),
+        ],
+        message_id="a1",
+    )
+    reducer = MessageReducer(message_id="unnamed", reset_on_first_start=True)
+    with anyio.fail_after(5):
+        async with Agent(handler) as agent:
+            host = DirectHost(agent, chats={"chat": [UIMessage.user("send it", id="u1"), asked]})
+            async with DirectChatTransport(host) as client, anyio.create_task_group() as tasks:
+                tasks.start_soon(ask, client, wish)
+                await begun.wait()
+                async with client.reconnect_to_stream(Reconnect(chat_id="chat")) as stream:
+                    assert stream is not None
+                    go_on.set()
+                    while chunks := await stream.drain():
+                        for chunk in chunks:
+                            reducer.feed(chunk)
+    assert reducer.message.id == "a1"
+    assert reducer.message.text == "May I?"
+    (settled,) = [part for part in reducer.message.parts if isinstance(part, ToolPart)]
+    assert (settled.state, settled.output) == ("output-available", "sent")

@@ -7,7 +7,7 @@ is judged as on any wire (`agent/trust.py`): code in the same process may still 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from types import TracebackType
 from typing import Self
@@ -16,6 +16,8 @@ from .._waiters import Waiters
 from ..agent.run import RunEnd, RunRequest, User
 from ..agent.runtime import ActiveRun, Agent
 from ..agent.trust import TrustRules, believe
+from ..chunks import UIMessageChunk
+from ..codecs.retold import retold
 from ..errors import RemoteProtocolError, RequestRejected, TransportClosed
 from ..inputs import Reconnect, SendMessages
 from ..messages import UIMessage
@@ -34,6 +36,28 @@ __all__ = ["DirectChatTransport", "DirectHost"]
 
 CHANGES_KEPT = 1_000
 """Changes that an observer may fall behind before it is given the whole conversation instead."""
+
+
+class _Told(ChunkStream):
+    """What was said before a run, and then its stream."""
+
+    def __init__(self, before: Iterable[UIMessageChunk], stream: ChunkStream) -> None:
+        self._before = tuple(before)
+        self._stream = stream
+        self.run_id = stream.run_id
+
+    async def __anext__(self) -> UIMessageChunk:
+        if self._before:
+            first, *rest = self._before
+            self._before = tuple(rest)
+            return first
+        return await self._stream.__anext__()
+
+    async def drain(self) -> Sequence[UIMessageChunk]:
+        if self._before:
+            before, self._before = self._before, ()
+            return before
+        return await self._stream.drain()
 
 
 class DirectHost:
@@ -145,7 +169,15 @@ class DirectChatTransport(ChatTransport):
         """Give the newest reply under way from its `start`, in few chunks, then live."""
         self._check_open(f"resume chat {request.chat_id!r}")
         run = self._host.running(request.chat_id)
-        yield run.log.stream(snapshot=True) if run is not None else None
+        if run is None:
+            yield None
+            return
+        last = run.run.messages[-1] if run.run.messages else None
+        if last is not None and last.id == run.run.response_message_id:
+            # The reply goes on with an earlier message: whoever resumes begins with nothing.
+            yield _Told(retold(last), run.log.stream(1, snapshot=True))
+        else:
+            yield run.log.stream(snapshot=True)
 
     async def stop(self, chat_id: str, run_id: str | None = None) -> None:
         """Cancel the handler of one run, or of all runs of the chat."""

@@ -23,6 +23,7 @@ from ...agent.runtime import ActiveRun, Agent
 from ...agent.trust import believe
 from ...chunks import Error, Finish, OpaqueChunk, UIMessageChunk
 from ...codecs.client_profiles import V7
+from ...codecs.retold import retold
 from ...codecs.ui_request import ChatRequest, load_object, parse_chat_request
 from ...codecs.ui_response import response_headers
 from ...codecs.ui_stream import encode_sse
@@ -35,7 +36,6 @@ from .keep_alive import KeepAlive
 from .partial_reply import folded_partial
 from .profile_choice import profile_for
 from .reply_beginning import find_beginning
-from .retold import retold
 from .run_log import LoggedRun, RunLog
 from .settings import HttpSettings, Invocation
 from .sse_body import SseBody, SseFormat

@@ -15,6 +15,7 @@ from ..._strict_json import loads
 from ..._tasks import open_task_group
 from ...agent.runtime import ActiveRun
 from ...chunks import Error, OpaqueChunk
+from ...codecs.retold import retold
 from ...codecs.ui_frames import (
     AbortFrame,
     ClientFrame,
@@ -28,7 +29,6 @@ from ...codecs.ui_request import ChatRequest, check_limits
 from ...errors import ChatTransportError, RemoteProtocolError, StreamInterrupted
 from ...messages import UIMessage
 from .exchange import HttpError, IncomingRequest, Receive, Send
-from .retold import retold
 from .routes import CURSOR_HEADER, INTERRUPTED_TEXT, ChatRoutes
 
 __all__ = ["serve_websocket"]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, TypeAlias
 
-from ...chunks import (
+from ..chunks import (
     ABSENT,
     FinishStep,
     ReasoningDelta,
@@ -30,8 +30,7 @@ from ...chunks import (
     ToolOutputError,
     UIMessageChunk,
 )
-from ...codecs.ui_stream import decode_chunk
-from ...messages import (
+from ..messages import (
     DynamicToolPart,
     ReasoningPart,
     StepStartPart,
@@ -40,6 +39,7 @@ from ...messages import (
     UIMessage,
     UIMessagePart,
 )
+from .ui_stream import decode_chunk
 
 __all__ = ["retold"]
 

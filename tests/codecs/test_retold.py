@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 
 from chat_transport.codecs.client_profiles import V6, V7
+from chat_transport.codecs.retold import retold
 from chat_transport.messages import UIMessage
 from chat_transport.reducer import MessageReducer
-from chat_transport.transports.http.retold import retold
 
 CALL = {"type": "tool-weather", "toolCallId": "c1", "input": {"city": "Paris"}}
 PARTS = [
