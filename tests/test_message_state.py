@@ -26,10 +26,10 @@ def test_dropping_a_step_forgets_its_calls():
     state = MessageState("m", parts=[_call("a")])
     state.push(PartState(StepStartPart, {"type": "step-start"}))
     state.push(_call("b"))
-    assert state.drop_step()
+    assert state.drop_steps()
     assert state.call("b") is None
     assert state.call("a") is not None
-    assert not state.drop_step()
+    assert not state.drop_steps()
 
 
 def test_data_parts_are_found_by_type_and_id():
