@@ -33,6 +33,7 @@ __all__ = [
     "SteeringAgent",
     "SteeringClient",
     "SteeringSpeaker",
+    "SteppingSpeaker",
     "Wire",
 ]
 
@@ -344,6 +345,25 @@ class SteeringSpeaker(Protocol):
 
     def answer(self, steers: Sequence[str]) -> None:
         """Mark what is said from now on as an answer to these inputs."""
+        ...
+
+
+@runtime_checkable
+class SteppingSpeaker(Protocol):
+    """A speaker with a word for attempts: its readers drop what a later one takes back."""
+
+    def begin_attempt(self, step: str) -> Sequence[Operation]:
+        """Open an attempt; the same name again takes back the one before."""
+        ...
+
+    def end_attempt(
+        self, reason: Literal["complete", "failed", "cancelled"]
+    ) -> Sequence[Operation]:
+        """Close it."""
+        ...
+
+    def encode_beside(self, chunk: UIMessageChunk) -> Sequence[Operation]:
+        """Say a chunk that stays when the open attempt is taken back."""
         ...
 
 
