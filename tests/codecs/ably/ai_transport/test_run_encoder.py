@@ -219,3 +219,45 @@ def test_settled_streams_are_forgotten(encoder):
     encoder.encode(c.TextEnd(id="t"))
     encoder.settled(key)
     assert encoder.repair(key) is None
+
+
+def test_attempts_of_a_name_are_one_message_under_a_step_of_this_invocation(encoder):
+    encoder.start()
+    encoder.encode(c.Start(message_id="a"))
+    message_id = encoder.message_id
+    said = []
+    for serial, reason in (("1", "failed"), ("2", "complete")):
+        (begin,) = encoder.begin_attempt("plan")
+        assert encoder.encode(c.StartStep()) == []
+        assert encoder.end_attempt(reason) == []
+        said += [begin, *encoder.acknowledged(begin.key, serial)]
+    said += encoder.encode(c.Finish())
+    assert names(said) == [*["ai-step-start", "ai-output", "ai-step-end"] * 2, "ai-output"]
+    assert [transport(each).get("step-id") for each in said] == ["inv-1-plan"] * 6 + [None]
+    assert {transport(said[at])["codec-message-id"] for at in (1, 4, 6)} == {message_id}
+    assert [transport(said[at]).get("step-start-serial") for at in (1, 4, 6)] == ["1", "2", None]
+
+
+def test_an_attempt_ends_an_implicit_step_and_goes_on_with_its_message(identity, new_id):
+    encoder = ui_run_encoder(identity, new_id=new_id, implicit_steps=True)
+    encoder.start()
+    (implicit,) = encoder.encode(c.Start(message_id="a"))
+    encoder.acknowledged(implicit.key, "1")
+    message_id = encoder.message_id
+    end, begin = encoder.begin_attempt("plan")
+    assert names([end, begin]) == ["ai-step-end", "ai-step-start"]
+    encoder.acknowledged(begin.key, "2")
+    (said,) = encoder.encode(c.StartStep())
+    assert transport(said)["codec-message-id"] == message_id
+
+
+def test_what_is_said_beside_an_attempt_names_no_step(encoder):
+    encoder.start()
+    (begin,) = encoder.begin_attempt("plan")
+    note = c.MessageMetadata(message_metadata={"a": 1})
+    assert encoder.encode_beside(note) == []
+    (beside,) = encoder.acknowledged(begin.key, "1")
+    (inside,) = encoder.encode(c.StartStep())
+    assert "step-id" not in transport(beside)
+    assert transport(inside)["step-id"] == "inv-1-plan"
+    assert transport(beside)["codec-message-id"] == transport(inside)["codec-message-id"]
