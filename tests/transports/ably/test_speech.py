@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from chat_transport.agent.attempts import AttemptMark
 from chat_transport.chunks import (
     DataChunk,
+    Finish,
     MessageMetadata,
     ResetStep,
     Start,
@@ -51,6 +52,9 @@ class Stepping(Plain):
     def end_attempt(self, reason: str) -> Sequence[object]:
         return [f"end {reason}"]
 
+    def settle(self) -> Sequence[object]:
+        return ["settle"]
+
     def encode_beside(self, chunk: UIMessageChunk) -> Sequence[object]:
         return [f"beside {chunk.type}"]
 
@@ -77,6 +81,11 @@ def test_a_retry_begins_with_a_step_of_its_own() -> None:
         *("start", "begin plan", "start-step", "text-start", "text-delta", "end failed"),
         *("begin plan", "start-step", "text-start", "text-delta", "end complete", "text-delta"),
     ]
+
+
+def test_what_is_left_of_a_dead_process_is_settled_before_the_reply_ends() -> None:
+    assert spoken([Start(), Finish()], ()) == ["start", "settle", "finish"]
+    assert spoken([Start(), Finish()], (), Plain()) == ["start", "finish"]
 
 
 def test_a_wire_without_attempts_says_the_log_as_it_is() -> None:

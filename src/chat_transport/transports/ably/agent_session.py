@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeVar
 
 import anyio
@@ -21,14 +21,18 @@ from ...agent.run import RunRequest, User
 from ...agent.runtime import ActiveRun, Agent
 from ...codecs.ably.operations import Inbound
 from ...errors import RequestRejected, TransportError
+from .again import AdoptingAgent
 from .channel import AblyChannel, HistoryReader
 from .feed import OrderedFeed
+from .left_runs import LeftRuns
 from .orphans import close_orphan
-from .policy import Policy, user_of
+from .policy import user_of
 from .run_carrier import RunCarrier
+from .serving import Serving
+from .shown_status import ShownStatus
 from .wire import Act, AgentWire, Heard, RunRef, RunTask, SteeringAgent
 
-__all__ = ["AgentSession"]
+__all__ = ["AgentSession", "Serving"]
 
 log = logging.getLogger(__name__)
 V = TypeVar("V")
@@ -37,25 +41,6 @@ REMEMBERED = 1000
 """Inputs, and runs of our own, that are known to be dealt with."""
 CLOSING_S = 10.0
 """Seconds for saying the ends of runs when the session is left."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Serving:
-    """How an agent serves its chats.
-
-    Attributes:
-        policy: Who may do what.
-        listens: Answer every input that comes while attached; off answers invocations only.
-        window_s: Seconds in which deltas are put together; 0 is off.
-        locate_s: Seconds for finding the input that an invocation names.
-        pages: Pages of history read at most to find an input, or for a prompt.
-    """
-
-    policy: Policy
-    listens: bool = True
-    window_s: float = 0.04
-    locate_s: float = 10.0
-    pages: int = 20
 
 
 @dataclass(slots=True)
@@ -92,15 +77,14 @@ class AgentSession:
         self._runs: dict[str, _Served] = {}
         self._begun: dict[str, str] = {}
         self._early: dict[str, str] = {}
-        self._ours: dict[str, None] = {}
+        self._left = LeftRuns(channel, channel.connection.client_id)
+        self._over: dict[str, asyncio.Event] = {}
         self._users: dict[str, User] = {}
         self._unjudged: list[Inbound] = []
         self._awaited: dict[str, asyncio.Event] = {}
-        self._speakers: dict[str, str | None] = {}
         self._newest = ""
         self._tasks: TaskGroup | None = None
-        self._shown: str | None = None
-        self._mood = asyncio.Event()
+        self._status = ShownStatus(channel)
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -122,9 +106,8 @@ class AgentSession:
                 page = await self._history.next_page()
                 self._feed.release(list(reversed(page)))
                 if self.channel.connection.client_id is not None:
-                    await self.channel.present({"status": "online"})
-                    self._shown = "online"
-                    self._tasks.start_soon(self._show)
+                    await self._status.enter()
+                    self._tasks.start_soon(self._status.show)
                 self._on_presence()
                 try:
                     yield
@@ -177,6 +160,11 @@ class AgentSession:
             return run_id
         _remember(self._begun, event_id, run_id)
         return run_id
+
+    async def until_over(self, run_id: str) -> None:
+        """Wait until a run has ended, or waits for somebody, whoever serves it."""
+        while run_id in self._runs or run_id in {ref.run_id for ref in self._wire.active_runs()}:
+            await self._over.setdefault(run_id, asyncio.Event()).wait()
 
     # From the channel --------------------------------------------------------------------------
 
@@ -242,8 +230,10 @@ class AgentSession:
         elif heard.event == "run-suspend" and heard.ref.run_id in self._early:
             assert self._tasks is not None
             self._tasks.start_soon(self._begin_soon, self._early.pop(heard.ref.run_id))
-        elif heard.event in {"run-start", "run-resume"} and heard.ref.run_id is not None:
-            _remember(self._speakers, heard.ref.run_id, user.id)
+        elif heard.event in {"run-start", "run-resume"}:
+            self._left.note_speaker(heard.ref.run_id, user.id)
+        if heard.event in {"run-end", "run-suspend"} and heard.ref.run_id in self._over:
+            self._over.pop(heard.ref.run_id).set()
 
     def _cancel(self, ref: RunRef) -> None:
         for served in self._runs.values():
@@ -324,14 +314,15 @@ class AgentSession:
                 message_id=task.ref.message_id,
                 user=user,
                 run_id=run_id,
+                response_message_id=task.reply_id,
             )
         )
         served = self._runs[run_id] = _Served(active, task.ref)
-        _remember(self._ours, run_id, None)
+        self._left.take(run_id)
         self._idle.clear()
         if self._wire.is_cancelled(task):
             active.stop()
-        self._mood.set()
+        self._show_mood()
         served.carrier = carrier = RunCarrier(
             active,
             lambda: self._wire.speaker(task),
@@ -346,11 +337,19 @@ class AgentSession:
             served.over.set()
             if not self._runs:
                 self._idle.set()
-            self._mood.set()
+            if run_id in self._over:
+                self._over.pop(run_id).set()
+            self._show_mood()
 
     def _spoke(self, served: _Served) -> None:
         served.has_spoken = True
-        self._mood.set()
+        self._show_mood()
+
+    def _show_mood(self) -> None:
+        is_speaking = any(served.has_spoken for served in self._runs.values())
+        self._status.want(
+            "online" if not self._runs else "streaming" if is_speaking else "thinking"
+        )
 
     async def _stop_all(self) -> None:
         for served in self._runs.values():
@@ -359,36 +358,27 @@ class AgentSession:
 
     # Presence ----------------------------------------------------------------------------------
 
-    async def _show(self) -> None:
-        """Show what the agent is doing, whenever that has changed."""
-        while True:
-            await self._mood.wait()
-            self._mood.clear()
-            status = "online"
-            if self._runs:
-                is_speaking = any(served.has_spoken for served in self._runs.values())
-                status = "streaming" if is_speaking else "thinking"
-            if status != self._shown:
-                self._shown = status
-                try:
-                    await self.channel.present({"status": status})
-                except TransportError as error:
-                    log.warning("unable to show presence on %s: %s", self.channel.name, error)
-
     def _on_presence(self) -> None:
-        """Close the runs of an agent of our name that is gone, now that nobody else is left."""
-        own, connection = self.channel.connection.client_id, self.channel.connection.connection_id
-        if own is None or self._tasks is None or self._feed.is_held:
+        """See to the runs of an agent of our name that is gone, now that nobody else is left."""
+        if self._tasks is None or self._feed.is_held:
             return
-        for member in self.channel.members():
-            if member.client_id == own and member.connection_id != connection:
-                return
-        for ref in self._wire.active_runs():
-            if ref.run_id is None or ref.run_id in self._ours:
-                continue
-            if self._speakers.get(ref.run_id) == own:
-                _remember(self._ours, ref.run_id, None)
-                self._tasks.start_soon(self._close_run, ref, "error")
+        connection_id = self.channel.connection.connection_id
+        for ref in self._left.found(self._wire.active_runs(), connection_id):
+            self._tasks.start_soon(self._take_over, ref)
+
+    async def _take_over(self, ref: RunRef) -> None:
+        """Run the handler of a left run again, or end the run as failed."""
+        found = None
+        if self._serving.left_runs == "again" and isinstance(self._wire, AdoptingAgent):
+            while (found := self._wire.adopt(ref)) is None:
+                if not await self._load_older():
+                    break
+        if found is None:
+            await self._close_run(ref, "error")
+            return
+        event_id, task = found
+        await close_orphan(self.channel, replace(self._wire.orphan(ref, "error"), publish=()))
+        await self._try_to_serve(task, self._users.pop(event_id, User()))
 
     async def _close_run(self, ref: RunRef, reason: Literal["cancelled", "error"]) -> None:
         await close_orphan(self.channel, self._wire.orphan(ref, reason))

@@ -26,9 +26,11 @@ from ...chunks import (
     ToolOutputDenied,
     ToolOutputError,
     UIMessageChunk,
+    is_terminal,
 )
 from ...codecs.ably.operations import Operation
-from .wire import Speaker, SteppingSpeaker
+from .again import SteppingSpeaker
+from .wire import Speaker
 
 __all__ = ["Speech"]
 
@@ -67,6 +69,8 @@ class Speech:
             before += self._pass(mark)
             if mark.retries and isinstance(chunk, ResetStep):
                 chunk = StartStep()  # the marker of the attempt before is void with it
+        if self._stepping is not None and is_terminal(chunk):
+            before += self._stepping.settle()
         said = self._encode(chunk)
         return [*before, *said] if before else said
 

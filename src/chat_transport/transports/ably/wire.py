@@ -33,7 +33,6 @@ __all__ = [
     "SteeringAgent",
     "SteeringClient",
     "SteeringSpeaker",
-    "SteppingSpeaker",
     "Wire",
 ]
 
@@ -181,6 +180,7 @@ class RunTask:
     Attributes:
         ref: The run; `message_id` is the message that is regenerated or continued.
         continues: It resumes a run that waited.
+        reply_id: The reply's message id, if a process that died has begun it; None for a new one.
         token: The wire's own.
     """
 
@@ -189,6 +189,7 @@ class RunTask:
     owner: str | None
     continues: bool
     token: object
+    reply_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -345,25 +346,6 @@ class SteeringSpeaker(Protocol):
 
     def answer(self, steers: Sequence[str]) -> None:
         """Mark what is said from now on as an answer to these inputs."""
-        ...
-
-
-@runtime_checkable
-class SteppingSpeaker(Protocol):
-    """A speaker with a word for attempts: its readers drop what a later one takes back."""
-
-    def begin_attempt(self, step: str) -> Sequence[Operation]:
-        """Open an attempt; the same name again takes back the one before."""
-        ...
-
-    def end_attempt(
-        self, reason: Literal["complete", "failed", "cancelled"]
-    ) -> Sequence[Operation]:
-        """Close it."""
-        ...
-
-    def encode_beside(self, chunk: UIMessageChunk) -> Sequence[Operation]:
-        """Say a chunk that stays when the open attempt is taken back."""
         ...
 
 

@@ -265,3 +265,43 @@ def test_a_prompt_that_reaches_back_needs_older_history(talk):
     assert not talk.conversation.needs_older(talk.identify(talk.ask("one")))
     unread = RunIdentity(run_id="r", invocation_id="i", input_id="x", output_parent="y")
     assert talk.conversation.needs_older(unread)
+
+
+def test_a_run_whose_process_died_is_adopted_as_it_was(talk):
+    asked = talk.ask("x")
+    encoder = talk.run(asked)
+    run_id = encoder.identity.run_id
+    talk.put(encoder.encode(c.Start(message_id="a")))
+    for words in ("half", "more"):
+        attempt(talk, encoder, *text(words))
+    trigger, identity = talk.conversation.adopt(run_id, new_id=lambda: "fresh")
+    assert trigger.input_id == asked.input_id
+    assert (identity.run_id, identity.input_id) == (run_id, asked.input_id)
+    assert identity.invocation_id == encoder.identity.invocation_id
+    assert identity.message_id == encoder.message_id
+    assert identity.steps == (f"{identity.invocation_id}-plan",)
+    assert identity.adopts
+    assert [message.text for message in talk.conversation.prompt(identity)] == ["x"]
+    assert [message.text for _, message in talk.conversation.prompt_entries(identity)] == ["x"]
+
+
+def test_only_a_run_that_is_under_way_and_known_is_adopted(talk):
+    asked = talk.ask("x")
+    assert talk.conversation.adopt("nobody", new_id=str) is None
+    assert talk.conversation.adopt(asked.input_id, new_id=str) is None
+    encoder = talk.run(asked)
+    silent = talk.conversation.adopt(encoder.identity.run_id, new_id=str)[1]
+    assert (silent.message_id, silent.steps) == (None, ())
+    talk.put(encoder.suspend())
+    assert talk.conversation.adopt(encoder.identity.run_id, new_id=str) is None
+
+
+def test_a_run_whose_question_was_not_read_is_not_adopted_yet(talk):
+    from chat_transport.codecs.ably.ai_transport import Conversation
+
+    encoder = talk.run(talk.ask("x"))
+    late = Conversation()
+    for inbound in talk.channel.history():
+        if inbound.name != "ai-input":
+            late.feed(inbound, live=False)
+    assert late.adopt(encoder.identity.run_id, new_id=str) is None

@@ -67,6 +67,8 @@ class RunEncoder(Generic[C]):
         self._step: Step | None = None
         self._steps = 0
         self._keys = 0
+        self._untried: dict[str, None] = {}
+        self._skips_start = False
         self._awaiting: str | None = None
         self._held: list[Callable[[], list[Operation]]] = []
         self._streams = StreamWriter(self._new_key, limit_bytes=limit_bytes)
@@ -79,10 +81,14 @@ class RunEncoder(Generic[C]):
     # -- life of the run ---------------------------------------------------------
 
     def start(self) -> list[Operation]:
-        """Announce the run, or its resumption."""
+        """Announce the run, or its resumption; nothing if it was announced by another process."""
         self._expect("new", "start")
         self._state = "active"
         identity = self.identity
+        if identity.adopts:
+            self._untried = dict.fromkeys(identity.steps)
+            self._skips_start = identity.message_id is not None and not self._implicit_steps
+            return []
         if identity.continues:
             return [_lifecycle(h.RUN_RESUME, lifecycle_headers(self.identity))]
         extra = {
@@ -142,11 +148,7 @@ class RunEncoder(Generic[C]):
         return self._when_ready(lambda: self._begin_step(step_id, client_id))
 
     def begin_attempt(self, step: str) -> list[Operation]:
-        """Open the step that has this name in this invocation, inside the message being written.
-
-        `begin_step` begins a message for each attempt, as the JavaScript agent does; then the
-        views of JavaScript show a reply of three steps as three messages.
-        """
+        """Open the step of this name in this invocation; the message being written goes on."""
         self._expect("active", "begin a step of")
         return self._when_ready(lambda: self._begin_attempt(step))
 
@@ -212,6 +214,10 @@ class RunEncoder(Generic[C]):
             return self._send(payloads[0])
         return [operation for payload in payloads for operation in self._send(payload)]
 
+    def settle(self) -> list[Operation]:
+        """Take back what a process that died has said in steps that were not tried again."""
+        return self._when_ready(self._settle)
+
     def encode_beside(self, chunk: C) -> list[Operation]:
         """Say one chunk beside the open step: it stays when the step is tried again.
 
@@ -252,6 +258,17 @@ class RunEncoder(Generic[C]):
     ) -> list[Operation]:
         return self._when_ready(lambda: self._end_step(reason) + act())
 
+    def _settle(self) -> list[Operation]:
+        if not self._untried:
+            return []
+        operations = self._end_step("complete", keeps_message=True)
+        message_id = self._message_id
+        operations += self._begin_step(next(iter(self._untried)))
+        self._message_id = message_id
+        self._held.insert(0, self._settle)
+        self._held.insert(0, lambda: self._end_step("cancelled", keeps_message=True))
+        return operations
+
     def _begin_attempt(self, step: str) -> list[Operation]:
         message_id = self._message_id
         operations: list[Operation] = []
@@ -263,7 +280,7 @@ class RunEncoder(Generic[C]):
 
     def _encode_beside(self, chunk: C) -> list[Operation]:
         if self._message_id is None:
-            self._begin_message(None, ())
+            self._begin_message(self.identity.message_id, ())
         step, self._step = self._step, None
         self._refresh_output()
         try:
@@ -285,6 +302,7 @@ class RunEncoder(Generic[C]):
         if step_id is None:
             step_id = f"{self.identity.invocation_id}-step-{self._steps}"
         self._steps += 1
+        self._untried.pop(step_id, None)
         self._step = Step(step_id, self._step_client_id, implicit=implicit)
         key = self._awaiting = self._new_key()
         if not implicit:
@@ -326,7 +344,10 @@ class RunEncoder(Generic[C]):
 
     def _encode(self, chunk: C) -> list[Operation]:
         if self._message_id is None:
-            self._begin_message(None, ())
+            self._begin_message(self.identity.message_id, ())
+            if self._skips_start:
+                self._skips_start = False  # the first chunk: that message has begun
+                return []
         if self._implicit_steps and self._step is None:
             operations = self._begin_step(implicit=True)
             self._held.insert(0, lambda: self._encode(chunk))

@@ -24,6 +24,9 @@ class RunIdentity:
         parent: Structural parent of the run.
         output_parent: Parent of its outputs.
         continues: The trigger re-enters a run that was suspended.
+        adopts: The run was announced by a process that died; this one goes on with it.
+        message_id: The codec-message-id that its reply has, if it has begun.
+        steps: Steps that spoke in it: what is not tried again is taken back at the end.
     """
 
     run_id: str
@@ -36,6 +39,9 @@ class RunIdentity:
     fork_of: str | None = None
     regenerates: str | None = None
     continues: bool = False
+    adopts: bool = False
+    message_id: str | None = None
+    steps: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
