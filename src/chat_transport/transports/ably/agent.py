@@ -198,7 +198,7 @@ class AblyAgent:
             )
         session = await self.attend(name)
         await session.locate(event_id)
-        return Woken(run_id=session.begin(event_id), session_name=name)
+        return Woken(run_id=await session.answer(event_id), session_name=name)
 
     async def finish(self, body: Mapping[str, JSON]) -> Woken:
         """Answer the input that an invocation names, and wait until its run ends or waits.

@@ -10,14 +10,13 @@ from collections.abc import Sequence
 from typing import Literal, Protocol, TypeAlias
 
 from .channel import Member
+from .remembered import remember
 from .wire import RunRef
 
 __all__ = ["LeftRuns", "OfLeftRuns"]
 
 OfLeftRuns: TypeAlias = Literal["end", "again"]
 """What becomes of a run whose process died: it ends as failed, or its handler runs again."""
-REMEMBERED = 1000
-"""Runs that are known to be dealt with, and speakers."""
 
 
 class _Place(Protocol):
@@ -42,16 +41,12 @@ class LeftRuns:
 
     def take(self, run_id: str) -> None:
         """Note that the run is ours: served here, or dealt with."""
-        self._taken[run_id] = None
-        if len(self._taken) > REMEMBERED:
-            del self._taken[next(iter(self._taken))]
+        remember(self._taken, run_id, None)
 
     def note_speaker(self, run_id: str | None, client_id: str | None) -> None:
         """Note who announced a run."""
         if run_id is not None:
-            self._speakers[run_id] = client_id
-            if len(self._speakers) > REMEMBERED:
-                del self._speakers[next(iter(self._speakers))]
+            remember(self._speakers, run_id, client_id)
 
     def found(self, active: Sequence[RunRef], connection_id: str | None) -> Sequence[RunRef]:
         """Give the runs of these that are left, each once.

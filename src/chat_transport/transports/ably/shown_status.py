@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from typing import Any, Literal, Protocol, TypeAlias
 
 from ...errors import TransportError
@@ -27,10 +28,16 @@ class _Place(Protocol):
 
 
 class ShownStatus:
-    """The status of one agent on one channel."""
+    """The status of one agent on one channel.
 
-    def __init__(self, channel: _Place) -> None:
+    Args:
+        channel: Where.
+        since: Shown beside it: since when this process listens (ms); None shows nothing.
+    """
+
+    def __init__(self, channel: _Place, *, since: int | None = None) -> None:
         self._channel = channel
+        self._beside = {} if since is None else {"since": since}
         self._wanted: Status = "online"
         self._shown: Status | None = None
         self._changed = asyncio.Event()
@@ -41,13 +48,17 @@ class ShownStatus:
         Raises:
             TransportError: If the channel refuses.
         """
-        await self._channel.present({"status": "online"})
+        await self._channel.present({"status": "online", **self._beside})
         self._shown = "online"
 
     def want(self, status: Status) -> None:
         """Say what is so now."""
         self._wanted = status
         self._changed.set()
+
+    def want_for(self, runs: Sequence[bool]) -> None:
+        """Say what is so with these runs under way: whether each has spoken."""
+        self.want("online" if not runs else "streaming" if any(runs) else "thinking")
 
     async def show(self) -> None:
         """Show what is wanted, until cancelled."""
@@ -57,6 +68,6 @@ class ShownStatus:
             if self._wanted != self._shown:
                 self._shown = self._wanted
                 try:
-                    await self._channel.present({"status": self._shown})
+                    await self._channel.present({"status": self._shown, **self._beside})
                 except TransportError as error:
                     log.warning("unable to show presence on %s: %s", self._channel.name, error)
