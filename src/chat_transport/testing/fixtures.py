@@ -63,6 +63,9 @@ class Outcome:
     fault: str | None = None
 
 
+_PARAGRAPHS = {difference.name: difference.paragraph for difference in DIFFERENCES}
+
+
 def find_recipes() -> dict[str, Recipe]:
     """Give the recipes that installed adapters offer, by API. A broken one raises as it is."""
     found = entry_points(group="chat_transport.recordings")
@@ -280,6 +283,8 @@ async def check_fixtures(
 
 
 def _count(tally: Tally, outcome: Outcome) -> None:
+    if outcome.fault is None:
+        tally.paragraphs.update({_PARAGRAPHS[name] for name in outcome.listed})
     if outcome.fault is not None:
         tally.failed += 1
     elif not outcome.compared:
@@ -298,7 +303,7 @@ def _line(outcome: Outcome) -> str | None:
         return f"FAILED {name}: {outcome.fault}"
     if not outcome.listed:
         return None
-    listed = ", ".join(outcome.listed)
+    listed = ", ".join(f"{name} ({_PARAGRAPHS[name]})" for name in outcome.listed)
     if outcome.with_option:
         return f"equal with {OPTION} {name}: {listed}"
     return f"listed {name}: {listed}"

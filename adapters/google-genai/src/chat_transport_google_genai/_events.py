@@ -243,11 +243,12 @@ class GeminiDecoder(StepDecoder):
 
     def _code(self, code: JSON) -> Chunks:
         self._code_id = self.new_id("code")
+        written = {name: code[name] for name in ("language", "code") if name in code}
         return [
             ToolInputAvailable(
                 tool_call_id=self._code_id,
                 tool_name="code_execution",
-                input=code,
+                input=written,
                 provider_executed=True,
             )
         ]

@@ -106,9 +106,9 @@ class OpenAIResponses(_OpenAIAdapter):
         provider: The key in `providerMetadata` and `ModelSettings.provider_options`.
         compat: `ai-sdk` gives the chunks of the AI SDK 7.0.173 even where we show more or say it
             better, for an interface that was written against them; None is the default.
-        sources: `citations`, as the AI SDK 7.0.173: `citations` on `text-end`, and a source for
-            each page that was retrieved. `parts`, as its versions up to 7.0.77: a source for each
-            citation.
+        sources: `citations`, as the AI SDK 7.0.173 for OpenAI: `citations` on `text-end`, and a
+            source for each page that was retrieved. `parts`, as its packages for Azure and xAI: a
+            source for each citation. None chooses by `provider`.
     """
 
     def __init__(
@@ -121,7 +121,7 @@ class OpenAIResponses(_OpenAIAdapter):
         max_retries: int = 2,
         provider: str = "openai",
         compat: Literal["ai-sdk"] | None = None,
-        sources: Literal["citations", "parts"] = "citations",
+        sources: Literal["citations", "parts"] | None = None,
     ) -> None:
         super().__init__(
             model,
@@ -132,7 +132,7 @@ class OpenAIResponses(_OpenAIAdapter):
             provider=provider,
             compat=compat,
         )
-        self._sources: Literal["citations", "parts"] = sources
+        self._sources: Literal["citations", "parts"] | None = sources
 
     def stream(
         self,
@@ -182,7 +182,7 @@ class OpenAIResponses(_OpenAIAdapter):
     ) -> ResponsesDecoder:
         """Make the decoder of one response."""
         search = [tool.name for tool in tools if ".web_search" in getattr(tool, "id", "")]
-        kind = ResponsesDecoder if self._compat is None else responses_decoder(self.provider)
+        kind = responses_decoder(self.provider, compat=self._compat is not None)
         return kind(
             provider=self.provider,
             tool_names=[tool.name for tool in tools if isinstance(tool, ToolSpec)],

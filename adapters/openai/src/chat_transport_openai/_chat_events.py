@@ -74,6 +74,8 @@ class ChatDecoder(StepDecoder):
     def decode(self, event: JSON) -> Chunks:
         """Say what one frame means."""
         if event.get("error"):
+            if self._provider != "openai":  # as the AI SDK: a reply of theirs has begun
+                self.begin()
             return self._error(event["error"])
         if "choices" not in event:
             if isinstance(event.get("type"), str) and event["type"].startswith("response."):
