@@ -166,7 +166,9 @@ async def test_a_crash_fails_one_recording(folder: Path):
     write(folder / "words" / "two.jsonl", [{"neither": 1}])
     passed, lines = await check(folder)
     assert not passed
-    assert lines[0] == "FAILED words/two: KeyError: 'word'"
+    assert lines[0] == (
+        "FAILED words/two: the provider sent an event of an unexpected form: KeyError 'word'"
+    )
     assert lines[-1] == "1 passed, 1 failed"
 
 

@@ -181,3 +181,23 @@ def test_pages_that_a_compatible_server_cites_are_sources_unless_it_is_to_be_as_
     assert "source-url" in types(chat("openrouter", frame))
     assert "source-url" not in types(chat("openrouter", frame, compat="ai-sdk"))
     assert "source-url" in types(chat("openai", frame, compat="ai-sdk"))
+
+
+def test_empty_text_is_no_output_yet_so_an_error_after_it_stands_alone():
+    first = {"choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}}]}
+    word = {"choices": [{"index": 0, "delta": {"content": "a"}, "finish_reason": "stop"}]}
+    assert [one["type"] for one in chat("openai", first, {"error": {"message": "no"}})] == ["error"]
+    assert types(chat("openai", first, word)) == ["text-start", "text-delta", "text-end"]
+    assert types(chat("openai", first)) == ["text-start", "text-end"]
+
+
+def test_a_reply_without_a_reason_is_complete_by_default_and_not_as_the_ai_sdk():
+    word = {"choices": [{"index": 0, "delta": {"content": "a"}}]}
+    for provider, reason in (("openai", "interrupted"), ("groq", "other"), ("other", "error")):
+        assert chat(provider, word)[-1]["finishReason"] == "stop"
+        assert chat(provider, word, compat="ai-sdk")[-1]["finishReason"] == reason
+
+
+def test_a_call_that_was_never_announced_is_told_whole():
+    done = item("done", **CALL, arguments="{}")
+    assert types(responses("openai", done, DONE)) == ["tool-input-available"]

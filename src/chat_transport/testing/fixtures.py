@@ -20,8 +20,9 @@ from typing import Any, TypeAlias
 import anyio
 import msgspec
 
-from ..chunks import UIMessageChunk
+from ..chunks import Error, UIMessageChunk
 from ..messages import UIMessage
+from ..step import UNEXPECTED
 from .differences import DIFFERENCES
 from .grammar import grammar_faults
 from .replay import Recipe, Recording, random_splits, replay_server
@@ -145,7 +146,8 @@ async def _outcome(recipe: Recipe, recording: Recording, golden: Wire | None) ->
     except Exception as error:  # noqa: BLE001  # one bad recording must not end the check
         fault = f"{type(error).__name__}: {error}"
         return Outcome(recording=recording, compared=compared, fault=fault)
-    faults = grammar_faults(ours)
+    unexpected = [one.error_text for one in ours if isinstance(one, Error)]
+    faults = [text for text in unexpected if text.startswith(UNEXPECTED)] + grammar_faults(ours)
     if faults:
         return Outcome(recording=recording, compared=compared, fault=faults[0])
     if golden is None:

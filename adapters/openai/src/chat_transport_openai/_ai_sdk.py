@@ -40,6 +40,8 @@ _DIALECTS: dict[str, type[ResponsesDecoder]] = {
 }
 _CITING = frozenset({"perplexity", "xai"})
 """Compatible providers whose package gives sources."""
+_LENIENT = frozenset({"deepseek", "groq", "mistral", "perplexity", "xai"})
+"""Compatible providers whose package asks for no finish reason."""
 _UNREAD = frozenset({"audio", "executed_tools", "function_call", "reasoning_details"})
 """Fields of a delta that the AI SDK does not read."""
 
@@ -49,7 +51,7 @@ class AiSdkChatDecoder(ChatDecoder):
 
     The first choice of a frame is read whatever its index; speech, `function_call`,
     `executed_tools` and `reasoning_details` are not. For a compatible server a stream without a
-    finish reason is an error, and pages that it cites are not sources.
+    finish reason is an error, unless its package asks for none; pages that it cites are no sources.
     """
 
     def decode(self, event: JSON) -> Chunks:
@@ -66,7 +68,10 @@ class AiSdkChatDecoder(ChatDecoder):
     def flush(self) -> Chunks:
         """Close the blocks and calls; a compatible server must have said why it stopped."""
         chunks = super().flush()
-        if self.failed or self.raw_finish_reason is not None or self._provider in _OWN:
+        if self.failed or self.raw_finish_reason is not None:
+            return chunks
+        if self._provider in _OWN | _LENIENT:
+            self.finish_reason = "interrupted" if self._provider == "openai" else "other"
             return chunks
         return [*chunks, *self.fail("Response stream ended without a finish reason.")]
 
