@@ -227,6 +227,13 @@ class StepDecoder(ABC):
     def _noted(self, chunks: list[UIMessageChunk]) -> list[UIMessageChunk]:
         if not chunks:
             return chunks
+        if (  # the path of a token
+            len(chunks) == 1
+            and type(first := chunks[0]) is TextDelta
+            and (TextStart, first.id) in self._blocks
+            and not self._opening
+        ):
+            return chunks
         mended: list[UIMessageChunk] | None = None
         for index, chunk in enumerate(chunks):
             note = self._NOTES.get(type(chunk))
