@@ -51,7 +51,7 @@ TABLE: list[tuple[str, set[str], set[str]]] = [
     ("pruning", WORDS, PURE),
     ("_media_types", frozenset(), PURE),
     ("_prompt_words", WORDS, PURE),
-    ("file_download", WORDS | {"model"}, PURE),
+    ("file_download", WORDS | {"model"}, PURE | {"anyio"}),
     ("prompt", WORDS | {"_media_types", "_prompt_words"}, PURE),
     ("step", WORDS, PURE),
     ("provider_stream", WORDS | {"step", "codecs.sse"}, PURE),
