@@ -124,7 +124,7 @@ class _AiSdkXaiDecoder(_NoExtras, XaiResponsesDecoder):
     """xAI's Responses API as @ai-sdk/xai reads it."""
 
 
-_AI_SDK = {
+_AI_SDK: dict[type[ResponsesDecoder], type[ResponsesDecoder]] = {
     ResponsesDecoder: AiSdkResponsesDecoder,
     OpenResponsesDecoder: _AiSdkOpenResponsesDecoder,
     XaiResponsesDecoder: _AiSdkXaiDecoder,
