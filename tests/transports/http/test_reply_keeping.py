@@ -7,7 +7,6 @@ import anyio
 import httpx2
 import pytest
 
-from chat_transport._chunk_log import ChunkLog
 from chat_transport.agent.run import Run
 from chat_transport.chunks import (
     Start,
@@ -24,10 +23,7 @@ from chat_transport.inputs import Reconnect
 from chat_transport.messages import UIMessage
 from chat_transport.reducer import MessageReducer
 from chat_transport.transports.http.app import create_app
-from chat_transport.transports.http.chat_store import MemoryChatStore, StoredChat
 from chat_transport.transports.http.client import HttpChatTransport
-from chat_transport.transports.http.reply_beginning import find_beginning
-from chat_transport.transports.http.run_log import LoggedRun, MemoryRunLog
 
 pytestmark = pytest.mark.anyio
 Serve = Callable[[object], str]
@@ -122,23 +118,3 @@ async def test_a_resumed_continuation_says_the_whole_reply(serve: Serve, gate, b
     message = folded(chunks)
     assert message.id == stored["id"]
     assert shape(message) == WHOLE
-
-
-async def test_a_run_of_another_process_has_its_beginning_in_the_store():
-    reply = UIMessage.model_validate({"id": "m", "role": "assistant", "parts": []})
-    store, run_log, log = MemoryChatStore(), MemoryRunLog(), ChunkLog("r")
-    run = LoggedRun(chat_id="c", run_id="r", owner=None)
-    log.append(Start(message_id="m"))
-
-    def stop(reason: str | None = None) -> None:
-        raise AssertionError
-
-    with anyio.fail_after(10):
-        async with store, run_log:
-            await store.save("c", StoredChat(messages=[reply]))
-            assert await find_beginning(run, log, (), store, run_log) is None, "not active"
-            await run_log.start(run, log, stop)
-            assert await find_beginning(run, log, (), store, run_log) == reply
-            await store.save("c", StoredChat(messages=[UIMessage.user("q", id="u")]))
-            assert await find_beginning(run, log, (), store, run_log) is None, "a reply of its own"
-            log.close()
