@@ -1,14 +1,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
 
 import anyio
 import httpx2
 import pytest
 
-from chat_transport.agent.run import Run
+from chat_transport._chunk_log import ChunkLog
+from chat_transport.agent.run import Run, RunEnd
+from chat_transport.agent.runtime import Agent
 from chat_transport.chunks import (
+    Error,
+    Finish,
     Start,
     StartStep,
     TextDelta,
@@ -20,10 +27,14 @@ from chat_transport.chunks import (
 )
 from chat_transport.codecs.ui_stream import UIStreamDecoder, decode_chunk
 from chat_transport.inputs import Reconnect
-from chat_transport.messages import UIMessage
+from chat_transport.messages import TextPart, UIMessage
 from chat_transport.reducer import MessageReducer
-from chat_transport.transports.http.app import create_app
+from chat_transport.transports.http.app import ChatApp, create_app
+from chat_transport.transports.http.chat_store import MemoryChatStore, StoredChat
 from chat_transport.transports.http.client import HttpChatTransport
+from chat_transport.transports.http.reply_keeping import NOT_KEPT_TEXT, ReplyKeeper
+from chat_transport.transports.http.run_log import LoggedRun
+from chat_transport.transports.http.sqlite_chat_store import SqliteChatStore
 
 pytestmark = pytest.mark.anyio
 Serve = Callable[[object], str]
@@ -118,3 +129,147 @@ async def test_a_resumed_continuation_says_the_whole_reply(serve: Serve, gate, b
     message = folded(chunks)
     assert message.id == stored["id"]
     assert shape(message) == WHOLE
+
+
+class Slow(SqliteChatStore):
+    """Takes its time, and tells when it has begun."""
+
+    def __init__(self, path: Path, go_on: anyio.Event) -> None:
+        super().__init__(path)
+        self.begun = anyio.Event()
+        self._go_on = go_on
+
+    async def put(self, chat_id: str, message: UIMessage, *, after_id: str | None) -> None:
+        self.begun.set()
+        await self._go_on.wait()
+        await super().put(chat_id, message, after_id=after_id)
+
+
+async def hello(run: Run) -> AsyncIterator[UIMessageChunk]:
+    yield TextStart(id="t")
+    yield TextDelta(id="t", delta="hello")
+
+
+@asynccontextmanager
+async def client_of(app: ChatApp) -> AsyncGenerator[httpx2.AsyncClient, None]:
+    network = httpx2.ASGITransport(app=app)
+    async with httpx2.AsyncClient(transport=network, base_url="http://x") as client:
+        yield client
+
+
+async def test_who_reads_the_end_finds_the_reply_in_another_process(tmp_path: Path):
+    go_on = anyio.Event()
+    store = Slow(tmp_path / "chats.sqlite", go_on)
+    other = create_app(hello, store=SqliteChatStore(tmp_path / "chats.sqlite"))
+    agent = Agent(hello)
+    app = create_app(agent, store=store)
+    with anyio.fail_after(10):
+        async with agent, app.lifespan(), other.lifespan(), client_of(other) as elsewhere:
+            async with client_of(app) as client, anyio.create_task_group() as tasks:
+                tasks.start_soon(partial(client.post, "/api/chat", json=body()))
+                await store.begun.wait()
+                log = agent.active("c")[0].log
+                assert [type(chunk) for chunk in log.since(0)][-1] is TextEnd
+                assert len((await elsewhere.get("/api/chat/c")).json()["messages"]) == 1
+                go_on.set()
+                while not isinstance(log.since(0)[-1], Finish):
+                    await log.changed()
+                assert len((await elsewhere.get("/api/chat/c")).json()["messages"]) == 2
+
+
+def body() -> dict[str, object]:
+    return {"id": "c", "messages": [UIMessage.user("q", id="u1").to_wire()]}
+
+
+async def test_a_store_that_takes_too_long_or_fails_ends_the_reply_with_error(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    class Failing(MemoryChatStore):
+        async def put(self, chat_id: str, message: UIMessage, *, after_id: str | None) -> None:
+            raise OSError("disk full")
+
+    slow = Slow(tmp_path / "chats.sqlite", anyio.Event())
+    ends: list[RunEnd] = []
+
+    async def note(end: RunEnd) -> None:
+        ends.append(end)
+
+    with anyio.fail_after(10):
+        for store in (slow, Failing()):
+            async with Agent(hello, on_end=note) as agent:
+                app = create_app(agent, store=store, store_timeout_s=0.05)
+                async with app.lifespan(), client_of(app) as client:
+                    reply = await client.post("/api/chat", json=body())
+                    chunks = list(UIStreamDecoder().feed(reply.content))
+            assert chunks[-1] == Error(error_text=NOT_KEPT_TEXT)
+    assert [end.reason for end in ends] == ["error", "error"]
+    assert caplog.text.count("unable to keep the reply of run") == 2
+
+
+async def test_leaving_the_lifespan_ends_the_runs_of_an_agent_that_is_not_ours():
+    async def endless(run: Run) -> AsyncIterator[UIMessageChunk]:
+        yield TextStart(id="t")
+        yield TextDelta(id="t", delta="so far")
+        await anyio.sleep_forever()
+
+    store = MemoryChatStore()
+    with anyio.fail_after(10):
+        async with Agent(endless) as agent:
+            app = create_app(agent, store=store)
+            async with app.lifespan(), anyio.create_task_group() as tasks, client_of(app) as client:
+                tasks.start_soon(partial(client.post, "/api/chat", json=body()))
+                while not agent.active("c"):
+                    await anyio.lowlevel.checkpoint()
+                log = agent.active("c")[0].log
+                while len(log) < 3:
+                    await log.changed()
+                tasks.cancel_scope.cancel()
+            assert agent.active("c") == []
+    kept = await store.load("c")
+    assert kept is not None
+    assert kept.messages[-1].text == "so far"
+
+
+async def test_an_orphan_does_not_overwrite_what_its_process_kept():
+    store, log = MemoryChatStore(), ChunkLog("r")
+    user = UIMessage.user("q", id="u1")
+    run = LoggedRun(chat_id="c", run_id="r")
+    log.extend([Start(message_id="a1"), TextStart(id="t"), TextDelta(id="t", delta="so f")])
+    keeper = ReplyKeeper(store, timeout_s=5)
+    await store.save("c", StoredChat(messages=[user]))
+    await keeper.keep_orphan(run, log)
+    kept = await store.load("c")
+    assert kept is not None
+    assert [message.text for message in kept.messages] == ["q", "so f"]
+    whole = UIMessage(id="a1", role="assistant", parts=[TextPart(text="so far")])
+    await store.save("c", StoredChat(messages=[user, whole]))
+    await keeper.keep_orphan(run, log)
+    assert await store.load("c") == StoredChat(messages=[user, whole])
+
+
+async def test_an_orphan_that_went_on_with_a_message_is_kept_in_its_place():
+    store, log = MemoryChatStore(), ChunkLog("r")
+    before = UIMessage(id="a1", role="assistant", parts=[TextPart(text="before ")])
+    run = LoggedRun(chat_id="c", run_id="r", begins_with=before)
+    log.extend([Start(message_id="a1"), TextStart(id="t"), TextDelta(id="t", delta="aft")])
+    await store.save("c", StoredChat(messages=[before]))
+    await ReplyKeeper(store, timeout_s=None).keep_orphan(run, log)
+    kept = await store.load("c")
+    assert kept is not None
+    assert [message.text for message in kept.messages] == ["before aft"]
+
+
+async def test_an_orphan_that_said_nothing_or_finds_no_store_harms_nobody(
+    caplog: pytest.LogCaptureFixture,
+):
+    class Failing(MemoryChatStore):
+        async def load(self, chat_id: str) -> StoredChat | None:
+            raise OSError("away")
+
+    log, keeper = ChunkLog("r"), ReplyKeeper(Failing(), timeout_s=5)
+    run = LoggedRun(chat_id="c", run_id="r")
+    await keeper.keep_orphan(run, log)
+    assert not caplog.text
+    log.extend([Start(message_id="a1"), TextStart(id="t"), TextDelta(id="t", delta="so f")])
+    await keeper.keep_orphan(run, log)
+    assert "unable to keep the interrupted reply of run 'r'" in caplog.text
