@@ -91,7 +91,8 @@ class _Socket:
             name = value.get("requestId") if isinstance(value, dict) else None
             if not isinstance(name, str):
                 raise
-            self._tasks.start_soon(self._tell, server_frame("error", name, error_text=str(error)))
+            said = f"{error} {error.__cause__ or ''}".rstrip()
+            self._tasks.start_soon(self._tell, server_frame("error", name, error_text=said))
             return
         if isinstance(frame, AbortFrame):
             self._abort(frame, leaves=bool(value.get("leave")))
