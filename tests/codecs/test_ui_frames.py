@@ -76,7 +76,9 @@ BASE = {
 
 
 def test_a_message_that_is_none_is_told_beside_the_words_of_the_ai_sdk():
-    with pytest.raises(RemoteProtocolError, match=r"^Invalid UI messages in .*request\.$") as raised:
+    with pytest.raises(
+        RemoteProtocolError, match=r"^Invalid UI messages in .*request\.$"
+    ) as raised:
         parse_client_frame({**BASE, "messages": [{"id": "u"}]})
     assert "messages[0]; `role` must" in str(raised.value.__cause__)
 

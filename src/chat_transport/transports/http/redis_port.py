@@ -174,7 +174,7 @@ class RedisPort:
     async def register(self, run: LoggedRun, process: str, fence: int) -> None:
         """Begin a run's record anew."""
         name = self._key("run", run.chat_id, run.run_id)
-        now_s, _ = await self._redis.time()
+        now_s, microseconds = await self._redis.time()
         pipe = self._redis.pipeline(transaction=True)
         pipe.delete(self.stream(run))
         record: dict[str, str | int | bytes] = {
@@ -189,7 +189,7 @@ class RedisPort:
             record["before"] = dump_stored(run.begins_with)
         pipe.hset(name, mapping=record)
         pipe.pexpire(name, DAY_MS)
-        pipe.zadd(self._key("active", run.chat_id), {run.run_id: now_s})
+        pipe.zadd(self._key("active", run.chat_id), {run.run_id: now_s + microseconds / 1e6})
         pipe.pexpire(self._key("active", run.chat_id), DAY_MS)
         if run.request_key is not None:
             key = self._key("key", run.chat_id, run.request_key)
