@@ -47,7 +47,7 @@ TABLE: list[tuple[str, set[str], set[str]]] = [
     ("pruning", WORDS, PURE),
     ("_prompt_words", WORDS, PURE),
     ("file_download", WORDS | {"model"}, PURE),
-    ("prompt", WORDS | {"_prompt_words"}, PURE),
+    ("prompt", WORDS | {"_prompt_words", "conversion"}, PURE),
     ("step", WORDS, PURE),
     ("provider_stream", WORDS | {"step", "codecs.sse"}, PURE),
     ("codecs", WORDS | {"codecs", "reducer", "validation", "private"}, PURE),
