@@ -7,7 +7,7 @@ loads its module. Source: PEP 562.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
@@ -30,7 +30,7 @@ EXTRA_OF = {
 
 
 @contextmanager
-def wanted_by(what: str) -> Iterator[None]:
+def wanted_by(what: str) -> Generator[None]:
     """Say which extra `what` needs, where the block imports a package that is not installed.
 
     Raises:
