@@ -50,6 +50,7 @@ TABLE: list[tuple[str, set[str], set[str]]] = [
     ("file_download", WORDS | {"model"}, PURE),
     ("prompt", WORDS | {"_prompt_words", "conversion"}, PURE),
     ("step", WORDS, PURE),
+    ("provider_client", {"errors"}, set()),
     ("provider_stream", WORDS | {"step", "codecs.sse"}, PURE),
     ("codecs", WORDS | {"codecs", "reducer", "validation", "private"}, PURE),
     ("transport", WORDS, {"anyio"}),
