@@ -9,7 +9,7 @@ PAGE := $(WEB)/dist/index.html
 ADAPTERS := $(wildcard adapters/*/pyproject.toml)
 NPM := npm --no-audit --no-fund --loglevel=error
 
-.PHONY: setup demo test lint types interop browser bench clean
+.PHONY: setup demo test lint types interop browser bench bench-peers clean
 
 demo: $(READY) $(PAGE)
 	$(BIN)/chat-transport demo --port $(PORT)
@@ -54,9 +54,21 @@ browser: $(READY) $(PAGE)
 
 # What it costs, beside json.dumps, pydantic-ai, queues and raw ASGI, in one run. Numbers are ratios:
 # only those of one run may be compared.
-bench: $(READY)
-	for each in chunk_path hand_over ably_codec ably_stop http_server http_readers; do \
+bench: $(READY) bench-peers
+	for each in chunk_path hand_over ably_codec ably_stop http_server http_readers provider_boundary; do \
 	  echo; echo "== $$each"; $(BIN)/python tests/benchmarks/$$each.py || exit 1; done
+
+# Peers that cannot live beside the others: litellm pins openai<3, Vercel's `ai` asks for Python 3.12.
+# Where one cannot be had, the benchmark says that it is absent.
+PYTHON312 ?= $(firstword $(shell command -v python3.13 python3.12) $(wildcard $(HOME)/.pyenv/versions/3.12.*/bin/python) 3.12)
+PEERS := $(VENV)/peers
+UV_INTO = $(BIN)/uv pip install --quiet --python $(1)/bin/python
+
+bench-peers: $(READY)
+	-test -d $(PEERS)/litellm || ($(BIN)/uv venv --quiet --python $(BIN)/python $(PEERS)/litellm && \
+	  $(call UV_INTO,$(PEERS)/litellm) uvloop --editable . --editable 'adapters/litellm[sdk]')
+	-test -d $(PEERS)/vercel || ($(BIN)/uv venv --quiet --python $(PYTHON312) $(PEERS)/vercel && \
+	  $(call UV_INTO,$(PEERS)/vercel) uvloop 'ai[openai]')
 
 clean:
 	rm -rf $(VENV) $(WEB)/node_modules $(WEB)/dist
