@@ -60,7 +60,8 @@ bench: $(READY) bench-peers
 
 # Peers that cannot live beside the others: litellm pins openai<3, Vercel's `ai` asks for Python 3.12.
 # Where one cannot be had, the benchmark says that it is absent.
-PYTHON312 ?= $(firstword $(shell command -v python3.13 python3.12) $(wildcard $(HOME)/.pyenv/versions/3.12.*/bin/python) 3.12)
+PYTHON312 ?= $(shell for each in python3.12 python3.13 ~/.pyenv/versions/3.1[23].*/bin/python; do \
+  $$each -c "" 2>/dev/null && echo $$each && break; done || echo 3.12)
 PEERS := $(VENV)/peers
 UV_INTO = $(BIN)/uv pip install --quiet --python $(1)/bin/python
 

@@ -70,6 +70,12 @@ async def test_lines_split_anywhere_are_read():
     assert told(await words(*pieces, read=ndjson_chunks)) == ["a", "b", "c"]
 
 
+@pytest.mark.parametrize(("read", "mark"), [(sse_chunks, b"data: "), (ndjson_chunks, b"")])
+async def test_broken_text_becomes_replacement_characters(read: Any, mark: bytes):
+    event = mark + b'{"word":"\xff"}\n\n'
+    assert told(await words(event, read=read)) == ["\ufffd"]
+
+
 async def test_a_line_cut_in_the_middle_says_nothing():
     chunks = await words(b'{"word":"a"}\n{"wor', read=ndjson_chunks)
     assert told(chunks) == ["a"]

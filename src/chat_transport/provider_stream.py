@@ -136,11 +136,11 @@ async def sse_chunks(
     sse = SseDecoder()
     try:
         async for piece in pieces:
-            for event in sse.feed(piece):
-                if event.data == "[DONE]":
+            for data in sse.feed_data(piece):
+                if data == b"[DONE]":
                     decoder.done()
                     continue
-                for chunk in _chunks_of(event.data, decoder):
+                for chunk in _chunks_of(data, decoder):
                     yield chunk
     except RemoteProtocolError as error:
         for chunk in decoder.fail(str(error)):
@@ -173,12 +173,19 @@ async def ndjson_chunks(
             yield chunk
 
 
-def _chunks_of(data: str | bytes, decoder: StepDecoder) -> list[UIMessageChunk]:
+def _chunks_of(data: bytes, decoder: StepDecoder) -> list[UIMessageChunk]:
     try:
-        event = _decode(data)
+        event = _decode_lenient(data)
     except msgspec.DecodeError as error:
         return decoder.fail(f"the provider sent an event that is not JSON: {error}")
     return decoder.feed(event) if isinstance(event, dict) else []
+
+
+def _decode_lenient(data: bytes) -> JSON:
+    try:
+        return _decode(data)
+    except UnicodeDecodeError:  # broken text becomes U+FFFD, as WHATWG says
+        return _decode(data.decode("utf-8", "replace"))
 
 
 def _transport_errors() -> tuple[type[Exception], ...]:
