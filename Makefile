@@ -11,7 +11,7 @@ LITELLM := .venv-litellm
 LITELLM_READY := $(LITELLM)/.ready
 NPM := npm --no-audit --no-fund --loglevel=error
 
-.PHONY: setup demo test lint types interop browser bench clean
+.PHONY: setup demo test lint types interop browser bench bench-peers clean
 
 demo: $(READY) $(PAGE)
 	$(BIN)/chat-transport demo --port $(PORT)
@@ -65,9 +65,22 @@ browser: $(READY) $(PAGE)
 
 # What it costs, beside json.dumps, pydantic-ai, queues and raw ASGI, in one run. Numbers are ratios:
 # only those of one run may be compared.
-bench: $(READY)
-	for each in chunk_path hand_over ably_codec ably_stop http_server http_readers; do \
+bench: $(READY) bench-peers
+	for each in chunk_path hand_over ably_codec ably_stop http_server http_readers provider_boundary; do \
 	  echo; echo "== $$each"; $(BIN)/python tests/benchmarks/$$each.py || exit 1; done
+
+# Peers that cannot live beside the others: litellm pins openai<3, Vercel's `ai` asks for Python 3.12.
+# Where one cannot be had, the benchmark says that it is absent.
+PYTHON312 ?= $(shell for each in python3.12 python3.13 ~/.pyenv/versions/3.1[23].*/bin/python; do \
+  $$each -c "" 2>/dev/null && echo $$each && break; done || echo 3.12)
+PEERS := $(VENV)/peers
+UV_INTO = $(BIN)/uv pip install --quiet --python $(1)/bin/python
+
+bench-peers: $(READY)
+	-test -d $(PEERS)/litellm || ($(BIN)/uv venv --quiet --python $(BIN)/python $(PEERS)/litellm && \
+	  $(call UV_INTO,$(PEERS)/litellm) uvloop --editable . --editable 'adapters/litellm[sdk]')
+	-test -d $(PEERS)/vercel || ($(BIN)/uv venv --quiet --python $(PYTHON312) $(PEERS)/vercel && \
+	  $(call UV_INTO,$(PEERS)/vercel) uvloop 'ai[openai]')
 
 clean:
 	rm -rf $(VENV) $(LITELLM) $(WEB)/node_modules $(WEB)/dist
