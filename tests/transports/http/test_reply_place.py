@@ -240,7 +240,7 @@ async def scene(
         wish = SendMessages(chat_id="c", messages=messages)
         async with transport.send_messages(wish) as sent:
             log = agent.active("c")[0].log
-            if len(apps) > 1:
+            if len(apps) > 1 and not resumes:
                 go_on.set()  # Redis is never quiet
             tasks.start_soon(when_all_wait, go_on.set)  # the cut may come only later
             if not resumes:
@@ -250,6 +250,8 @@ async def scene(
                     await log.changed()
                 async with late.reconnect_to_stream(Reconnect(chat_id="c")) as again:
                     assert again is not None
+                    if len(apps) > 1:
+                        go_on.set()  # not before: a run that is over is not resumed
                     chunks = [chunk async for chunk in again]
         tasks.cancel_scope.cancel()
         said = list(log.since(0))
