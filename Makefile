@@ -7,6 +7,8 @@ READY := $(VENV)/.ready
 WEB := examples/web
 PAGE := $(WEB)/dist/index.html
 ADAPTERS := $(wildcard adapters/*/pyproject.toml)
+LITELLM := .venv-litellm
+LITELLM_READY := $(LITELLM)/.ready
 NPM := npm --no-audit --no-fund --loglevel=error
 
 .PHONY: setup demo test lint types interop browser bench clean
@@ -14,16 +16,25 @@ NPM := npm --no-audit --no-fund --loglevel=error
 demo: $(READY) $(PAGE)
 	$(BIN)/chat-transport demo --port $(PORT)
 
-test: $(READY)
+test: $(READY) $(LITELLM_READY)
 	$(BIN)/pytest -n auto --dist loadfile -m "not interop and not browser"
+	$(LITELLM)/bin/python -m pytest -n auto --dist loadfile adapters/litellm adapters/openai
 
-setup: $(READY) $(PAGE)
+setup: $(READY) $(PAGE) $(LITELLM_READY)
 
 $(READY): pyproject.toml constraints.txt $(ADAPTERS)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt uv
 	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --constraint constraints.txt \
 	  --editable '.[all]' $(foreach p,$(ADAPTERS),--editable $(dir $(p))) --group dev
+	touch $@
+
+# litellm wants openai 2, which the OpenAI adapter knows too: both are tested there as well.
+$(LITELLM_READY): $(READY) constraints-litellm.txt
+	$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python $(LITELLM)
+	VIRTUAL_ENV=$(CURDIR)/$(LITELLM) $(BIN)/uv pip install --quiet \
+	  --constraint constraints-litellm.txt --editable . --editable adapters/openai \
+	  --editable 'adapters/litellm[sdk]' pytest pytest-timeout pytest-xdist trio
 	touch $@
 
 $(WEB)/node_modules/.ready: $(WEB)/package.json $(WEB)/package-lock.json
@@ -59,4 +70,4 @@ bench: $(READY)
 	  echo; echo "== $$each"; $(BIN)/python tests/benchmarks/$$each.py || exit 1; done
 
 clean:
-	rm -rf $(VENV) $(WEB)/node_modules $(WEB)/dist
+	rm -rf $(VENV) $(LITELLM) $(WEB)/node_modules $(WEB)/dist

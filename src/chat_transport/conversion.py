@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
-from urllib.parse import urlsplit
 
+from ._web_url import normal_url
 from .errors import LocalProtocolError
 from .messages import (
     CustomPart,
@@ -41,7 +41,6 @@ _AnyToolPart: TypeAlias = ToolPart | DynamicToolPart
 _FINISHED = frozenset({"approval-responded", "output-error", "output-denied"})
 _OMITTED = "Tool output omitted because the tool is no longer available."
 _DENIED = "Tool call execution denied."
-_NEEDS_HOST = frozenset({"http", "https", "ws", "wss", "ftp"})
 
 
 def convert_to_model_messages(
@@ -244,13 +243,10 @@ def _file(part: FilePart) -> dict[str, JSON]:
 
 
 def _checked_url(url: str) -> str:
-    try:
-        parts = urlsplit(url.strip())
-    except ValueError:
-        parts = urlsplit("")
-    if not parts.scheme or (parts.scheme in _NEEDS_HOST and not parts.netloc):
+    normal = normal_url(url)
+    if normal is None:
         raise ValueError(f"{url[:80]!r} is not an absolute URL")
-    return url
+    return normal
 
 
 def _first(preferred: JSON, other: JSON) -> JSON:

@@ -7,9 +7,12 @@ Source: AI SDK 7.0.173 `convertToModelMessages` and `convertToLanguageModelPromp
 
 from __future__ import annotations
 
+import base64
+import binascii
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal, TypeAlias
 
+from ._media_types import known_media_type
 from ._prompt_words import (
     ApprovalResponse,
     Custom,
@@ -58,6 +61,9 @@ ConvertData: TypeAlias = Callable[[DataPart], TextPart | FilePart | None]
 
 DENIED = "Tool call execution denied."
 """What a model is told when a person refuses a call and gives no reason."""
+
+HEAD_CHARS = 32
+"""Characters of base64 that tell what a file is: 24 bytes."""
 
 
 def to_prompt(
@@ -133,12 +139,25 @@ def _text_or_file(part: TextPart | FilePart) -> Text | File:
     if isinstance(part, TextPart):
         return Text(text=part.text, options=options)
     return File(
-        media_type=part.media_type,
+        media_type=_media_type(part),
         url=part.url,
         filename=part.filename,
         references=part.provider_reference or {},
         options=options,
     )
+
+
+def _media_type(part: FilePart) -> str:
+    if part.media_type.partition("/")[2] not in {"", "*"} or not part.url.startswith("data:"):
+        return part.media_type
+    head, _, body = part.url.partition(",")
+    start = body[:HEAD_CHARS].encode("ascii", "replace")
+    if not head.endswith(";base64"):
+        return known_media_type(part.media_type, start)
+    try:
+        return known_media_type(part.media_type, base64.b64decode(start))
+    except binascii.Error:  # an adapter that reads the file says so
+        return part.media_type
 
 
 def _assistant_turns(
@@ -276,10 +295,9 @@ def _joined(turns: Sequence[PromptMessage]) -> list[PromptMessage]:
             part
             for part in turn.content
             if not (
-                turn.role == "assistant"
-                and isinstance(part, Text)
+                isinstance(part, Text)
                 and not part.text
-                and not part.options
+                and (turn.role == "user" or (turn.role == "assistant" and not part.options))
             )
         ]
         if turn.role == "user" and not content:
