@@ -54,6 +54,12 @@ class RedisServer:
             time.sleep(0.02)  # a server says by nothing but its port that it is up
         raise TimeoutError(f"redis-server did not open port {self.port}")
 
+    @property
+    def pid(self) -> int:
+        """The process, while it runs."""
+        assert self._process is not None
+        return self._process.pid
+
     def kill(self) -> None:
         """End it as a crash would: what it held is gone."""
         if self._process is not None:

@@ -18,7 +18,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Absent", "Server", "pin_client", "serving"]
+__all__ = ["Absent", "Server", "pin_client", "running", "serving"]
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "chat-transport-peers"
 SERVER_NEEDS = ["uvicorn==0.54.0", "uvloop", "httptools"]
@@ -69,12 +69,15 @@ def serving(
             except Absent as absent:
                 found[name] = absent
                 continue
-            found[name] = stack.enter_context(_running(name, python, environment or {}))
+            found[name] = stack.enter_context(running(name, environment, python=python))
         yield found
 
 
 @contextmanager
-def _running(name: str, python: str, environment: dict[str, str]) -> Iterator[Server]:
+def running(
+    name: str, environment: dict[str, str] | None = None, *, python: str = sys.executable
+) -> Iterator[Server]:
+    """Run one server."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -83,7 +86,7 @@ def _running(name: str, python: str, environment: dict[str, str]) -> Iterator[Se
         "--log-level", "error", "--loop", "uvloop", "--http", "httptools", "--no-access-log",
         "--backlog", "4096", "--timeout-graceful-shutdown", "1",
     ]  # fmt: skip
-    environment = {**os.environ, **environment, "BENCH_APP": name}
+    environment = {**os.environ, **(environment or {}), "BENCH_APP": name}
     with subprocess.Popen(command, cwd=Path(__file__).parent, env=environment) as process:
         try:
             cores = sorted(os.sched_getaffinity(0) | set(range(os.cpu_count() or 1)))
