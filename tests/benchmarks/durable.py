@@ -68,7 +68,8 @@ async def redis_rows(server: RedisServer) -> dict[str, list[tuple[float, float]]
     tokens = RUNS * RATE * SECONDS
     async with Redis.from_url(server.url) as client:
         for turn in range(ROUNDS):
-            idle_s = await _speak(lambda number, chunk, logs=_logs(): logs[number].append(chunk))
+            idle = _logs()
+            idle_s = await _speak(lambda number, chunk, it=idle: it[number].append(chunk))
             async with RedisRunLog(server.url) as store:
                 logs = _logs()
                 for number, log in enumerate(logs):

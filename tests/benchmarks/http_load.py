@@ -156,7 +156,7 @@ class Load:
         self._open = self.replies
         due_s = sorted(
             random.Random(self.replies).uniform(0, self.ramp_s) for _ in range(self.replies)
-        )  # noqa: S311
+        )
         for number, due in enumerate(due_s):
             await asyncio.sleep(max(begun + due - time.monotonic(), 0))
             reply = _Reply(self, number)
