@@ -8,7 +8,6 @@ Peers, in the same run: one awaited XADD for each token, one SQLite transaction 
 from __future__ import annotations
 
 import asyncio
-import os
 import sqlite3
 import sys
 import tempfile
@@ -29,7 +28,7 @@ from chat_transport.transports.http.run_log import LoggedRun
 from chat_transport.transports.http.sqlite_chat_store import SqliteChatStore
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from redis_server import RedisServer, find_redis
+from servers import RedisServer, find_redis
 
 RUNS, RATE, SECONDS = 100, 50, 2
 REPLY = 2_000
@@ -53,9 +52,9 @@ async def _speak(say: Say) -> float:
     return time.process_time() - used
 
 
-def _cpu_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+async def _cpu_s(client: Redis) -> float:
+    told = await client.info("cpu")
+    return float(told["used_cpu_user"]) + float(told["used_cpu_sys"])
 
 
 async def redis_rows(server: RedisServer) -> dict[str, list[tuple[float, float]]]:
@@ -75,17 +74,17 @@ async def redis_rows(server: RedisServer) -> dict[str, list[tuple[float, float]]
                 for number, log in enumerate(logs):
                     run = LoggedRun(chat_id=f"c{number}", run_id=f"r{turn}-{number}")
                     await store.start(run, log, lambda _reason: None)
-                server_s = _cpu_s(server.pid)
+                server_s = await _cpu_s(client)
                 spent_s = await _speak(lambda number, chunk, it=logs: it[number].append(chunk))
-                found = spent_s - idle_s, _cpu_s(server.pid) - server_s
+                found = spent_s - idle_s, await _cpu_s(client) - server_s
                 for log in logs:
                     log.close()
             ours.append((found[0] / tokens * 1e6, found[1] / tokens * 1e6))
-            server_s = _cpu_s(server.pid)
+            server_s = await _cpu_s(client)
             spent_s = await _speak(
                 lambda number, chunk: client.xadd(f"p{number}", {"c": chunk.delta})
             )
-            found = spent_s - idle_s, _cpu_s(server.pid) - server_s
+            found = spent_s - idle_s, await _cpu_s(client) - server_s
             peer.append((found[0] / tokens * 1e6, found[1] / tokens * 1e6))
     return rows
 

@@ -19,7 +19,7 @@ from http_load import facts, request_for
 from http_servers import Server, pin_client, running
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from redis_server import RedisServer, find_redis
+from servers import RedisServer, find_redis
 
 TOKENS = 10_000
 IDLE = 1000

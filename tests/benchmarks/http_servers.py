@@ -1,7 +1,7 @@
 """The processes of the HTTP benchmarks: each server in an environment of its own, on one core.
 
 Rule: a peer that cannot be installed is absent, with the reason; its numbers are never made up.
-Peers are needed here only: they are installed by uv into a cache folder, not into the project.
+Peers are needed here only: uv installs each into an environment of its own, below ours.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pathlib import Path
 
 __all__ = ["Absent", "Server", "pin_client", "running", "serving"]
 
-CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "chat-transport-peers"
+CACHE = Path(sys.prefix) / "peers"
 SERVER_NEEDS = ["uvicorn==0.54.0", "uvloop", "httptools"]
 PEERS: dict[str, tuple[str, list[str]]] = {
     "fastapi_ai_sdk": ("", ["fastapi-ai-sdk==0.1.0"]),
@@ -116,7 +116,7 @@ def _interpreter(name: str) -> str:
     if name not in PEERS:
         return sys.executable
     wanted, needs = PEERS[name]
-    folder = CACHE / "-".join([name, *(need.partition("==")[2] for need in needs[:1])])
+    folder = CACHE / "-".join(["http", name, *(need.partition("==")[2] for need in needs[:1])])
     python = folder / "bin" / "python"
     if (folder / ".ready").exists():
         return str(python)

@@ -150,6 +150,10 @@ def decode_chunk(
         raise RemoteProtocolError(
             f"unable to read chunk {kind!r}; {_lower_first(str(error))}", data=value
         ) from error
+    except UnicodeEncodeError as error:  # msgspec, where it expects one of a few words
+        raise RemoteProtocolError(
+            f"unable to read chunk {kind!r}; half a surrogate pair stands for a word", data=value
+        ) from error
     if unknown == "refuse":
         raise RemoteProtocolError(f"unable to read chunk; unknown type {kind!r}", data=value)
     return OpaqueChunk(

@@ -15,10 +15,13 @@ import anyio
 
 from ..._chunk_log import ChunkLog
 from ...chunks import ABSENT, TextDelta, UIMessageChunk
+from ...codecs.retold import retold
 from ...codecs.ui_stream import DONE, KEEP_ALIVE, STREAM_OPEN
 from ...errors import StreamInterrupted
+from ...messages import UIMessage
 from .exchange import Receive, Send
 from .keep_alive import KeepAlive
+from .reply_place import RETOLD, ReplyPlace, joined_name, rest_of_joined
 
 __all__ = ["SseBody", "SseFormat"]
 
@@ -53,10 +56,10 @@ class SseBody:
     Args:
         log: The run's chunks.
         form: How to write them.
-        start: The first chunk to send.
         keep_alive: Fills its silence.
-        exact: Each chunk as it was said; else a reader that is behind gets deltas joined.
-        prelude: Said first, and not counted: what the reply had before the run.
+        place: Where the reader goes on, and gets each chunk as it was said; None: from the start,
+            with deltas joined where it is behind.
+        before: What the reply had before the run; None if the reader has it.
     """
 
     def __init__(
@@ -65,12 +68,19 @@ class SseBody:
         form: SseFormat,
         keep_alive: KeepAlive,
         *,
-        start: int = 0,
-        exact: bool = False,
-        prelude: Sequence[UIMessageChunk] = (),
+        place: ReplyPlace | None = None,
+        before: UIMessage | None = None,
     ) -> None:
-        self._prelude = prelude
-        self._stream = log.stream(start, snapshot=not exact)
+        self._log = log
+        self._place = place or ReplyPlace()
+        # What is retold says `start` itself.
+        self._before = before if place is None or place.is_retold else None
+        start = 0 if self._place.is_retold else self._place.given
+        if self._before is not None:
+            start = 1
+        elif self._place.joined is not None:
+            start = self._place.joined[1]
+        self._stream = log.stream(start, snapshot=place is None or place.is_retold)
         self._form = form
         self._counted = not form.cursor  # or need not be
         self._keep_alive = keep_alive
@@ -121,10 +131,7 @@ class SseBody:
 
     async def _write(self, send: Send) -> None:
         stream, coalesce_s = self._stream, self._form.coalesce_s
-        if self._prelude:
-            uncounted = b"id: -\n" if self._form.cursor else b""
-            await self._send(send, uncounted + self._render_known(self._prelude))
-            self._prelude = ()
+        await self._catch_up(send)
         while True:
             before = stream.position
             try:
@@ -153,6 +160,34 @@ class SseBody:
         self._sending = True
         await send({"type": "http.response.body", "body": DONE, "more_body": False})
 
+    async def _catch_up(self, send: Send) -> None:
+        """Say the rest of what is not a place in the log."""
+        given = self._place.given
+        if self._before is not None:
+            chunks: Sequence[UIMessageChunk] = tuple(retold(self._before))[given:]
+            name, after = RETOLD, 1
+            self._before = None
+        elif self._place.joined is not None:
+            first, after = self._place.joined
+            chunks = await rest_of_joined(self._log, first, after, given)
+            name = joined_name(first, after)
+        else:
+            return
+        if self._form.cursor:
+            body = self._render_named(chunks, f"{name}.{given + 1}", after)
+        else:
+            body = self._render_known(chunks)
+        await self._send(send, body)
+
+    def _render_named(self, chunks: Sequence[UIMessageChunk], first: str, after: int) -> bytes:
+        """Name the places after the first of these chunks and after the last."""
+        pieces = [self._form.encode(chunk) for chunk in chunks]
+        if len(pieces) > 1:
+            pieces[0] = b"id: %s\n" % first.encode() + pieces[0]
+        if pieces:
+            pieces[-1] = b"id: %d\n" % after + pieces[-1]
+        return b"".join(pieces)
+
     def _render(self, chunks: Sequence[UIMessageChunk], before: int) -> bytes:
         """Write chunks that were read from number `before` on."""
         form, chunk = self._form, chunks[0]
@@ -176,18 +211,15 @@ class SseBody:
         return b"".join(map(form.encode, chunks))
 
     def _render_counted(self, chunks: Sequence[UIMessageChunk], before: int, after: int) -> bytes:
-        """Say by `id` lines how many chunks of the run were given after an event.
-
-        Events without one count one each; `-` stops counting until the next number.
-        """
+        """Say by `id` lines how many chunks of the run were given after an event."""
         form = self._form
-        pieces = [form.encode(chunk) for chunk in chunks]
         if after - before != len(chunks):  # joined deltas
-            pieces[0] = b"id: -\n" + pieces[0]
-            pieces[-1] = b"id: %d\n" % after + pieces[-1].removeprefix(b"id: -\n")
-        elif not self._counted:
+            self._counted = True
+            return self._render_named(chunks, f"{joined_name(before, after)}.1", after)
+        pieces = [form.encode(chunk) for chunk in chunks]
+        if not self._counted:
             pieces[0] = b"id: %d\n" % (before + 1) + pieces[0]
-        self._counted = True
+            self._counted = True
         return b"".join(pieces)
 
     async def _until_said(self) -> None:

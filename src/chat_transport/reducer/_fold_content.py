@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from typing import Any, NoReturn, TypeAlias
 
-from ._message_state import PartState
-from ._reply_state import QUIET_WRITE, WRITE, Fold, ReplyState, Write, refuse
-from .chunks import (
+from ..chunks import (
     ABSENT,
     Custom,
     DataChunk,
@@ -32,7 +30,7 @@ from .chunks import (
     TextStart,
     UIMessageChunk,
 )
-from .messages import (
+from ..messages import (
     CustomPart,
     DataPart,
     FilePart,
@@ -45,6 +43,8 @@ from .messages import (
     TextPart,
     WireModel,
 )
+from ._message_state import PartState
+from ._reply_state import QUIET_WRITE, WRITE, Fold, ReplyState, Write, refuse
 
 __all__ = ["CONTENT_FOLDS"]
 
@@ -99,9 +99,10 @@ def _start_step(state: ReplyState, _: StartStep) -> None:
     state.message.push(PartState(StepStartPart, {"type": "step-start"}))
 
 
-def _reset_step(state: ReplyState, _: ResetStep) -> Write | None:
+def _reset_step(state: ReplyState, chunk: ResetStep) -> Write | None:
     state.forget_open()
-    return WRITE if state.message.drop_step() else None
+    count = 1 if chunk.steps is ABSENT else chunk.steps
+    return WRITE if state.message.drop_steps(count) else None
 
 
 # ── text and reasoning ───────────────────────────────────────────────────────────────────────

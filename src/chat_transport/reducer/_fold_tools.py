@@ -9,9 +9,7 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
-from ._message_state import PartState, StreamedInput
-from ._reply_state import WRITE, Fold, ReplyState, Write, refuse
-from .chunks import (
+from ..chunks import (
     ABSENT,
     ToolApprovalRequest,
     ToolApprovalResponse,
@@ -24,12 +22,14 @@ from .chunks import (
     ToolOutputError,
     UIMessageChunk,
 )
-from .messages import (
+from ..messages import (
     DynamicToolPart,
     ToolApproval,
     ToolPart,
     ToolState,
 )
+from ._message_state import PartState, StreamedInput
+from ._reply_state import WRITE, Fold, ReplyState, Write, refuse
 
 __all__ = ["TOOL_FOLDS", "take_up_inputs"]
 
@@ -157,7 +157,7 @@ def _tool_approval_response(state: ReplyState, chunk: ToolApprovalResponse) -> W
     part = state.message.asked_approval(chunk.approval_id)
     if part is None:
         refuse(
-            "tool-invocation",
+            chunk.type,
             chunk.approval_id,
             f'No tool invocation found for approval ID "{chunk.approval_id}".',
         )
