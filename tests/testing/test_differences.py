@@ -27,6 +27,7 @@ START, END = {"type": "text-start", "id": "1"}, {"type": "text-end", "id": "1"}
 THINK = {"type": "reasoning-delta", "id": "r", "delta": "x"}
 OPEN, CLOSE = {"type": "reasoning-start", "id": "r"}, {"type": "reasoning-end", "id": "r"}
 NO_REASON = "Response stream ended without a finish reason."
+BROKEN = {"type": "tool-input-error", "toolCallId": "c", "input": "{"}
 OUTPUT = {"type": "tool-output-available", "toolCallId": "c"}
 
 
@@ -46,6 +47,18 @@ OUTPUT = {"type": "tool-output-available", "toolCallId": "c"}
             "ends-without-reason",
             [{"type": "finish", "finishReason": "stop"}],
             [{"type": "error", "errorText": NO_REASON}, {"type": "finish"}],
+            "",
+        ),
+        (
+            "ends-without-reason",
+            [{"type": "finish", "finishReason": "stop"}],
+            [{"type": "finish", "finishReason": "interrupted"}],
+            '"finish_reason":null',
+        ),
+        (
+            "own-words-for-broken-input",
+            [BROKEN | {"errorText": "the input is not JSON"}],
+            [BROKEN | {"errorText": "SyntaxError"}],
             "",
         ),
         (
@@ -87,6 +100,12 @@ def test_a_difference_takes_away_what_it_names(
 ):
     assert ours != golden
     assert settle(name, ours, golden, event)
+
+
+def test_a_reason_that_was_given_is_compared():
+    ours = [{"type": "finish", "finishReason": "stop"}]
+    golden = [{"type": "finish", "finishReason": "length"}]
+    assert not settle("ends-without-reason", ours, golden, '"finish_reason": "length"')
 
 
 @pytest.mark.parametrize("difference", DIFFERENCES, ids=lambda difference: difference.name)
