@@ -56,6 +56,18 @@ OUTPUT = {"type": "tool-output-available", "toolCallId": "c"}
             '"finish_reason":null',
         ),
         (
+            "says-interrupted",
+            [{"type": "finish", "finishReason": "interrupted"}],
+            [{"type": "finish", "finishReason": "other"}],
+            "",
+        ),
+        (
+            "errors-are-the-reason",
+            [{"type": "error"}, {"type": "finish", "finishReason": "error"}],
+            [{"type": "error"}, {"type": "finish", "finishReason": "stop"}],
+            "",
+        ),
+        (
             "own-words-for-broken-input",
             [BROKEN | {"errorText": "the input is not JSON"}],
             [BROKEN | {"errorText": "SyntaxError"}],
@@ -100,6 +112,13 @@ def test_a_difference_takes_away_what_it_names(
 ):
     assert ours != golden
     assert settle(name, ours, golden, event)
+
+
+def test_geminis_reasons_are_settled_for_gemini_alone():
+    ours = [{"type": "finish", "finishReason": "content-filter"}]
+    golden = [{"type": "finish", "finishReason": "other"}]
+    assert settle("maps-more-reasons", ours, golden, api="gemini")
+    assert not settle("maps-more-reasons", ours, golden)
 
 
 def test_a_reason_that_was_given_is_compared():

@@ -132,6 +132,36 @@ def _no_finish_reason(recording: Recording, ours: Wire, golden: Wire) -> tuple[W
     return _without(ours, void), _without(golden, void)
 
 
+def _finish(chunks: Wire) -> str | None:
+    return next((one.get("finishReason") for one in chunks if one["type"] == "finish"), None)
+
+
+def _settle_finish(ours: Wire, golden: Wire) -> tuple[Wire, Wire]:
+    ends = {"finish"}
+    return _without(ours, lambda c: c["type"] in ends), _without(
+        golden, lambda c: c["type"] in ends
+    )
+
+
+def _interrupted(_recording: Recording, ours: Wire, golden: Wire) -> tuple[Wire, Wire]:
+    if (_finish(ours), _finish(golden)) != ("interrupted", "other"):
+        return ours, golden
+    return _settle_finish(ours, golden)
+
+
+def _error_reason(_recording: Recording, ours: Wire, golden: Wire) -> tuple[Wire, Wire]:
+    if _finish(ours) != "error" or "error" not in _types(ours) & _types(golden):
+        return ours, golden
+    return _settle_finish(ours, golden)
+
+
+def _more_reasons(recording: Recording, ours: Wire, golden: Wire) -> tuple[Wire, Wire]:
+    mapped = _finish(ours) in {"content-filter", "error"} and _finish(golden) == "other"
+    if recording.api != "gemini" or not mapped:
+        return ours, golden
+    return _settle_finish(ours, golden)
+
+
 def _broken_input(_recording: Recording, ours: Wire, golden: Wire) -> tuple[Wire, Wire]:
     def bare(chunk: dict[str, JSON]) -> dict[str, JSON]:
         is_broken = chunk["type"] == "tool-input-error"
@@ -262,6 +292,27 @@ DIFFERENCES: tuple[Difference, ...] = (
         reason="a stream that says `[DONE]` but no finish reason (Snowflake) is complete; the AI "
         "SDK's compatible package makes it an error, its others leave the reason open",
         settle=_no_finish_reason,
+    ),
+    Difference(
+        name="says-interrupted",
+        paragraph="2.3",
+        reason="a stream that ends without its terminal event is `interrupted` for every provider; "
+        "older packages of the AI SDK say `other`",
+        settle=_interrupted,
+    ),
+    Difference(
+        name="errors-are-the-reason",
+        paragraph="2.1",
+        reason="a reply that had an error finishes with `error`, whatever the provider says after "
+        "it; the AI SDK takes the last word",
+        settle=_error_reason,
+    ),
+    Difference(
+        name="maps-more-reasons",
+        paragraph="17.11",
+        reason="Gemini's newer finish reasons (`LANGUAGE`, `UNEXPECTED_TOOL_CALL`, ...) are told as "
+        "what they are; the AI SDK says `other`",
+        settle=_more_reasons,
     ),
     Difference(
         name="images-are-files",
