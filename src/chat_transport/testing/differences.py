@@ -310,8 +310,8 @@ DIFFERENCES: tuple[Difference, ...] = (
     Difference(
         name="maps-more-reasons",
         paragraph="17.11",
-        reason="Gemini's newer finish reasons (`LANGUAGE`, `UNEXPECTED_TOOL_CALL`, ...) are told as "
-        "what they are; the AI SDK says `other`",
+        reason="Gemini's newer finish reasons (`LANGUAGE`, `UNEXPECTED_TOOL_CALL`, ...) are told "
+        "as what they are; the AI SDK says `other`",
         settle=_more_reasons,
     ),
     Difference(
