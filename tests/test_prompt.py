@@ -267,3 +267,8 @@ def test_results_of_turns_that_follow_each_other_are_one_turn():
         "assistant",
         "tool",
     ]
+
+
+def test_an_empty_text_of_the_user_is_left_out():
+    (turn,) = to_prompt([message("user", text(""), text("Hi"))])
+    assert [part.text for part in turn.content] == ["Hi"]

@@ -8,9 +8,12 @@ Source: AI SDK 7.0.173 `convertToLanguageModelPrompt`.
 
 from __future__ import annotations
 
+import base64
+import binascii
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
+from ._media_types import known_media_type
 from ._prompt_words import (
     ApprovalResponse,
     Custom,
@@ -43,6 +46,9 @@ __all__ = [
 ]
 
 JSON: TypeAlias = Any  # any JSON value
+
+HEAD_CHARS = 32
+"""Characters of base64 that tell what a file is: 24 bytes."""
 
 
 def to_prompt(
@@ -120,12 +126,26 @@ def _file(item: JSON, part: UIMessagePart) -> File:
     # Beside a reference the JSON has no address; a provider that the reference is not for wants it.
     url = part.url if isinstance(part, FilePart) else data.get("url", "")
     return File(
-        media_type=item["mediaType"],
+        media_type=_media_type(item["mediaType"], url),
         url=url,
         filename=item.get("filename"),
         references=data.get("reference", {}),
         options=_options(item),
     )
+
+
+def _media_type(named: str, url: str) -> str:
+    """Give a file's type; one that names a kind only is read off the file's first bytes."""
+    if named.partition("/")[2] not in {"", "*"} or not url.startswith("data:"):
+        return named
+    head, _, body = url.partition(",")
+    start = body[:HEAD_CHARS].encode("ascii", "replace")
+    if not head.endswith(";base64"):
+        return known_media_type(named, start)
+    try:
+        return known_media_type(named, base64.b64decode(start))
+    except binascii.Error:  # an adapter that reads the file says so
+        return named
 
 
 def _call(item: JSON) -> ToolCall:
@@ -160,10 +180,9 @@ def _joined(turns: Sequence[PromptMessage]) -> list[PromptMessage]:
             part
             for part in turn.content
             if not (
-                turn.role == "assistant"
-                and isinstance(part, Text)
+                isinstance(part, Text)
                 and not part.text
-                and not part.options
+                and (turn.role == "user" or (turn.role == "assistant" and not part.options))
             )
         ]
         if turn.role in {"user", "tool"} and not content:

@@ -22,15 +22,15 @@ from pathlib import Path as FilePath
 from typing import Any
 
 HERE = FilePath(__file__).resolve().parent
-PEERS = HERE.parents[1] / ".venv" / "peers"
+ROOT = HERE.parents[1]
 ENVIRONMENTS = {
     "ours": sys.executable,
-    "litellm": str(PEERS / "litellm" / "bin" / "python"),
-    "vercel": str(PEERS / "vercel" / "bin" / "python"),
+    "litellm": str(ROOT / ".venv-litellm" / "bin" / "python"),
+    "vercel": str(ROOT / ".venv-vercel" / "bin" / "python"),
 }
 """Environment -> its interpreter."""
 
-COLUMNS = {"mapping": 1, "at once": 1, "side by side": 1, "whole": 1}
+COLUMNS = {"mapping": 1, "at once": 5, "side by side": 3, "whole": 3}
 """What is measured -> how often; the median is shown."""
 STREAMS, RATE, BULK_TOKENS = 50, 50, 2_000
 WARM_TOKENS = 5

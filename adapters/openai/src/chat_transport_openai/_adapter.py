@@ -18,6 +18,7 @@ from chat_transport.provider_stream import ByteResponse, stream_step
 from chat_transport.step import StepDecoder
 
 from ._ai_sdk import AiSdkChatDecoder, responses_decoder
+from ._background import Background, background_step
 from ._chat_events import ChatDecoder
 from ._chat_request import ReasoningField, chat_body
 from ._responses_events import ResponsesDecoder
@@ -120,9 +121,11 @@ class OpenAIResponses(_OpenAIAdapter):
         provider: The key in `providerMetadata` and `ModelSettings.provider_options`.
         compat: `ai-sdk` gives the chunks of the AI SDK 7.0.173 even where we show more or say it
             better, for an interface that was written against them; None is the default.
-        sources: `citations`, as the AI SDK 7.0.173: `citations` on `text-end`, and a source for
-            each page that was retrieved. `parts`, as its versions up to 7.0.77: a source for each
-            citation.
+        sources: `citations`, as the AI SDK 7.0.173 for OpenAI: `citations` on `text-end`, and a
+            source for each page that was retrieved. `parts`, as its packages for Azure and xAI: a
+            source for each citation. None chooses by `provider`.
+        background: How responses are held on to that are made with the provider option
+            `background: true`; None is `Background()`.
         aiohttp: Whether the client that we make runs on aiohttp, at less than half the cost of a
             token: None where the extra `aiohttp` is installed, on asyncio; False never.
     """
@@ -137,7 +140,8 @@ class OpenAIResponses(_OpenAIAdapter):
         max_retries: int = 2,
         provider: str = "openai",
         compat: Literal["ai-sdk"] | None = None,
-        sources: Literal["citations", "parts"] = "citations",
+        sources: Literal["citations", "parts"] | None = None,
+        background: Background | None = None,
         aiohttp: bool | None = None,
     ) -> None:
         super().__init__(
@@ -150,7 +154,8 @@ class OpenAIResponses(_OpenAIAdapter):
             compat=compat,
             aiohttp=aiohttp,
         )
-        self._sources: Literal["citations", "parts"] = sources
+        self._sources: Literal["citations", "parts"] | None = sources
+        self._background = background or Background()
 
     def stream(
         self,
@@ -165,7 +170,10 @@ class OpenAIResponses(_OpenAIAdapter):
         )
         decoder = self.decoder(tools, body=body, messages=messages)
         create = self.client.responses.with_streaming_response.create
-        return self._stream(self._call(create, body, settings), decoder)
+        call = self._call(create, body, settings)
+        if body.get("background") is not True:
+            return self._stream(call, decoder)
+        return self._hold(call, decoder)
 
     def resume(
         self, response_id: str, *, starting_after: int | None = None, tools: Tools = ()
@@ -173,16 +181,48 @@ class OpenAIResponses(_OpenAIAdapter):
         """Take up a stored response that runs in the background, from where it was left.
 
         Args:
-            response_id: In `finish`'s metadata as `responseId`, or from the provider.
+            response_id: In the message's metadata as `responseId`, from the response's first
+                event on.
             starting_after: The last `sequence_number` seen; None gives the response from its
                 start.
             tools: The tools that were declared.
         """
-        place = {} if starting_after is None else {"starting_after": starting_after}
-        call = self.client.responses.with_streaming_response.retrieve(
-            response_id, stream=True, **place
+        call = self._reopen(response_id, starting_after)
+        return self._hold(
+            call, self.decoder(tools), response_id=response_id, starting_after=starting_after
         )
-        return self._stream(call, self.decoder(tools))
+
+    def _hold(
+        self,
+        call: AbstractAsyncContextManager[ByteResponse],
+        decoder: StepDecoder,
+        *,
+        response_id: str | None = None,
+        starting_after: int | None = None,
+    ) -> AsyncGenerator[UIMessageChunk, None]:
+        from openai import APIError  # noqa: PLC0415  # a second to import: only when needed
+
+        return background_step(
+            call,
+            decoder,
+            reopen=self._reopen,
+            cancel=self.client.responses.cancel,
+            errors=(APIError,),
+            policy=self._background,
+            response_id=response_id,
+            starting_after=starting_after,
+        )
+
+    def _reopen(
+        self, response_id: str, starting_after: int | None
+    ) -> AbstractAsyncContextManager[ByteResponse]:
+        place = {} if starting_after is None else {"starting_after": starting_after}
+        call: AbstractAsyncContextManager[ByteResponse] = (
+            self.client.responses.with_streaming_response.retrieve(
+                response_id, stream=True, **place
+            )
+        )
+        return call
 
     async def from_events(
         self, events: AsyncIterable[Any], *, tools: Tools = ()
@@ -200,7 +240,7 @@ class OpenAIResponses(_OpenAIAdapter):
     ) -> ResponsesDecoder:
         """Make the decoder of one response."""
         search = [tool.name for tool in tools if ".web_search" in getattr(tool, "id", "")]
-        kind = ResponsesDecoder if self._compat is None else responses_decoder(self.provider)
+        kind = responses_decoder(self.provider, compat=self._compat is not None)
         return kind(
             provider=self.provider,
             tool_names=[tool.name for tool in tools if isinstance(tool, ToolSpec)],
