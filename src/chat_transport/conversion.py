@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
-from urllib.parse import urlsplit
 
+from ._web_url import normal_url
 from .errors import LocalProtocolError
 from .messages import (
     CustomPart,
@@ -51,7 +51,6 @@ _FINISHED = frozenset({"approval-responded", "output-error", "output-denied"})
 _OMITTED = "Tool output omitted because the tool is no longer available."
 DENIED = "Tool call execution denied."
 """What a model is told when a person refuses a call and gives no reason."""
-_NEEDS_HOST = frozenset({"http", "https", "ws", "wss", "ftp"})
 
 
 def convert_to_model_messages(
@@ -306,15 +305,10 @@ def _file(part: FilePart) -> dict[str, JSON]:
 
 
 def _checked_url(url: str) -> str:
-    if url.startswith("data:"):  # a file: `urlsplit` would keep it in its cache
-        return url
-    try:
-        parts = urlsplit(url.strip())
-    except ValueError:
-        parts = urlsplit("")
-    if not parts.scheme or (parts.scheme in _NEEDS_HOST and not parts.netloc):
+    normal = normal_url(url)
+    if normal is None:
         raise ValueError(f"{url[:80]!r} is not an absolute URL")
-    return url
+    return normal
 
 
 def _first(preferred: JSON, other: JSON) -> JSON:

@@ -134,18 +134,18 @@ def _file(item: JSON, part: UIMessagePart) -> File:
     )
 
 
-def _media_type(named: str, url: str) -> str:
-    """Give a file's type; one that names a kind only is read off the file's first bytes."""
-    if named.partition("/")[2] not in {"", "*"} or not url.startswith("data:"):
-        return named
+def _media_type(said: str, url: str) -> str:
+    """Find what a file is, where only its kind is said and the file is at hand."""
+    if said.partition("/")[2] not in {"", "*"} or not url.startswith("data:"):
+        return said
     head, _, body = url.partition(",")
     start = body[:HEAD_CHARS].encode("ascii", "replace")
     if not head.endswith(";base64"):
-        return known_media_type(named, start)
+        return known_media_type(said, start)
     try:
-        return known_media_type(named, base64.b64decode(start))
+        return known_media_type(said, base64.b64decode(start))
     except binascii.Error:  # an adapter that reads the file says so
-        return named
+        return said
 
 
 def _call(item: JSON) -> ToolCall:

@@ -44,6 +44,8 @@ END_TIMEOUT_S = 10.0
 """Seconds that `on_end` may take, also when the agent is cancelled."""
 
 OnEnd: TypeAlias = Callable[[RunEnd], Awaitable[None]]
+Keep: TypeAlias = Callable[[RunEnd], Awaitable[str | None]]
+"""Keeps a reply and gives None, or what the user reads because it could not. Raises nothing."""
 _log = logging.getLogger("chat_transport.agent")
 
 
@@ -95,8 +97,13 @@ class Agent:
             run.stop("the agent closed")
         return await self._stack.__aexit__(exc_type, exc, traceback)
 
-    def start(self, request: RunRequest) -> ActiveRun:
+    def start(self, request: RunRequest, *, keep: Keep | None = None) -> ActiveRun:
         """Start a run and give it at once; it lives in the agent, not in the caller.
+
+        Args:
+            request: What is asked.
+            keep: Awaited before the terminal chunk is said, so that whoever reads that chunk
+                finds the reply kept; a reply that was not ends with `error`. Bounds its own time.
 
         Raises:
             TransportClosed: If the agent is not entered.
@@ -105,7 +112,7 @@ class Agent:
             raise TransportClosed(
                 f"unable to start a run in chat {request.chat_id!r}; the agent is not open"
             )
-        active = ActiveRun(self._run(request), self.handler, finish=self._finish)
+        active = ActiveRun(self._run(request), self.handler, finish=self._finish, keep=keep)
         self._runs.setdefault(request.chat_id, []).append(active)
         self._open.start_soon(active._execute, self._error_text)  # noqa: SLF001  # one piece
         return active
@@ -175,6 +182,7 @@ class ActiveRun:
         handler: Handler,
         *,
         finish: Callable[[ActiveRun, RunEnd], Awaitable[None]],
+        keep: Keep | None = None,
     ) -> None:
         self.run = run
         self.log = ChunkLog(run.run_id)
@@ -182,6 +190,7 @@ class ActiveRun:
         self.end: RunEnd | None = None
         self._handler = handler
         self._finish = finish
+        self._keep = keep
         self._scope = anyio.CancelScope()
         self._stopped: Stopped | None = None
         self._done = anyio.Event()
@@ -238,6 +247,7 @@ class ActiveRun:
     async def _follow(self, error_text: Callable[[Exception], str]) -> RunEvent:
         if self._stopped is not None:  # stopped before it began
             return self._stopped
+        text, append = self._parts.text, self.log.append
         try:
             async with open_task_group() as tasks:
                 run = replace(
@@ -249,7 +259,11 @@ class ActiveRun:
                 chunks = self._handler(run)
                 async with closing_stream(chunks):
                     async for chunk in chunks:
-                        self._accept(chunk)
+                        # Nearly all chunks there are go the short way; one call less counts here.
+                        if type(chunk) is TextDelta and chunk.id in text and not self._stopped:
+                            append(chunk)
+                        else:
+                            self._accept(chunk)
                 tasks.cancel_scope.cancel()
         except Exception as error:  # noqa: BLE001  # the application's handler: this run ends, no other
             _log.exception("the handler of run %r failed", self.run.run_id)
@@ -265,9 +279,7 @@ class ActiveRun:
     def _accept(self, chunk: UIMessageChunk) -> None:
         if self._stopped is not None:
             return  # a handler that will not hear: what it says after the stop is void
-        if type(chunk) is TextDelta and chunk.id in self._parts.text:  # nearly all chunks there are
-            self.log.append(chunk)
-        elif isinstance(chunk, Start):
+        if isinstance(chunk, Start):
             self._ending.tell(chunk.message_metadata)
         elif isinstance(chunk, Finish | Abort | Error):
             if isinstance(chunk, Error):
@@ -293,12 +305,21 @@ class ActiveRun:
         )
         if isinstance(event, Completed) and self._parts.waits:
             event = Waits()
-        self.log.append(self._ending.last_chunk(event, was_cut=was_cut))
         self.run.steers.close()
+        last = self._ending.last_chunk(event, was_cut=was_cut)
+        end = self._make_end(event, last)
+        lost = None if self._keep is None else await self._keep(end)
+        if lost is not None:
+            event = Failed(lost)
+            if isinstance(last, Finish):
+                self._ending.tell(last.message_metadata)
+            last = Error(error_text=lost)
+            end = self._make_end(event, last)
+        self.log.append(last)
         self.state = step(self.state, event)
-        self.end = self._make_end(event)
+        self.end = end
         try:
-            await self._finish(self, self.end)
+            await self._finish(self, end)
         finally:
             self.log.close()
             self._done.set()
@@ -312,8 +333,9 @@ class ActiveRun:
     def _reply_so_far(self) -> UIMessage:
         return self._fold().message
 
-    def _make_end(self, event: RunEvent) -> RunEnd:
+    def _make_end(self, event: RunEvent, last: UIMessageChunk) -> RunEnd:
         fold = self._fold()
+        fold.feed(last)
         messages = self.run.messages
         kept = messages[:-1] if self._continued is not None else messages
         return RunEnd(

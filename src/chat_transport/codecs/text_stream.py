@@ -45,6 +45,10 @@ class TextStreamDecoder:
     def feed(self, data: bytes) -> Sequence[UIMessageChunk]:
         """Give the text of one read."""
         text = self._utf8.decode(data)
+        waiting = self._utf8.getstate()[0]
+        if waiting[:1] == b"\xed" and waiting[1:2] >= b"\xa0":
+            # Half a surrogate pair in UTF-8 is invalid; Python waits for its third byte to say so.
+            text += self._utf8.decode(b"", final=True)
         return (TextDelta(id=_BLOCK_ID, delta=text),) if text else ()
 
     def close(self) -> Sequence[UIMessageChunk]:
