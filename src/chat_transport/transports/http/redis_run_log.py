@@ -40,6 +40,8 @@ __all__ = ["RedisRunLog"]
 
 BATCH_CHUNKS = 500
 """Chunks in one stream entry at most, so that one command stays short."""
+BEGUN_EVERY_S = 0.02
+"""How often it is looked whether another process has begun the run of a key."""
 BLOCK_MS = 1000
 """How long one read waits. Ends early for whatever arrives, so this costs no latency."""
 
@@ -159,6 +161,23 @@ class RedisRunLog(RunLog):
         self._interrupt_all("the run log was closed")
         await self._stack.__aexit__(exc_type, exc, traceback)
 
+    async def reserve(self, chat_id: str, request_key: str) -> bool:
+        """Take the key in Redis.
+
+        Raises:
+            ConnectFailed: If Redis cannot be reached.
+        """
+        async with translating():
+            return await self._port.reserve(chat_id, request_key)
+
+    async def give_back(self, chat_id: str, request_key: str) -> None:
+        """Free the key; if Redis is away it frees itself in half a minute."""
+        try:
+            await self._port.give_back(chat_id, request_key)
+        except Exception as error:
+            if not is_outage(error):
+                raise
+
     async def start(self, run: LoggedRun, log: ChunkLog, stop: StopCallback) -> None:
         """Register the run.
 
@@ -181,9 +200,10 @@ class RedisRunLog(RunLog):
         """
         async with translating():
             if run_id is None and request_key is not None:
-                run_id = await self._port.named(chat_id, request_key)
-                if run_id is None:
-                    return None
+                while not (run_id := await self._port.named(chat_id, request_key)):
+                    if run_id is None:
+                        return None
+                    await anyio.sleep(BEGUN_EVERY_S)
             if run_id is not None:
                 return await self._known(chat_id, run_id)
             for name in await self._port.active(chat_id):
