@@ -312,7 +312,7 @@ async def test_a_reply_of_another_process_cut_anywhere_is_whole(redis_server):
         about = {"resumes": True, "continues": True, "run_logs": redis}
         chunks, whole, network = await scene(cuts=[], **about)
         assert is_whole(chunks, whole)
-        for cut in places_to_cut(network.bodies[0])[1::2]:
+        for cut in places_to_cut(network.bodies[0])[1::4]:
             chunks, whole, network = await scene(cuts=[cut], **about)
             assert is_whole(chunks, whole), (cut, network.bodies)
 
