@@ -6,11 +6,13 @@ The wires' own names: `chat_transport.transports.http`, `chat_transport.transpor
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ._extras import lazy_names
 
 if TYPE_CHECKING:
     from .agent.approvals import ApprovalSigner
+    from .agent.attempts import Attempt
     from .agent.message_stream import MessageStream, StreamEnd
     from .agent.reply_writer import ReplyWriter
     from .agent.run import Handler, Run, RunEnd, RunEndReason, RunRequest, User
@@ -80,6 +82,7 @@ __all__ = [
     "AgentPresence",
     "ApprovalResponse",
     "ApprovalSigner",
+    "Attempt",
     "Capabilities",
     "Chat",
     "ChatChange",
@@ -222,6 +225,7 @@ _HOMES = {
     "ActiveRun": "agent.runtime",
     "Agent": "agent.runtime",
     "ApprovalSigner": "agent.approvals",
+    "Attempt": "agent.attempts",
     "StepEnd": "agent.tool_loop",
     "ToolLoop": "agent.tool_loop",
     "Tool": "agent.tools",
@@ -246,14 +250,4 @@ _HOMES = {
     "prune_messages": "pruning",
 }
 
-
-def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(f".{home}", __name__), name)
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, Self, TypeAlias
+from typing import Self, TypeAlias
 
 import anyio
 from anyio.abc import TaskGroup
@@ -19,12 +19,9 @@ from anyio.abc import TaskGroup
 from .._chunk_log import ChunkLog
 from .._tasks import open_task_group
 from ..chunks import (
-    ABSENT,
     Abort,
     Error,
     Finish,
-    FinishReason,
-    MessageMetadata,
     Start,
     TextDelta,
     UIMessageChunk,
@@ -33,8 +30,10 @@ from ..errors import TransportClosed
 from ..messages import UIMessage
 from ..reducer import MessageReducer
 from ._closing import closing_stream
+from ._ending import Ending
 from ._open_parts import OpenParts
 from ._states import Completed, Failed, RunEvent, RunState, Stopped, Waits, step
+from .attempts import Attempts
 from .run import Handler, Run, RunEnd, RunRequest
 
 __all__ = ["MASKED_ERROR_TEXT", "ActiveRun", "Agent", "OnEnd"]
@@ -174,6 +173,7 @@ class ActiveRun:
         log: What the run has said; closed when the run has ended and `on_end` is done.
         state: `active`, `suspended` (a tool call waits for a person or a client) or `ended`.
         end: How it ended; None while active.
+        attempts: Its named steps, and where their attempts stand in the log.
     """
 
     def __init__(
@@ -196,7 +196,10 @@ class ActiveRun:
         self._done = anyio.Event()
         self._continued = _continued(run)
         self._parts = OpenParts(self._continued)
-        self._terminal: Finish | Abort | Error | None = None
+        self._ending = Ending(self.log)
+        self.attempts = Attempts(
+            run.run_id, self.log, self._parts, ending=self._ending, steers=run.steers
+        )
         self.log.append(Start(message_id=run.response_message_id))
 
     def stop(self, reason: str | None = None) -> None:
@@ -246,7 +249,12 @@ class ActiveRun:
             return self._stopped
         try:
             async with open_task_group() as tasks:
-                run = replace(self.run, tasks=tasks, reply_so_far=self._reply_so_far)
+                run = replace(
+                    self.run,
+                    tasks=tasks,
+                    reply_so_far=self._reply_so_far,
+                    attempts=self.attempts,
+                )
                 chunks = self._handler(run)
                 async with closing_stream(chunks):
                     async for chunk in chunks:
@@ -255,10 +263,11 @@ class ActiveRun:
         except Exception as error:  # noqa: BLE001  # the application's handler: this run ends, no other
             _log.exception("the handler of run %r failed", self.run.run_id)
             return Failed(_say(error_text, error), error)
-        if isinstance(self._terminal, Error):
-            return Failed(self._terminal.error_text)
-        if isinstance(self._terminal, Abort):
-            reason = self._terminal.reason
+        held = self._ending.held
+        if isinstance(held, Error):
+            return Failed(held.error_text)
+        if isinstance(held, Abort):
+            reason = held.reason
             return Stopped(reason if isinstance(reason, str) else None)
         return Waits() if self._parts.waits else Completed()
 
@@ -268,30 +277,18 @@ class ActiveRun:
         if type(chunk) is TextDelta and chunk.id in self._parts.text:  # nearly all chunks there are
             self.log.append(chunk)
         elif isinstance(chunk, Start):
-            self._tell_metadata(chunk.message_metadata)
+            self._ending.tell(chunk.message_metadata)
         elif isinstance(chunk, Finish | Abort | Error):
-            self._hold(chunk)
+            if isinstance(chunk, Error):
+                self.attempts.fail()
+            self._ending.hold(chunk)
         else:
             answer = self._parts.answer_before(chunk)
-            if answer is not None:
-                self._parts.see(answer)
-                self.log.append(answer)
-            self._parts.see(chunk)
-            self.log.append(chunk)
-
-    def _hold(self, chunk: Finish | Abort | Error) -> None:
-        """Keep the handler's ending until it has ended; the gravest one wins."""
-        held = self._terminal
-        if isinstance(held, Finish):
-            self._tell_metadata(held.message_metadata)
-        if isinstance(held, Abort | Error) and isinstance(chunk, Finish):
-            self._tell_metadata(chunk.message_metadata)
-        elif not isinstance(held, Error):
-            self._terminal = chunk
-
-    def _tell_metadata(self, metadata: Any) -> None:  # any JSON
-        if metadata is not ABSENT:
-            self.log.append(MessageMetadata(message_metadata=metadata))
+            said = (chunk,) if answer is None else (answer, chunk)
+            for each in said:
+                for admitted in self.attempts.admit(each):
+                    self._parts.see(admitted)
+                    self.log.append(admitted)
 
     async def _conclude(self, event: RunEvent) -> None:
         was_cut = self._parts.is_cut
@@ -306,13 +303,13 @@ class ActiveRun:
         if isinstance(event, Completed) and self._parts.waits:
             event = Waits()
         self.run.steers.close()
-        last = self._last_chunk(event, was_cut=was_cut)
+        last = self._ending.last_chunk(event, was_cut=was_cut)
         end = self._make_end(event, last)
         lost = None if self._keep is None else await self._keep(end)
         if lost is not None:
             event = Failed(lost)
             if isinstance(last, Finish):
-                self._tell_metadata(last.message_metadata)
+                self._ending.tell(last.message_metadata)
             last = Error(error_text=lost)
             end = self._make_end(event, last)
         self.log.append(last)
@@ -323,23 +320,6 @@ class ActiveRun:
         finally:
             self.log.close()
             self._done.set()
-
-    def _last_chunk(self, event: RunEvent, *, was_cut: bool) -> UIMessageChunk:
-        held = self._terminal
-        match event:
-            case Failed(text=text):
-                if isinstance(held, Finish):
-                    self._tell_metadata(held.message_metadata)
-                return Error(error_text=text)
-            case Stopped(text=text):
-                if isinstance(held, Finish):
-                    self._tell_metadata(held.message_metadata)
-                return Abort(reason=ABSENT if text is None else text)
-            case Completed() | Waits():
-                if isinstance(held, Finish):
-                    return held
-                reason: FinishReason = "other" if was_cut else "stop"
-                return Finish(finish_reason="tool-calls" if isinstance(event, Waits) else reason)
 
     def _fold(self) -> MessageReducer:
         fold = MessageReducer(self._continued, message_id=self.run.response_message_id)

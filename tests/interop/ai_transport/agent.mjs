@@ -6,6 +6,7 @@ import { createAgentSession } from '@ably/ai-transport/vercel';
 import { say, serve } from './lines.mjs';
 
 let settings;
+const [going, goOn] = signal();
 
 function* text(id, words) {
   yield { type: 'text-start', id };
@@ -47,9 +48,9 @@ async function* reply(run, messages, steered) {
     yield { type: 'finish-step' };
     yield { type: 'start-step' };
     yield* text('t1', ['clear', ' sky']);
-  } else if (asked === 'email' || asked === 'pick') {
+  } else if (asked === 'email' || asked.startsWith('pick')) {
     const toolName = asked === 'email' ? 'send_email' : 'pick_colour';
-    const toolCallId = `${asked}-${run.runId.slice(0, 8)}`;
+    const toolCallId = `${asked.split(' ')[0]}-${run.runId.slice(0, 8)}`;
     yield { type: 'start-step' };
     yield { type: 'tool-input-start', toolCallId, toolName };
     yield { type: 'tool-input-delta', toolCallId, inputTextDelta: '{"to":"ada"}' };
@@ -108,11 +109,13 @@ async function work(body) {
     const open = new Set();
     const pass = () => {
       const messages = run.view.getMessages().map(({ message }) => message);
+      if (messages.at(-1)?.parts.at(-1)?.text === 'retry') return retried(run);
       return run.pipe(watched(reply(run, messages, steered), open));
     };
     let result = await pass();
     while (result.reason === 'complete' && open.size === 0 && run.hasInput()) result = await pass();
-    const waits = open.size > 0;
+    const asked = run.view.getMessages().findLast(({ message }) => message.role === 'user')?.message.parts[0].text;
+    const waits = open.size > 0 && asked !== 'pick and end'; // as an agent that does not know how to suspend
     if (result.reason === 'complete' && waits) await run.suspend();
     else await run.end(result.reason === 'error' ? { reason: 'error', error: new Ably.ErrorInfo(String(result.error?.message), 104008, 500) } : { reason: result.reason });
     say({ event: 'run', reason: result.reason, suspended: result.reason === 'complete' && waits });
@@ -120,6 +123,29 @@ async function work(body) {
     await session.end();
     realtime.close();
   }
+}
+
+/** A step whose first attempt fails in mid-word; the second begins when the test says so. */
+async function retried(run) {
+  const attempts = [['plan', 'the plan: '], ['answer', 'half', true], ['answer', 'the whole']];
+  for (const [stepId, words, fails] of attempts) {
+    const step = run.createStep({ stepId: `${run.runId}-${stepId}` });
+    await step.start();
+    await step.pipe(attempt(words, fails));
+    await step.end();
+    if (fails) await going;
+  }
+  return { reason: 'complete' };
+}
+
+async function* attempt(words, fails) {
+  yield { type: 'start', messageId: crypto.randomUUID() };
+  yield { type: 'start-step' };
+  yield { type: 'text-start', id: 't1' };
+  yield { type: 'text-delta', id: 't1', delta: words };
+  if (fails) throw new Error('the model is out');
+  yield { type: 'text-end', id: 't1' };
+  yield { type: 'finish-step' };
 }
 
 /** Notes which calls wait for a person or for the client. */
@@ -132,6 +158,7 @@ async function* watched(chunks, open) {
 }
 
 serve({
+  goOn,
   async open(options) {
     settings = options;
     const server = http.createServer((request, response) => {

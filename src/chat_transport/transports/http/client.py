@@ -17,6 +17,7 @@ from uuid import uuid4
 import anyio
 
 from ..._tasks import open_task_group
+from ...codecs.text_stream import DROPPED_BY_TEXT
 from ...codecs.ui_request import (
     Credentials,
     HttpRequest,
@@ -116,6 +117,7 @@ class HttpChatTransport(ChatTransport):
             stops=True,
             history=True,
             concurrent_runs=True,
+            drops=DROPPED_BY_TEXT if self._is_text else frozenset(),
         )
         self._own: OwnClient | None = None
 
