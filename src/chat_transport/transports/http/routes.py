@@ -2,7 +2,7 @@
 
 Rule: authenticate first, then read; check the right to the chat before anything is told of it.
 A run belongs to the application, not to the request that asked for it.
-Source: AI SDK 7.0.173 `DefaultChatTransport`; docs/reference/http.md lists what is ours.
+Source: AI SDK 7.0.173 `DefaultChatTransport`; docs/how-to/http.md lists what is ours.
 """
 
 from __future__ import annotations
