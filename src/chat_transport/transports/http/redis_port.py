@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import anyio
 
 from ..._extras import wanted_by
-from ...errors import ConnectFailed, TransportClosed
+from ...errors import ConnectFailed, LocalProtocolError, TransportClosed
 from .run_log import LoggedRun, RunState
 from .stored_messages import dump_stored, load_stored, read_stored
 
@@ -138,6 +138,11 @@ class RedisPort:
     async def connected(self) -> AsyncGenerator[None, None]:
         """Hold a client; closes it if it was made here."""
         if self._given is not None:
+            if "RedisCluster" in {cls.__name__ for cls in type(self._given).__mro__}:
+                raise LocalProtocolError(
+                    "unable to keep runs in a Redis Cluster; a process reads all its streams in "
+                    "one command: give a client of one server, or of one with replicas"
+                )
             self._client = self._given
             try:
                 yield

@@ -19,8 +19,9 @@ import anyio
 
 from ..._chunk_log import ChunkLog
 from ..._tasks import open_task_group
-from ...codecs.ui_stream import decode_chunk, encode_chunk
+from ...codecs.ui_stream import encode_chunk
 from ...errors import LocalProtocolError, StreamInterrupted
+from .redis_mirror import RedisMirror
 from .redis_port import (
     LOST,
     SUPERSEDED,
@@ -57,33 +58,6 @@ class _Writer:
     sent: int = 0
 
 
-@dataclass(slots=True)
-class _Mirror:
-    """A run of another process, copied here while somebody follows it."""
-
-    run: LoggedRun
-    log: ChunkLog
-    process: str
-    last_id: str = "0-0"
-    missing_since: float | None = None
-
-    def take(self, entry: Entry) -> None:
-        """Copy one entry, leaving out what was taken before."""
-        self.last_id = entry.id
-        self.missing_since = None
-        fields = entry.fields
-        first, have = int(fields[b"i"]), len(self.log)
-        if first > have:
-            self.log.close(StreamInterrupted("the run log has a gap"))
-        elif b"c" in fields:
-            lines = fields[b"c"].split(b"\n")[have - first :]
-            self.log.extend([decode_chunk(line) for line in lines])
-        elif fields[b"e"] == b"ended":
-            self.log.close()
-        else:
-            self.log.close(StreamInterrupted("the process that wrote the run died"))
-
-
 class RedisRunLog(RunLog):
     """Runs in Redis.
 
@@ -118,7 +92,7 @@ class RedisRunLog(RunLog):
         self._outage_s = outage_s
         self._process = ""
         self._writers: dict[tuple[str, str], _Writer] = {}
-        self._mirrors: dict[str, _Mirror] = {}
+        self._mirrors: dict[str, RedisMirror] = {}
         self._inbox_id = "0-0"
         self._has_writers = anyio.Event()
         self._stack = AsyncExitStack()
@@ -229,7 +203,7 @@ class RedisRunLog(RunLog):
             found = await self._port.run(run.chat_id, run.run_id)
             if found is None:
                 return None
-            mirror = _Mirror(found[0], ChunkLog(run.run_id), found[1])
+            mirror = RedisMirror(found[0], ChunkLog(run.run_id), found[1])
             for entry in await self._port.entries(run):
                 mirror.take(entry)
             if not mirror.log.closed:
@@ -378,7 +352,7 @@ class RedisRunLog(RunLog):
                     raise
             await anyio.sleep(self._heartbeat_s)
 
-    async def _check_writer(self, stream: str, mirror: _Mirror) -> None:
+    async def _check_writer(self, stream: str, mirror: RedisMirror) -> None:
         if await self._declare_dead(mirror.run, mirror.process) != LOST:
             return  # if it was dead, its stream says so now
         now = anyio.current_time()
