@@ -311,7 +311,7 @@ async def test_a_lost_channel_stops_the_runs(script: Any) -> None:
 
 async def test_inputs_that_came_in_a_gap_are_served(script: Any) -> None:
     channel = Channel()
-    async with serving(channel, script) as (session, _agent):
+    async with serving(channel, script) as (_session, _agent):
         listener, channel.listener = channel.listener, None
         Client(channel, "ann").say("hello", "u1")
         channel.listener = listener
@@ -330,7 +330,7 @@ async def test_a_gap_that_cannot_be_read_does_not_stop_the_agent(script: Any) ->
         async def next_page(self) -> Any:
             raise StreamInterrupted("no history")
 
-    async with serving(channel, script) as (session, _agent):
+    async with serving(channel, script) as (_session, _agent):
         channel.history = Broken  # type: ignore[method-assign]
         channel.listener.on_gap()
         Client(channel, "ann").say("hello", "u1")

@@ -27,7 +27,7 @@ from ...transport import ChatChange, History, MessageSeen, MessagesReplaced, Run
 from .channel import AblyChannel
 from .channel_reader import ChannelReader
 from .refusals import MESSAGE_LIMIT, translate
-from .reply_reader import ReplyReader
+from .reply_reader import ReplyReader, ReplyReaders
 from .sending import message_bytes, surely
 from .wire import Branches, ClientWire, Heard, Outgoing, RunRef, SteeringClient
 
@@ -58,9 +58,8 @@ class ChatSession:
         self.wire = wire
         self._give_up_s = give_up_s
         self._reader = ChannelReader(channel, self)
-        self._readers: dict[str, list[ReplyReader]] = {}
+        self._readers = ReplyReaders()
         self._own: dict[str, None] = {}
-        self._speakers: dict[str, str] = {}
         self._observers: list[Notify] = []
         self._changed: asyncio.Event | None = None
         self._met: set[str | None] = set()
@@ -74,7 +73,7 @@ class ChatSession:
             try:
                 yield
             finally:
-                self._close_readers(StreamInterrupted("the transport was closed", resumable=True))
+                self._readers.close(StreamInterrupted("the transport was closed", resumable=True))
 
     # From the channel --------------------------------------------------------------------------
 
@@ -83,14 +82,13 @@ class ChatSession:
         heard = self.wire.feed(message, live=live)
         if heard is None or not live:
             return
-        if heard.chunks or heard.event in {"run-start", "run-resume"}:
-            self._note_speaker(heard, message.client_id)
-        self._deliver(heard)
+        self._readers.deliver(heard, message.client_id)
+        goes_on = self._readers.goes_on(heard)
         if self._changed is not None:
             self._changed.set()
             self._changed = None
         if self._observers:
-            self._tell(heard)
+            self._tell(heard, goes_on=goes_on)
 
     def oldest_open(self) -> str | None:
         """Give the serial from which an active run may still change."""
@@ -99,31 +97,23 @@ class ChatSession:
     def on_healed(self, error: TransportError | None) -> None:
         """What was missed has been read, or readers are told that it could not be."""
         if error is not None:
-            self._close_readers(error)
+            self._readers.close(error)
         self._notify(MessagesReplaced(messages=self.wire.messages()))
 
     def on_lost(self, error: TransportError) -> None:
         """Nothing more will come."""
-        self._close_readers(error)
-
-    def _note_speaker(self, heard: Heard, client_id: str | None) -> None:
-        if heard.ref.input_id in self._readers and client_id is not None:
-            self._speakers[heard.ref.input_id] = client_id
-
-    def _deliver(self, heard: Heard) -> None:
-        for reader in tuple(self._readers.get(heard.ref.input_id or "", ())):
-            reader.take(heard)
+        self._readers.close(error)
 
     # Readers -----------------------------------------------------------------------------------
 
     @contextmanager
     def reading(self, input_id: str) -> Generator[LogStream, None, None]:
         """Follow the reply to an input, from now on."""
-        reader = self._add_reader(input_id)
+        reader = self._readers.add(input_id)
         try:
             yield reader.stream
         finally:
-            self._drop_reader(input_id, reader)
+            self._readers.drop(input_id, reader)
 
     @contextmanager
     def following(self) -> Generator[LogStream | None, None, None]:
@@ -134,31 +124,11 @@ class ChatSession:
             return
         ref = active[-1]
         assert ref.input_id is not None
-        reader = self._add_reader(ref.input_id, ref)
+        reader = self._readers.add(ref.input_id, ref.run_id, self.wire.reply(ref))
         try:
             yield reader.stream
         finally:
-            self._drop_reader(ref.input_id, reader)
-
-    def _add_reader(self, input_id: str, ref: RunRef | None = None) -> ReplyReader:
-        reader = ReplyReader(ref.run_id if ref is not None else None)
-        self._readers.setdefault(input_id, []).append(reader)
-        if ref is not None:
-            reader.take(Heard(ref=ref, chunks=self.wire.reply(ref)))
-        return reader
-
-    def _drop_reader(self, input_id: str, reader: ReplyReader) -> None:
-        readers = self._readers.get(input_id)
-        if readers is not None and reader in readers:
-            readers.remove(reader)
-            if not readers:
-                del self._readers[input_id]
-                self._speakers.pop(input_id, None)
-
-    def _close_readers(self, error: TransportError, input_ids: Sequence[str] | None = None) -> None:
-        for input_id in list(self._readers) if input_ids is None else input_ids:
-            for reader in tuple(self._readers.get(input_id, ())):
-                reader.chunks.close(error)
+            self._readers.drop(ref.input_id, reader)
 
     # Observers ---------------------------------------------------------------------------------
 
@@ -172,25 +142,30 @@ class ChatSession:
         finally:
             self._observers.remove(changes.put_nowait)
 
-    def _tell(self, heard: Heard) -> None:
-        input_id = heard.ref.input_id
-        if input_id is None or input_id in self._own:
+    def _tell(self, heard: Heard, *, goes_on: bool) -> None:
+        ref = heard.ref
+        if ref.input_id is None:
             return
-        if heard.event == "input" and heard.message is not None:
+        if goes_on:  # also of an own run: the reader of its reply has its terminal chunk
+            self._tell_run(ref).take(heard)
+        elif ref.input_id in self._own:
+            return
+        elif heard.event == "input" and heard.message is not None:
             # The parts of a message come one by one in one frame: look when the frame is done.
             asyncio.get_running_loop().call_soon(self._tell_message, heard)
-        elif heard.event in {"run-start", "run-resume"} and heard.ref.run_id is not None:
-            reader = self._add_reader(input_id)
-            reader.name(heard.ref.run_id)
-            self._notify(
-                RunSeen(
-                    run_id=heard.ref.run_id,
-                    chunks=reader.stream,
-                    replaces_id=heard.ref.message_id,
-                )
-            )
+        elif heard.event in {"run-start", "run-resume"} and ref.run_id is not None:
+            self._tell_run(ref)
         elif heard.is_replaced:
             self._notify(MessagesReplaced(messages=self.wire.messages()))
+
+    def _tell_run(self, ref: RunRef) -> ReplyReader:
+        assert ref.input_id is not None
+        assert ref.run_id is not None
+        reader = self._readers.add(ref.input_id, ref.run_id)
+        for notify in tuple(self._observers):
+            stream = reader.chunks.stream()
+            notify(RunSeen(run_id=ref.run_id, chunks=stream, replaces_id=ref.message_id))
+        return reader
 
     def _tell_message(self, heard: Heard) -> None:
         assert heard.message is not None
@@ -222,9 +197,7 @@ class ChatSession:
         """Give the run, or all that are under way or that we asked for and wait for."""
         active = list(self.wire.active_runs())
         known = {ref.input_id for ref in active}
-        for input_id, readers in self._readers.items():
-            if input_id not in known and any(not reader.chunks.closed for reader in readers):
-                active.append(RunRef(run_id=readers[0].chunks.run_id, input_id=input_id))
+        active += [ref for ref in self._readers.waiting() if ref.input_id not in known]
         return [ref for ref in active if run_id in {None, ref.run_id}]
 
     async def publish(self, outgoing: Outgoing) -> None:
@@ -267,6 +240,9 @@ class ChatSession:
     async def steer(self, run_id: str, message: UIMessage) -> bool:
         """Say something to a run under way, and wait whether it is heard before the run ends.
 
+        Observers of this chat see the message here too, and the pass that answers it if the agent
+        says it after its `finish`, as JavaScript agents do.
+
         Raises:
             NotSupported: If this wire cannot.
             RequestRejected: If the run is not under way (409), or Ably refused.
@@ -279,7 +255,6 @@ class ChatSession:
                 status=409,
             )
         outgoing = self.wire.steer(run_id, message)
-        self._own[outgoing.input_id] = None
         await self.publish(outgoing)
         while not self.wire.is_heard(run_id, outgoing.input_id):
             if not self._is_active(run_id):
@@ -323,7 +298,7 @@ class ChatSession:
     def _on_presence(self) -> None:
         present = {member.client_id for member in self.channel.members()}
         self._met |= present  # an agent that never shows itself cannot be missed
-        speakers = set(self._speakers.values())
+        speakers = set(self._readers.speakers.values())
         gone = (speakers & self._met) - present
         for client_id in gone - self._away:
             self._away.add(client_id)
@@ -336,8 +311,8 @@ class ChatSession:
         present = {member.client_id for member in self.channel.members()}
         if client_id in present or client_id not in self._away:
             return
-        broken = [key for key, speaker in self._speakers.items() if speaker == client_id]
-        self._close_readers(
+        broken = [key for key, speaker in self._readers.speakers.items() if speaker == client_id]
+        self._readers.close(
             StreamInterrupted(
                 f"the agent {client_id!r} left before it had finished", resumable=True
             ),
