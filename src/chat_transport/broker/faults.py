@@ -41,6 +41,11 @@ class FaultSettings(msgspec.Struct, kw_only=True, rename="camel"):
     """Every n-th append reaches a subscriber as the whole message instead of its delta; 1 = all."""
     conflate: int = 0
     """Join this many appends of one message into one delivery; 0 or 1 is off."""
+    duplicates: int = 0
+    """Every n-th delivery of messages reaches a subscriber twice; 1 = all."""
+    swaps: int = 0
+    """Every n-th delivery of messages comes after the next one of another publisher, if that is
+    soon; 1 = all."""
     unavailable: bool = False
     """Answer 503 to every request and connection attempt."""
     refuse_connects: int = 0
