@@ -1,13 +1,9 @@
-"""What may go wrong on Ably, each with what we do about it. Further rows of the list are proven in
-
-tests/transports/ably: appends refused (test_writer, test_agent), sockets cut and clients replaced
-(test_run_carrier, test_supervisor), invocations twice, early and late, cancels in history, killed
-agents, two approvals (test_agent, test_client), pages of history that fail (test_channel).
-"""
+"""What may go wrong on Ably, over the broker; docs/reference/faults.md says which test proves what."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from typing import Any
 
 import anyio
@@ -15,10 +11,21 @@ import pytest
 
 from chat_transport.agent.run import Run
 from chat_transport.broker import FaultSettings, RunningBroker, serve_broker
-from chat_transport.chunks import Error, Finish, TextDelta, TextEnd, TextStart, UIMessageChunk
-from chat_transport.errors import ConnectFailed, RequestRejected
+from chat_transport.chunks import (
+    Error,
+    Finish,
+    TextDelta,
+    TextEnd,
+    TextStart,
+    ToolApprovalRequest,
+    ToolInputAvailable,
+    ToolOutputAvailable,
+    ToolOutputDenied,
+    UIMessageChunk,
+)
+from chat_transport.errors import ConnectFailed, RequestRejected, StreamInterrupted
 from chat_transport.inputs import SendMessages
-from chat_transport.messages import UIMessage
+from chat_transport.messages import ToolPart, UIMessage
 from chat_transport.transports.ably import AblyAgent, AblyChatTransport, AblyConnection, Invocation
 
 pytestmark = pytest.mark.anyio
@@ -65,6 +72,155 @@ async def replied(transport: AblyChatTransport, request: SendMessages) -> list[U
 
 def text_of(chunks: list[UIMessageChunk]) -> str:
     return "".join(chunk.delta for chunk in chunks if isinstance(chunk, TextDelta))
+
+
+class Paced:
+    """Says "so far so good", letter by letter, and does something at one place."""
+
+    def __init__(self) -> None:
+        self.at = -1
+        self.act: Callable[[], object] = lambda: None
+
+    async def __call__(self, run: Run) -> AsyncIterator[UIMessageChunk]:
+        yield TextStart(id="t")
+        for place, letter in enumerate("so far so good"):
+            if place == self.at:
+                self.act()
+            yield TextDelta(id="t", delta=letter)
+            await anyio.sleep(0.005)
+        if self.at >= len("so far so good"):
+            self.act()
+        yield TextEnd(id="t")
+
+
+async def settled(transport: AblyChatTransport) -> list[str]:
+    """Give the texts of the chat when no run is under way."""
+    with anyio.fail_after(30):
+        while True:
+            history = await transport.load_history(CHAT)
+            if history.active_run_id is None:
+                return [message.text for message in history.messages]
+            await anyio.lowlevel.checkpoint()
+
+
+@pytest.mark.parametrize("place", [0, 7, 14], ids=["first", "middle", "last"])
+async def test_a_refused_append_costs_no_letter_wherever_it_is(
+    broker: RunningBroker, connect: Any, place: int
+) -> None:
+    paced, faults = Paced(), broker.broker.faults
+    paced.at, paced.act = place, lambda: faults.reject("append", times=1, code=40000, status=400)
+    async with AblyAgent(paced, connect("agent"), channels=[CHAT], window_s=0):
+        async with AblyChatTransport(connect("ann")) as transport:
+            with suppress(StreamInterrupted):  # what had been said was replaced: read it anew
+                assert text_of(await replied(transport, asking())) == "so far so good"
+            assert await settled(transport) == ["hello", "so far so good"]
+        async with AblyChatTransport(connect("late")) as transport:
+            assert await settled(transport) == ["hello", "so far so good"]
+    assert faults.rejections[0].times == 0
+
+
+@pytest.mark.parametrize("loss", ["drop_sockets", "forget_connections"])
+async def test_a_reply_goes_on_over_a_lost_connection_without_gap_or_repetition(
+    broker: RunningBroker, connect: Any, loss: str
+) -> None:
+    """The second way, channels attach again with resumed=false: messages were missed."""
+    paced = Paced()
+    paced.at, paced.act = 7, getattr(broker.broker.faults, loss)
+    async with AblyAgent(paced, connect("agent"), channels=[CHAT], window_s=0):
+        async with AblyChatTransport(connect("ann")) as transport:
+            chunks = await replied(transport, asking())
+            assert await settled(transport) == ["hello", "so far so good"]
+    assert text_of(chunks) == "so far so good"
+    assert [chunk.type for chunk in chunks if chunk.type != "text-delta"] == [
+        "start", "start-step", "text-start", "text-end", "finish",
+    ]  # fmt: skip
+
+
+async def test_a_page_of_history_that_fails_once_is_asked_for_again(
+    broker: RunningBroker, connect: Any
+) -> None:
+    async with AblyAgent(echo, connect("agent"), channels=[CHAT]):
+        async with AblyChatTransport(connect("ann")) as transport:
+            await replied(transport, asking())
+            await settled(transport)
+    broker.broker.faults.reject("history", times=1, code=50000, status=500)
+    async with AblyChatTransport(connect("late")) as transport:
+        assert await settled(transport) == ["hello", "you said hello"]
+    assert broker.broker.faults.rejections[0].times == 0
+
+
+async def test_history_that_keeps_failing_is_told(broker: RunningBroker, connect: Any) -> None:
+    broker.broker.faults.reject("history", code=50000, status=500)
+    async with AblyChatTransport(connect("ann")) as transport:
+        with anyio.fail_after(10), pytest.raises(StreamInterrupted, match="history"):
+            await transport.load_history(CHAT)
+
+
+async def approving(run: Run) -> AsyncIterator[UIMessageChunk]:
+    """Ask leave once; then say what was decided."""
+    answers = [
+        part.approval.approved
+        for message in run.messages
+        for part in message.parts
+        if isinstance(part, ToolPart) and part.approval is not None
+    ]
+    if not answers:
+        yield ToolInputAvailable(tool_call_id="c1", tool_name="rm", input={})
+        yield ToolApprovalRequest(approval_id="a1", tool_call_id="c1")
+        return
+    if answers[0]:
+        yield ToolOutputAvailable(tool_call_id="c1", output="gone")
+    else:
+        yield ToolOutputDenied(tool_call_id="c1")
+    yield TextStart(id="t")
+    yield TextDelta(id="t", delta="allowed" if answers[0] else "denied")
+    yield TextEnd(id="t")
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["allow first", "deny first"])
+async def test_of_two_answers_to_one_approval_the_first_counts(
+    connect: Any, *, first: bool
+) -> None:
+    served: list[str] = []
+
+    async def handler(run: Run) -> AsyncIterator[UIMessageChunk]:
+        served.append(run.run_id)
+        async for chunk in approving(run):
+            yield chunk
+
+    async with (
+        AblyAgent(handler, connect("agent"), channels=[CHAT]),
+        AblyChatTransport(connect("ann")) as phone,
+        AblyChatTransport(connect("ann")) as laptop,
+    ):
+        await replied(phone, asking())
+        await settled(phone)
+        with anyio.fail_after(10):
+            while (await laptop.load_history(CHAT)).active_run_id is not None or len(
+                (await laptop.load_history(CHAT)).messages
+            ) < 2:
+                await anyio.lowlevel.checkpoint()
+        sessions = [await transport.session(CHAT) for transport in (phone, laptop)]
+        outgoing = [
+            (await session.prepare(answering(session.wire.messages()[-1], approved=approved)))[0]
+            for session, approved in zip(sessions, (first, not first), strict=True)
+        ]
+        with sessions[0].reading(outgoing[0].input_id) as stream:
+            for session, each in zip(sessions, outgoing, strict=True):
+                await session.publish(each)
+            with anyio.fail_after(10):
+                chunks = [chunk async for chunk in stream]
+        assert text_of(chunks) == ("allowed" if first else "denied")
+        await settled(phone)
+        assert len(served) == 2
+
+
+def answering(message: UIMessage, *, approved: bool) -> SendMessages:
+    wire = message.to_wire()
+    for part in wire["parts"]:
+        if "approval" in part:
+            part["approval"]["approved"] = approved
+    return SendMessages(chat_id=CHAT, messages=[UIMessage.model_validate(wire)])
 
 
 async def test_a_repair_that_is_refused_too_ends_the_run_with_words(

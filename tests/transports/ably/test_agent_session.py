@@ -16,7 +16,7 @@ from chat_transport.agent.runtime import Agent
 from chat_transport.codecs.ably.operations import Inbound, OutboundMessage, Publish
 from chat_transport.errors import ConnectFailed, RequestRejected, StreamInterrupted
 from chat_transport.inputs import SendMessages
-from chat_transport.messages import UIMessage
+from chat_transport.messages import ToolPart, UIMessage
 from chat_transport.transports.ably.agent_session import AgentSession, Serving
 from chat_transport.transports.ably.ai_transport.agent import AiTransportAgent
 from chat_transport.transports.ably.ai_transport.client import AiTransportClient
@@ -254,6 +254,25 @@ async def test_an_approval_is_judged_by_who_started_the_run(
             await ended(channel, 2)
         await anyio.wait_all_tasks_blocked()
     assert len(script.runs) == runs
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["allow first", "deny first"])
+async def test_of_two_answers_to_one_approval_the_first_counts(script: Any, *, first: bool) -> None:
+    channel = Channel()
+    async with serving(channel, script) as (session, _agent):
+        Client(channel, "ann").say("approve", "u1")
+        await ended(channel)
+        phone, laptop = Client(channel, "ann"), Client(channel, "ann")
+        phone.read()
+        laptop.read()
+        phone.answer(approved=first)
+        laptop.answer(approved=not first)
+        await ended(channel, 2)
+        await anyio.wait_all_tasks_blocked()
+    assert len(script.runs) == 2
+    (part,) = [p for p in script.runs[1].messages[-1].parts if isinstance(p, ToolPart)]
+    assert part.approval is not None
+    assert part.approval.approved is first
 
 
 async def test_an_approval_in_unread_history_is_judged_too(script: Any) -> None:

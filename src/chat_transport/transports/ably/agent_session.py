@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 import anyio
@@ -64,7 +64,6 @@ class _Served:
     ref: RunRef
     carrier: RunCarrier | None = None
     has_spoken: bool = False
-    over: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class AgentSession:
@@ -88,6 +87,7 @@ class AgentSession:
         self._serving = serving
         self._reader = ChannelReader(channel, self)
         self._runs: dict[str, _Served] = {}
+        self._claims: dict[str, asyncio.Event] = {}
         self._begun: dict[str, str] = {}
         self._early: dict[str, str] = {}
         self._ours: dict[str, None] = {}
@@ -165,7 +165,8 @@ class AgentSession:
         if run_id is None:
             run_id = task.ref.run_id
             assert self._tasks is not None
-            self._tasks.start_soon(self._try_to_serve, task, self._users.pop(event_id, User()))
+            user = self._users.pop(event_id, User())
+            self._tasks.start_soon(self._serve_in_turn, event_id, task, user)
         elif task.continues and run_id in self._runs:
             self._early[run_id] = event_id  # answered before the run has said that it waits
             return run_id
@@ -267,19 +268,28 @@ class AgentSession:
         elif (served := self._runs.get(steer.run_id)) is not None and served.carrier is not None:
             served.carrier.steer(steer)
 
-    async def _try_to_serve(self, task: RunTask, user: User) -> None:
+    async def _serve_in_turn(self, event_id: str, task: RunTask, user: User) -> None:
+        """Serve the input unless another one about its run was first, and has answered it."""
+        run_id = task.ref.run_id
+        assert run_id is not None
+        while (earlier := self._claims.get(run_id)) is not None:
+            await earlier.wait()
+            again = self._wire.resolve(event_id)
+            if again is None or self._wire.answered_by(again) is not None:
+                return
+            task = again
+        claim = self._claims[run_id] = asyncio.Event()
         try:
-            await self._serve(task, user)
+            await self._serve(run_id, task, user)
         except Exception:  # what one input does must not end the other runs
             log.exception(
                 "input %s on %s could not be served", task.ref.input_id, self.channel.name
             )
+        finally:
+            del self._claims[run_id]
+            claim.set()
 
-    async def _serve(self, task: RunTask, user: User) -> None:
-        run_id = task.ref.run_id
-        assert run_id is not None
-        if run_id in self._runs:  # it waits, and that is not acknowledged yet
-            await self._runs[run_id].over.wait()
+    async def _serve(self, run_id: str, task: RunTask, user: User) -> None:
         for _ in range(self._serving.pages):
             if not self._wire.needs_older(task) or not await self._load_older():
                 break
@@ -310,7 +320,6 @@ class AgentSession:
             await carrier.carry()
         finally:
             del self._runs[run_id]
-            served.over.set()
             if not self._runs:
                 self._idle.set()
             self._mood.set()

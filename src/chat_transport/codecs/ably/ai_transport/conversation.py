@@ -54,12 +54,17 @@ class PendingCall:
 
 
 class Conversation(RunTree[UIMessageChunk, UIMessage]):
-    """The UI messages of one channel. See `ConversationTree.feed`."""
+    """The UI messages of one channel. See `ConversationTree.feed`.
 
-    def __init__(self) -> None:
+    Args:
+        first_answer_counts: Of several answers to one approval keep the first, as an agent does
+            that acts on it; the JavaScript SDK keeps the last until there is an output.
+    """
+
+    def __init__(self, *, first_answer_counts: bool = False) -> None:
         super().__init__(
             UIChunkCodec(),
-            new_fold=UIFold,
+            new_fold=lambda: UIFold(first_answer_counts=first_answer_counts),
             new_repair=lambda message_id: LifecycleRepair(message_id).feed,
         )
 

@@ -54,9 +54,14 @@ class _Spoken:
 
 
 class UIFold:
-    """Folds the wires of one node."""
+    """Folds the wires of one node.
 
-    def __init__(self) -> None:
+    Args:
+        first_answer_counts: Of several answers to one approval keep the first, not the last.
+    """
+
+    def __init__(self, *, first_answer_counts: bool = False) -> None:
+        self._first_answer_counts = first_answer_counts
         self._messages: dict[str, _Assistant | _Spoken] = {}
         self._owner: dict[str, _Assistant] = {}
         self._approvals: dict[str, str] = {}
@@ -147,6 +152,8 @@ class UIFold:
             owner.feed((chunk,))
         elif event.tool_call_id not in self._settled:
             owner.feed((chunk,))  # a later answer wins until there is an output
+            if self._first_answer_counts:
+                self._settled.add(event.tool_call_id)
 
     def _as_chunk(self, event: ToolResolved | ApprovalAnswered) -> UIMessageChunk | None:
         call = event.tool_call_id

@@ -28,8 +28,8 @@ EVENTS: Mapping[str, Event] = {
 class Reading:
     """What both ends do with what they read."""
 
-    def __init__(self) -> None:
-        self.conversation = Conversation()
+    def __init__(self, *, first_answer_counts: bool = False) -> None:
+        self.conversation = Conversation(first_answer_counts=first_answer_counts)
 
     def feed(self, message: Inbound, *, live: bool) -> Heard | None:
         """Take a message; None if it says nothing new."""
