@@ -75,21 +75,18 @@ def text_of(chunks: list[UIMessageChunk]) -> str:
 
 
 class Paced:
-    """Says "so far so good", letter by letter, and does something at one place."""
+    """Says "so far so good", letter by letter, and does something at certain places."""
 
-    def __init__(self) -> None:
-        self.at = -1
-        self.act: Callable[[], object] = lambda: None
+    def __init__(self, acts: dict[int, Callable[[], object]]) -> None:
+        self.acts = acts
 
     async def __call__(self, run: Run) -> AsyncIterator[UIMessageChunk]:
         yield TextStart(id="t")
         for place, letter in enumerate("so far so good"):
-            if place == self.at:
-                self.act()
+            self.acts.get(place, bool)()
             yield TextDelta(id="t", delta=letter)
             await anyio.sleep(0.005)
-        if self.at >= len("so far so good"):
-            self.act()
+        self.acts.get(len("so far so good"), bool)()
         yield TextEnd(id="t")
 
 
@@ -107,8 +104,8 @@ async def settled(transport: AblyChatTransport) -> list[str]:
 async def test_a_refused_append_costs_no_letter_wherever_it_is(
     broker: RunningBroker, connect: Any, place: int
 ) -> None:
-    paced, faults = Paced(), broker.broker.faults
-    paced.at, paced.act = place, lambda: faults.reject("append", times=1, code=40000, status=400)
+    faults = broker.broker.faults
+    paced = Paced({place: lambda: faults.reject("append", times=1, code=40000, status=400)})
     async with AblyAgent(paced, connect("agent"), channels=[CHAT], window_s=0):
         async with AblyChatTransport(connect("ann")) as transport:
             with suppress(StreamInterrupted):  # what had been said was replaced: read it anew
@@ -119,17 +116,36 @@ async def test_a_refused_append_costs_no_letter_wherever_it_is(
     assert faults.rejections[0].times == 0
 
 
-@pytest.mark.parametrize("loss", ["drop_sockets", "forget_connections"])
-async def test_a_reply_goes_on_over_a_lost_connection_without_gap_or_repetition(
+def acts_of(loss: str, broker: RunningBroker) -> dict[int, Callable[[], object]]:
+    """Give what happens at which letter."""
+    faults = broker.broker.faults
+
+    def forget() -> None:
+        """Lose what the sockets did not get, and let nobody continue from before."""
+        channel = broker.broker.apps["app"].channels[CHAT]
+        channel.log.floor = channel.now()
+        faults.drop_sockets()
+        faults.clear()
+
+    return {
+        "socket": {7: faults.drop_sockets},
+        "connection": {7: faults.forget_connections},
+        "continuity": {4: lambda: faults.update(FaultSettings(hold=True)), 10: forget},
+    }[loss]
+
+
+@pytest.mark.parametrize("loss", ["socket", "connection", "continuity"])
+async def test_a_reply_goes_on_over_a_loss_without_gap_or_repetition(
     broker: RunningBroker, connect: Any, loss: str
 ) -> None:
-    """The second way, channels attach again with resumed=false: messages were missed."""
-    paced = Paced()
-    paced.at, paced.act = 7, getattr(broker.broker.faults, loss)
+    """In the last case the channels attach again with `resumed` false: there is a true gap."""
+    paced = Paced(acts_of(loss, broker))
     async with AblyAgent(paced, connect("agent"), channels=[CHAT], window_s=0):
         async with AblyChatTransport(connect("ann")) as transport:
             chunks = await replied(transport, asking())
             assert await settled(transport) == ["hello", "so far so good"]
+    read_again = broker.broker.faults.asked["history"] > 2  # one page for each attach
+    assert read_again is (loss == "continuity")
     assert text_of(chunks) == "so far so good"
     assert [chunk.type for chunk in chunks if chunk.type != "text-delta"] == [
         "start", "start-step", "text-start", "text-end", "finish",

@@ -259,7 +259,7 @@ async def test_an_approval_is_judged_by_who_started_the_run(
 @pytest.mark.parametrize("first", [True, False], ids=["allow first", "deny first"])
 async def test_of_two_answers_to_one_approval_the_first_counts(script: Any, *, first: bool) -> None:
     channel = Channel()
-    async with serving(channel, script) as (session, _agent):
+    async with serving(channel, script) as (_session, _agent):
         Client(channel, "ann").say("approve", "u1")
         await ended(channel)
         phone, laptop = Client(channel, "ann"), Client(channel, "ann")

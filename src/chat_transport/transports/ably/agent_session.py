@@ -23,8 +23,9 @@ from ...codecs.ably.operations import Inbound
 from ...errors import RequestRejected, TransportError
 from .channel import AblyChannel
 from .channel_reader import ChannelReader
-from .orphans import close_orphan
+from .orphans import close_orphan, decline
 from .policy import Policy, user_of
+from .prompt_reading import Past, read_prompt
 from .run_carrier import RunCarrier
 from .wire import Act, AgentWire, Heard, RunRef, RunTask, SteeringAgent
 
@@ -49,6 +50,7 @@ class Serving:
         window_s: Seconds in which deltas are put together; 0 is off.
         locate_s: Seconds for finding the input that an invocation names.
         pages: Pages of history read at most to find an input, or for a prompt.
+        past: Gives what an own store has of a chat.
     """
 
     policy: Policy
@@ -56,6 +58,7 @@ class Serving:
     window_s: float = 0.04
     locate_s: float = 10.0
     pages: int = 20
+    past: Past | None = None
 
 
 @dataclass(slots=True)
@@ -285,18 +288,24 @@ class AgentSession:
             log.exception(
                 "input %s on %s could not be served", task.ref.input_id, self.channel.name
             )
+            await decline(self.channel, self._wire.speaker(task))
         finally:
             del self._claims[run_id]
             claim.set()
 
     async def _serve(self, run_id: str, task: RunTask, user: User) -> None:
-        for _ in range(self._serving.pages):
-            if not self._wire.needs_older(task) or not await self._load_older():
-                break
+        past = self._serving.past
+        prompt = await read_prompt(
+            self._wire,
+            task,
+            self._load_older,
+            pages=self._serving.pages,
+            own=await past(self.chat_id) if past is not None else (),
+        )
         active = self._agent.start(
             RunRequest(
                 chat_id=self.chat_id,
-                messages=self._wire.prompt(task),
+                messages=prompt,
                 trigger=task.trigger,
                 message_id=task.ref.message_id,
                 user=user,

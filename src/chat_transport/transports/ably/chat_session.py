@@ -23,7 +23,14 @@ from ...errors import (
 )
 from ...inputs import SendMessages
 from ...messages import UIMessage
-from ...transport import ChatChange, History, MessageSeen, MessagesReplaced, RunSeen
+from ...transport import (
+    CATCH_UP_PAGES,
+    ChatChange,
+    History,
+    MessageSeen,
+    MessagesReplaced,
+    RunSeen,
+)
 from .channel import AblyChannel
 from .channel_reader import ChannelReader
 from .refusals import MESSAGE_LIMIT, translate
@@ -61,6 +68,7 @@ class ChatSession:
         self._readers = ReplyReaders()
         self._own: dict[str, None] = {}
         self._observers: list[Notify] = []
+        self._copy: Sequence[UIMessage] = ()
         self._changed: asyncio.Event | None = None
         self._met: set[str | None] = set()
         self._away: set[str] = set()
@@ -98,7 +106,7 @@ class ChatSession:
         """What was missed has been read, or readers are told that it could not be."""
         if error is not None:
             self._readers.close(error)
-        self._notify(MessagesReplaced(messages=self.wire.messages()))
+        self._tell_all()
 
     def on_lost(self, error: TransportError) -> None:
         """Nothing more will come."""
@@ -156,7 +164,7 @@ class ChatSession:
         elif heard.event in {"run-start", "run-resume"} and ref.run_id is not None:
             self._tell_run(ref)
         elif heard.is_replaced:
-            self._notify(MessagesReplaced(messages=self.wire.messages()))
+            self._tell_all()
 
     def _tell_run(self, ref: RunRef) -> ReplyReader:
         assert ref.input_id is not None
@@ -169,11 +177,29 @@ class ChatSession:
 
     def _tell_message(self, heard: Heard) -> None:
         assert heard.message is not None
+        if heard.is_edit:
+            self._tell_all()
+            return
         message_id = heard.message.id
         for message in self.wire.messages():
             if message.id == message_id:
                 self._notify(MessageSeen(message=message, after_id=heard.after_id))
                 return
+
+    def _tell_all(self) -> None:
+        """Tell the conversation anew, behind the own copy if there is one."""
+        if self._copy and self._observers:
+            self.channel.connection.tasks.start_soon(self._tell_joined, self._copy)
+        else:
+            self._notify(MessagesReplaced(messages=self.wire.messages()))
+
+    async def _tell_joined(self, copy: Sequence[UIMessage]) -> None:
+        try:
+            history = await self.catch_up(copy)
+        except TransportError as error:
+            log.warning("unable to tell chat %s anew: %s", self.channel.name, error)
+        else:
+            self._notify(MessagesReplaced(messages=history.messages))
 
     def _notify(self, change: ChatChange) -> None:
         for notify in tuple(self._observers):
@@ -233,7 +259,7 @@ class ChatSession:
             RequestRejected: If there is no such alternative.
         """
         self.wire.select(message_id, index)
-        messages = self.wire.messages()
+        messages = self._joined().messages
         self._notify(MessagesReplaced(messages=messages))
         return messages
 
@@ -293,6 +319,33 @@ class ChatSession:
             active_run_id=active[-1].run_id if active else None,
             has_older=has_older,
             cursor=page[0].id if page and has_older else None,
+        )
+
+    async def catch_up(self, own: Sequence[UIMessage]) -> History:
+        """Give an own copy of the chat and what the channel has beyond it, joined by their ids.
+
+        Reads the channel back to where everything newer follows from a message of the copy: a new
+        answer or an edit of an old message reads as far as that message, and no further. Observers
+        who are told the conversation anew get it behind the copy from now on.
+        """
+        self._copy = own
+        known = {message.id for message in own}
+        pages = 0
+        while not (meets := self.wire.meets(known)) and pages < CATCH_UP_PAGES:
+            if not await self.load_older():
+                break
+            pages += 1
+        return self._joined(is_met=meets)
+
+    def _joined(self, *, is_met: bool = True) -> History:
+        """Give what is shown, behind the own copy."""
+        shown, has_older = self.wire.messages(), not self._reader.is_exhausted
+        joined = History(messages=shown, has_older=has_older).joined_to(self._copy)
+        active = self.wire.active_runs()
+        return History(
+            messages=[*self._copy, *shown] if joined is None else joined,
+            active_run_id=active[-1].run_id if active else None,
+            has_older=has_older and not is_met,
         )
 
     def _on_presence(self) -> None:

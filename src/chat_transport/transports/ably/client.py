@@ -10,7 +10,14 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Mapping,
+    Sequence,
+)
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -18,6 +25,7 @@ from typing import Any, Self, TypeAlias, get_args
 
 from ...errors import LocalProtocolError, TransportClosed
 from ...inputs import Reconnect, SendMessages
+from ...messages import UIMessage
 from ...transport import (
     AgentPresence,
     AgentStatus,
@@ -213,6 +221,11 @@ class AblyChatTransport(ChatTransport):
             raise LocalProtocolError(f"unable to load {limit} messages; ask for at least one")
         session = await self.session(chat_id)
         return await session.history(limit=limit, before=before)
+
+    async def catch_up(self, chat_id: str, messages: Sequence[UIMessage]) -> History:
+        """Give an own copy of the chat and what the channel has beyond it; see `ChatTransport`."""
+        session = await self.session(chat_id)
+        return await session.catch_up(messages)
 
     def observe(self, chat_id: str) -> AbstractAsyncContextManager[AsyncIterator[ChatChange]]:
         """Watch what other clients do in the chat, from now on."""

@@ -66,6 +66,7 @@ class Reading:
             after_id=after,
             reason=run.reason if run is not None and event == "run-end" else None,
             error_text=run.error_message if run is not None and event == "run-end" else None,
+            is_edit=trigger is not None and trigger.fork_of is not None,
             is_replaced=change.replaced,
         )
 
