@@ -71,6 +71,21 @@ async def test_a_reply(transport: AblyChatTransport, prompt: str, reply: str) ->
     assert texts(history.messages) == [prompt, reply]
 
 
+async def test_what_only_python_reads_of_a_question_does_not_disturb(
+    transport: AblyChatTransport, agent: Any, js: Open
+) -> None:
+    client = await js("client", clientId="carol", channel="ai:1", api=agent.url)
+    async with Chat(transport, id="ai:1") as chat:
+        await chat.send("hello", metadata={"from": "python"})
+        assert texts(chat.messages) == ["hello", "you said hello"]
+        history = await transport.load_history("ai:1")
+    assert history.messages[0].metadata == {"from": "python"}
+    await client.call("untilIdle", replies=1)
+    seen, _ = await client.call("viewMessages")
+    assert seen["parts"] == [{"type": "text", "text": "hello"}]
+    assert "metadata" not in seen
+
+
 @pytest.mark.parametrize("approved", [True, False])
 async def test_an_approval(transport: AblyChatTransport, agent: Any, *, approved: bool) -> None:
     async with Chat(

@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+import msgspec
+
 from ....errors import LocalProtocolError
 from ....messages import DataPart, FilePart, TextPart, UIMessage, UIMessagePart
 from ..operations import OutboundMessage, Publish
@@ -69,7 +71,7 @@ class InputEncoder:
         """Say something: one Ably message for each part, in one frame.
 
         Args:
-            message: Text, file and data parts are carried; other parts are not.
+            message: Text, file and data parts are carried, and metadata; other parts are not.
             parent: Codec-message-id of the last visible message; None for the first.
             fork_of: Codec-message-id of the message that this one replaces (edit).
             run_id: The active run that is steered; such a message has no parent.
@@ -80,7 +82,11 @@ class InputEncoder:
         if self._words.names_messages:
             common["messageId"] = message.id
         links = {h.RUN_ID: run_id, h.PARENT: parent, h.FORK_OF: fork_of, h.DISCRETE: h.TRUE}
-        return self._input(bodies or [({h.PART_TYPE: text}, "")], common, links, role=message.role)
+        bodies = bodies or [({h.PART_TYPE: text}, "")]
+        if message.metadata is not None:
+            # Ours: 0.8.0 readers ignore it, as they do every header that they do not know.
+            bodies[0][0][h.MESSAGE_METADATA] = msgspec.json.encode(message.metadata).decode()
+        return self._input(bodies, common, links, role=message.role)
 
     def regenerate(self, target: str, *, parent: str | None) -> EncodedInput:
         """Ask for another answer.
@@ -223,9 +229,9 @@ def _given(links: Mapping[str, str | None]) -> dict[str, str]:
 
 def _part_body(part: UIMessagePart, text: str) -> tuple[dict[str, str], JSON] | None:
     if isinstance(part, TextPart):
-        return {h.PART_TYPE: text}, part.text
+        return {h.PART_TYPE: text, **_provider_metadata(part)}, part.text
     if isinstance(part, FilePart):
-        codec = {h.PART_TYPE: "file", "mediaType": part.media_type}
+        codec = {h.PART_TYPE: "file", "mediaType": part.media_type, **_provider_metadata(part)}
         if part.filename is not None:
             codec["filename"] = part.filename  # ours: 0.8.0 readers ignore it
         return codec, part.url
@@ -240,6 +246,12 @@ def _part_body(part: UIMessagePart, text: str) -> tuple[dict[str, str], JSON] | 
             codec["id"] = part.id
         return codec, part.data
     return None
+
+
+def _provider_metadata(part: TextPart | FilePart) -> dict[str, str]:
+    if part.provider_metadata is None:
+        return {}
+    return {h.PROVIDER_METADATA: msgspec.json.encode(part.provider_metadata).decode()}
 
 
 def _result(output: JSON, error_text: str | None) -> tuple[str, dict[str, JSON]]:

@@ -8,6 +8,7 @@ Source: @ably/ai-transport 0.8.0, `vercel/codec/reducer.ts`; the message itself 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, TypeAlias
 
 from .... import chunks as c
 from ....chunks import UIMessageChunk
@@ -18,6 +19,8 @@ from .input_events import ApprovalAnswered, InputEvent, MessagePart, MessageSaid
 from .lifecycle import LifecycleRepair
 
 __all__ = ["UIFold"]
+
+JSON: TypeAlias = Any  # any JSON value
 
 _INPUTS = (c.ToolInputStart, c.ToolInputAvailable, c.ToolInputError)
 _READY = (c.ToolInputAvailable, c.ToolInputError)
@@ -51,6 +54,9 @@ class _Spoken:
 
     def add(self, part: UIMessagePart) -> None:
         self.message = self.message.model_copy(update={"parts": [*self.message.parts, part]})
+
+    def describe(self, metadata: JSON) -> None:
+        self.message = self.message.model_copy(update={"metadata": metadata})
 
 
 class UIFold:
@@ -97,7 +103,9 @@ class UIFold:
                 known.add(event.part)
             elif known is None:
                 said = UIMessage(id=event.message_id, role=event.role, parts=[event.part])
-                self._messages[message_id] = _Spoken(said)
+                known = self._messages[message_id] = _Spoken(said)
+            if event.metadata is not None and isinstance(known, _Spoken):
+                known.describe(event.metadata)
         elif isinstance(event, MessageSaid):
             self._messages.setdefault(message_id, _Spoken(event.message))
         elif isinstance(event, ToolResolved):
