@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from chat_transport.agent.run import Run
-from chat_transport.broker import FaultSettings, RunningBroker, serve_broker
+from chat_transport.broker import FaultSettings, Limits, RunningBroker, serve_broker
 from chat_transport.chunks import (
     Error,
     Finish,
@@ -46,11 +46,18 @@ async def broker(anyio_backend: str) -> AsyncIterator[RunningBroker]:
 
 
 @pytest.fixture
-def connect(broker: RunningBroker) -> Callable[[str], AblyConnection]:
-    def make(client_id: str) -> AblyConnection:
-        return AblyConnection(key=KEY, client_id=client_id, endpoint=broker.address, tls=False)
+def connect_to() -> Callable[..., AblyConnection]:
+    def make(broker: RunningBroker, client_id: str, **settings: Any) -> AblyConnection:
+        return AblyConnection(
+            key=KEY, client_id=client_id, endpoint=broker.address, tls=False, **settings
+        )
 
     return make
+
+
+@pytest.fixture
+def connect(broker: RunningBroker, connect_to: Any) -> Callable[[str], AblyConnection]:
+    return lambda client_id: connect_to(broker, client_id)
 
 
 async def echo(run: Run) -> AsyncIterator[UIMessageChunk]:
@@ -130,11 +137,12 @@ def acts_of(loss: str, broker: RunningBroker) -> dict[int, Callable[[], object]]
     return {
         "socket": {7: faults.drop_sockets},
         "connection": {7: faults.forget_connections},
+        "token": {7: faults.expire_tokens},
         "continuity": {4: lambda: faults.update(FaultSettings(hold=True)), 10: forget},
     }[loss]
 
 
-@pytest.mark.parametrize("loss", ["socket", "connection", "continuity"])
+@pytest.mark.parametrize("loss", ["socket", "connection", "token", "continuity"])
 async def test_a_reply_goes_on_over_a_loss_without_gap_or_repetition(
     broker: RunningBroker, connect: Any, loss: str
 ) -> None:
@@ -150,6 +158,57 @@ async def test_a_reply_goes_on_over_a_loss_without_gap_or_repetition(
     assert [chunk.type for chunk in chunks if chunk.type != "text-delta"] == [
         "start", "start-step", "text-start", "text-end", "finish",
     ]  # fmt: skip
+
+
+async def test_an_absence_in_which_even_the_sdk_is_given_up_costs_nothing(
+    connect_to: Any,
+) -> None:
+    """Longer than the broker remembers connections; the agent goes on talking meanwhile."""
+    limits = Limits(connection_state_ttl_ms=100, remain_present_ms=100)
+    async with serve_broker([KEY], limits=limits) as broker, anyio.create_task_group() as tasks:
+        connections = [connect_to(broker, name, rebuild_after_s=0.2) for name in ("agent", "ann")]
+
+        async def be_away() -> None:
+            sdks = [each._client for each in connections]
+            broker.broker.faults.update(FaultSettings(unavailable=True))
+            broker.broker.faults.drop_sockets()
+            with anyio.fail_after(15):
+                while any(e._client is sdk for e, sdk in zip(connections, sdks, strict=True)):
+                    await anyio.sleep(0.01)
+            broker.broker.faults.clear()
+
+        paced = Paced({4: lambda: tasks.start_soon(be_away)})
+        async with AblyAgent(paced, connections[0], channels=[CHAT], window_s=0):
+            async with AblyChatTransport(connections[1]) as transport:
+                chunks = await replied(transport, asking())
+                assert await settled(transport) == ["hello", "so far so good"]
+    assert text_of(chunks) == "so far so good"
+
+
+async def test_more_than_the_channel_takes_waits_and_is_put_together(
+    broker: RunningBroker, connect: Any
+) -> None:
+    """As the cloud does: so many messages a second on one channel, refused with 42913 beyond."""
+
+    async def handler(run: Run) -> AsyncIterator[UIMessageChunk]:
+        for number in range(12):
+            yield ToolInputAvailable(tool_call_id=f"c{number}", tool_name="n", input={"n": number})
+            yield ToolOutputAvailable(tool_call_id=f"c{number}", output=number)
+        yield TextStart(id="t")
+        for number in range(1000):
+            yield TextDelta(id="t", delta=f"{number} ")
+            await anyio.lowlevel.checkpoint()
+        yield TextEnd(id="t")
+
+    async with AblyAgent(handler, connect("agent"), channels=[CHAT]):
+        async with AblyChatTransport(connect("ann")) as transport:
+            await transport.load_history(CHAT)
+            broker.broker.faults.update(FaultSettings(rate_per_second=20))
+            chunks = await replied(transport, asking())
+    assert text_of(chunks) == "".join(f"{number} " for number in range(1000))
+    outputs = [chunk.output for chunk in chunks if isinstance(chunk, ToolOutputAvailable)]
+    assert outputs == list(range(12))
+    assert broker.broker.faults.asked["append"] < 100
 
 
 async def test_a_page_of_history_that_fails_once_is_asked_for_again(
