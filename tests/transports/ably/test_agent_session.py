@@ -453,7 +453,7 @@ async def test_an_input_that_cannot_be_served_does_not_end_the_others(
             await anyio.lowlevel.checkpoint()
         session._wire.prompt = whole  # type: ignore[method-assign]
         Client(channel, "ann").say("second", "u2")
-        await ended(channel)
+        await ended(channel, 2)  # the first run too, marked as failed
         act, session._wire.act = session._wire.act, broken  # type: ignore[method-assign]
         channel.deliver([OutboundMessage(name="theirs")], "eve")
         session._wire.act = act  # type: ignore[method-assign]
