@@ -301,6 +301,34 @@ async def test_a_run_can_be_steered_and_says_that_it_heard(
     assert said == "you said steer, then left"
 
 
+async def test_who_steers_sees_it_in_the_chat_as_others_do(connect: Any, script: Any) -> None:
+    async with (
+        AblyAgent(script, connect("agent"), channels=[CHAT]),
+        AblyChatTransport(connect("alice")) as alices,
+        AblyChatTransport(connect("bob")) as bobs,
+        Chat(alices, id=CHAT) as alice,
+        Chat(bobs, id=CHAT) as bob,
+    ):
+        await bobs.session(CHAT)
+        session = await alices.session(CHAT)
+        with anyio.fail_after(10):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(alice.send, "steer")
+                await script.is_waiting.wait()
+                while not session.wire.active_runs():
+                    await anyio.lowlevel.checkpoint()
+                assert await session.steer(script.runs[0].run_id, UIMessage.user("left", id="u2"))
+            wanted = ["steer", "you said steer, then left", "left"]
+            for chat in (alice, bob):
+                async for _ in chat.updates():
+                    texts = [message.text for message in chat.messages]
+                    if texts == wanted and chat.status == "ready":
+                        break
+        history = await alices.load_history(CHAT)
+        assert [message.id for message in history.messages] == [m.id for m in alice.messages]
+        assert alice.messages == bob.messages
+
+
 async def test_a_run_that_ends_without_listening_did_not_hear(
     connect: Any, script: Any, talk: Any
 ) -> None:

@@ -51,8 +51,8 @@ def test_metadata_rides_on_the_first_part_and_is_read_again(talk):
         role="user",
         metadata={"from": "a phone"},
         parts=[
-            TextPart(text="see", provider_metadata={"p": {"cache": True}}),
-            FilePart(media_type="a/b", url="https://x", provider_metadata={"p": {"detail": 1}}),
+            TextPart(text="see"),
+            FilePart(media_type="a/b", url="https://x"),
             DataPart(type="data-x", data=[1]),
         ],
     )
@@ -62,9 +62,18 @@ def test_metadata_rides_on_the_first_part_and_is_read_again(talk):
     assert talk.conversation.messages() == [message]
 
 
+def test_provider_fields_of_a_prompt_are_not_carried(talk):
+    """They can name things at the provider that belong to others: docs/concepts/trust.md."""
+    part = TextPart(text="see", provider_metadata={"p": {"file": "of somebody else"}})
+    encoded = talk.client.user_message(UIMessage(id="u1", role="user", parts=[part]))
+    tiers(encoded)[1]["providerMetadata"] = '{"p": {"file": "of somebody else"}}'
+    talk.send(encoded)
+    assert talk.conversation.messages() == [UIMessage.user("see", id="u1")]
+
+
 def test_a_header_that_is_no_json_is_passed_over(talk):
     encoded = talk.client.user_message(UIMessage.user("hi", id="u", files=()))
-    tiers(encoded)[1].update({"messageMetadata": "{", "providerMetadata": "7"})
+    tiers(encoded)[1]["messageMetadata"] = "{"
     talk.send(encoded)
     assert talk.conversation.messages() == [UIMessage.user("hi", id="u")]
 

@@ -269,9 +269,9 @@ def _given(links: Mapping[str, str | None]) -> dict[str, str]:
 
 def _part_body(part: UIMessagePart, text: str) -> tuple[dict[str, str], JSON] | None:
     if isinstance(part, TextPart):
-        return {h.PART_TYPE: text, **_provider_metadata(part)}, part.text
+        return {h.PART_TYPE: text}, part.text
     if isinstance(part, FilePart):
-        codec = {h.PART_TYPE: "file", "mediaType": part.media_type, **_provider_metadata(part)}
+        codec = {h.PART_TYPE: "file", "mediaType": part.media_type}
         if part.filename is not None:
             codec["filename"] = part.filename  # ours: 0.8.0 readers ignore it
         return codec, part.url
@@ -286,12 +286,6 @@ def _part_body(part: UIMessagePart, text: str) -> tuple[dict[str, str], JSON] | 
             codec["id"] = part.id
         return codec, part.data
     return None
-
-
-def _provider_metadata(part: TextPart | FilePart) -> dict[str, str]:
-    if part.provider_metadata is None:
-        return {}
-    return {h.PROVIDER_METADATA: msgspec.json.encode(part.provider_metadata).decode()}
 
 
 def _approval(*, approved: bool, reason: str | None) -> dict[str, str]:

@@ -143,14 +143,12 @@ def decode_input(
 def _user_part(codec: Mapping[str, str], data: JSON, words: InputWords) -> UIMessagePart | None:
     kind = codec.get(h.PART_TYPE, "")
     text = data if isinstance(data, str) else ""
-    provider_metadata = _parsed(codec.get(h.PROVIDER_METADATA))
-    more = {"provider_metadata": provider_metadata} if isinstance(provider_metadata, dict) else {}
     if kind == words.text:
-        return TextPart(text=text).model_copy(update=more)
+        return TextPart(text=text)
     if kind == "file":
         part = FilePart(media_type=codec.get("mediaType", ""), url=text)
         name = codec.get("filename")
-        return part.model_copy(update=more if name is None else {**more, "filename": name})
+        return part if name is None else part.model_copy(update={"filename": name})
     if kind.startswith("data-"):
         data_part = DataPart(type=kind, data=data)
         part_id = codec.get("id")
