@@ -252,9 +252,10 @@ async def approving(run: Run) -> AsyncIterator[UIMessageChunk]:
     yield TextEnd(id="t")
 
 
+@pytest.mark.parametrize("wire", ["ai-transport", "message-per-response"])
 @pytest.mark.parametrize("first", [True, False], ids=["allow first", "deny first"])
 async def test_of_two_answers_to_one_approval_the_first_counts(
-    connect: Any, *, first: bool
+    connect: Any, wire: str, *, first: bool
 ) -> None:
     served: list[str] = []
 
@@ -264,9 +265,9 @@ async def test_of_two_answers_to_one_approval_the_first_counts(
             yield chunk
 
     async with (
-        AblyAgent(handler, connect("agent"), channels=[CHAT]),
-        AblyChatTransport(connect("ann")) as phone,
-        AblyChatTransport(connect("ann")) as laptop,
+        AblyAgent(handler, connect("agent"), channels=[CHAT], wire=wire),
+        AblyChatTransport(connect("ann"), wire=wire) as phone,
+        AblyChatTransport(connect("ann"), wire=wire) as laptop,
     ):
         await replied(phone, asking())
         await settled(phone)
