@@ -99,9 +99,8 @@ def test_of_two_decisions_the_first_counts(make_ends, first):
         ends.put(speaker.encode(chunk), by="agent")
     ends.put(speaker.suspend(), by="agent")
     encoder = PromptEncoder(new_id=ends.new_id)
-    answers = [encoder.approval("c", approved=approved) for approved in (first, not first)]
-    for answer in answers:
-        ends.put([answer.operation], by="alice")
-    prompt = ends.agent.prompt(ends.agent.resolve(answers[0].event_id))
-    (part,) = [part for part in prompt[-1].parts if getattr(part, "tool_call_id", None) == "c"]
-    assert part.approval.approved is first
+    for approved in (first, not first):
+        ends.put([encoder.approval("c", approved=approved).operation], by="alice")
+    for end in (ends.agent, ends.client):
+        part = end.conversation.messages()[-1].parts[-1]
+        assert part.approval.approved is first
