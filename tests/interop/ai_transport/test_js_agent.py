@@ -135,6 +135,24 @@ async def test_a_client_tool_as_the_javascript_client_answers_it(
     assert "".join(texts(messages)) == 'pickyou picked "red"'
 
 
+async def test_an_own_store_is_joined_with_what_the_agent_said_since(
+    transport: AblyChatTransport, broker: RunningBroker, ably_key: str
+) -> None:
+    async with Chat(transport, id="ai:1") as chat:
+        for text in ("one", "two"):
+            await chat.send(text)
+        shown = chat.messages
+    bobs = AblyConnection(key=ably_key, client_id="bob", endpoint=broker.address, tls=False)
+    async with AblyChatTransport(bobs) as other:
+        async with Chat(other, id="ai:1", messages=shown[:2]) as late:
+            await late.catch_up()
+            assert [message.id for message in late.messages] == [message.id for message in shown]
+    async with Chat(transport, id="ai:1", messages=shown) as chat:
+        await chat.catch_up()
+        await chat.send("three")
+        assert texts(chat.messages) == [*texts(shown), "three", "you said three"]
+
+
 async def test_regenerate_and_edit(transport: AblyChatTransport) -> None:
     async with Chat(transport, id="ai:1") as chat:
         await chat.send("one")
