@@ -90,7 +90,7 @@ class ChatSession:
         heard = self.wire.feed(message, live=live)
         if heard is None or not live:
             return
-        self._readers.deliver(heard, message.client_id)
+        self._readers.deliver(heard, message.client_id, self.wire.reply)
         goes_on = self._readers.goes_on(heard)
         if self._changed is not None:
             self._changed.set()
@@ -156,6 +156,8 @@ class ChatSession:
             return
         if goes_on:  # also of an own run: the reader of its reply has its terminal chunk
             self._tell_run(ref).take(heard)
+        elif heard.is_replaced and not self._readers.reads(ref.input_id):
+            self._tell_all()
         elif ref.input_id in self._own:
             return
         elif heard.event == "input" and heard.message is not None:
@@ -163,8 +165,6 @@ class ChatSession:
             asyncio.get_running_loop().call_soon(self._tell_message, heard)
         elif heard.event in {"run-start", "run-resume"} and ref.run_id is not None:
             self._tell_run(ref)
-        elif heard.is_replaced:
-            self._tell_all()
 
     def _tell_run(self, ref: RunRef) -> ReplyReader:
         assert ref.input_id is not None
