@@ -210,12 +210,13 @@ async def _chats_are_apart(scene: Scene) -> None:
     expect_equal(texts, {chat_id: f"re: {chat_id}" for chat_id in chats}, "the replies")
 
 
-@requires("prompt-parts-arrive", "Text, files and data of a prompt reach the handler.")
+@requires("prompt-parts-arrive", "Text, files, data and metadata of a prompt reach the handler.")
 async def _prompt_parts_arrive(scene: Scene) -> None:
     prompt = UIMessage.model_validate(
         {
             "id": "u1",
             "role": "user",
+            "metadata": {"sent": "from a phone", "tags": ["a", 1]},
             "parts": [
                 {
                     "type": "file",

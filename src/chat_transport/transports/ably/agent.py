@@ -26,6 +26,7 @@ from ...errors import LocalProtocolError, RequestRejected, TransportClosed
 from .agent_session import AgentSession
 from .left_runs import OfLeftRuns
 from .policy import OwnerPolicy, Policy
+from .prompt_reading import Past
 from .serving import Serving
 from .supervisor import AblyConnection
 from .wire import Wire
@@ -70,6 +71,9 @@ class AblyAgent:
             is there: `end` ends it as failed; `again` runs its handler again, and named steps take
             back what they said before. On wires without steps it ends.
         chat_id: Gives the chat's id from the channel's name; None takes the name itself.
+        past: Gives what a store of your own has of the chat with an id, asked before each run. The
+            channel is then read back only to the newest of these messages, and may have forgotten
+            them.
     """
 
     def __init__(
@@ -85,6 +89,7 @@ class AblyAgent:
         locate_s: float = 10.0,
         left_runs: OfLeftRuns = "end",
         chat_id: Callable[[str], str] | None = None,
+        past: Past | None = None,
     ) -> None:
         self._agent = agent if isinstance(agent, Agent) else Agent(agent)
         self._owns_agent = not isinstance(agent, Agent)
@@ -97,6 +102,7 @@ class AblyAgent:
             listens=listens,
             window_s=window_s,
             locate_s=locate_s,
+            past=past,
             left_runs=left_runs,
         )
         self._sessions: dict[str, AgentSession] = {}

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from .left_runs import OfLeftRuns
 from .policy import Policy
+from .prompt_reading import Past
 
 __all__ = ["Serving"]
 
@@ -24,6 +25,7 @@ class Serving:
         locate_s: Seconds for finding the input that an invocation names.
         pages: Pages of history read at most to find an input, or for a prompt.
         left_runs: What becomes of the runs of an agent of our name whose process died.
+        past: Gives what an own store has of a chat.
     """
 
     policy: Policy
@@ -32,3 +34,4 @@ class Serving:
     locate_s: float = 10.0
     pages: int = 20
     left_runs: OfLeftRuns = "end"
+    past: Past | None = None

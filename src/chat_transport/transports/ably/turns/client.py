@@ -6,6 +6,7 @@ Rule: what such a wire cannot say is refused with its name, never left out by ac
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 
 from ....chunks import UIMessageChunk
 from ....codecs.ably.ai_sdk_transport import AiSdkInputEncoder
@@ -31,6 +32,10 @@ class _TurnsClient(TurnsReading):
     def needs_older(self, request: SendMessages) -> bool:
         """Whether `request` names what has not been read: these wires name nothing older."""
         return False
+
+    def meets(self, known: AbstractSet[str]) -> bool:
+        """Whether one of these messages has been read: everything is in one line here."""
+        return any(message.id in known for message in self.messages())
 
     def reply(self, ref: RunRef) -> Sequence[UIMessageChunk]:
         """Give what a reply has said so far."""
