@@ -6,8 +6,9 @@ The wires' own names: `chat_transport.transports.http`, `chat_transport.transpor
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ._extras import lazy_names
 
 if TYPE_CHECKING:
     from .agent.approvals import ApprovalSigner
@@ -246,14 +247,4 @@ _HOMES = {
     "prune_messages": "pruning",
 }
 
-
-def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(f".{home}", __name__), name)
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

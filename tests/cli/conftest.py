@@ -15,7 +15,7 @@ import pytest
 
 from chat_transport.cli.main import run
 
-COMMAND = (sys.executable, "-c", "from chat_transport.cli.main import run; run()")
+COMMAND = (sys.executable, "-c", "from chat_transport.cli import run; run()")
 DEADLINE_S = 20
 
 

@@ -25,7 +25,7 @@ class Terminal:
     def __init__(self, *arguments: str) -> None:
         self._master, slave = pty.openpty()
         self.process = subprocess.Popen(
-            [sys.executable, "-c", "from chat_transport.cli.main import run; run()", *arguments],
+            [sys.executable, "-c", "from chat_transport.cli import run; run()", *arguments],
             preexec_fn=lambda: os.login_tty(slave),  # noqa: PLW1509  # Ctrl-C shall reach it
             env={**os.environ, "TERM": "xterm", "COLUMNS": "80"},
         )

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from chat_transport.broker.broker import Broker
-from chat_transport.broker.faults import Faults, FaultSettings
-from chat_transport.broker.server import create_app
-from chat_transport.broker.serving import RunningBroker, serve_broker
-from chat_transport.broker.settings import Limits, Namespace
-from chat_transport.broker.tokens import ApiKey
+from typing import TYPE_CHECKING
+
+from chat_transport._extras import lazy_names
+
+if TYPE_CHECKING:
+    from chat_transport.broker.broker import Broker
+    from chat_transport.broker.faults import Faults, FaultSettings
+    from chat_transport.broker.server import create_app
+    from chat_transport.broker.serving import RunningBroker, serve_broker
+    from chat_transport.broker.settings import Limits, Namespace
+    from chat_transport.broker.tokens import ApiKey
 
 __all__ = [
     "ApiKey",
@@ -20,3 +25,17 @@ __all__ = [
     "create_app",
     "serve_broker",
 ]
+
+_HOMES = {
+    "ApiKey": "tokens",
+    "Broker": "broker",
+    "FaultSettings": "faults",
+    "Faults": "faults",
+    "Limits": "settings",
+    "Namespace": "settings",
+    "RunningBroker": "serving",
+    "create_app": "server",
+    "serve_broker": "serving",
+}
+
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

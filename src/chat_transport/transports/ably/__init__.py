@@ -5,8 +5,9 @@ Names are loaded when they are first used: tokens can be made where `ably` is no
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ..._extras import lazy_names
 
 if TYPE_CHECKING:
     from .agent import AblyAgent, Woken
@@ -57,9 +58,4 @@ _HOMES = {
     "token_from": "post",
 }
 
-
-def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{home}", __name__), name)
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

@@ -5,8 +5,9 @@ Names are loaded when they are first used: the client needs no server library, a
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ..._extras import lazy_names
 
 if TYPE_CHECKING:
     from ...agent.trust import TrustRules
@@ -71,9 +72,4 @@ _HOMES = {
     "create_app": "app",
 }
 
-
-def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{home}", __name__), name)
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

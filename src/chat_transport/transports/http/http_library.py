@@ -11,6 +11,7 @@ from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeAlias, cast
 
+from ..._extras import wanted_by
 from ...codecs.ui_request import HttpRequest
 from ...codecs.ui_response import rejection
 from ...errors import ConnectFailed, StreamInterrupted
@@ -153,7 +154,8 @@ async def open_body(
 
 def make_client() -> OwnClient:
     """Make an httpx2 client for streams."""
-    import httpx2  # noqa: PLC0415  # the extra `http`; a server alone does not need it
+    with wanted_by("HttpChatTransport"):  # a server alone does not need it
+        import httpx2  # noqa: PLC0415
 
     # Each stream holds a connection, so a pool of 100 would be a limit of 100 replies.
     limits = httpx2.Limits(max_connections=None, max_keepalive_connections=20)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import anyio
 
+from ..._extras import wanted_by
 from ...errors import ConnectFailed, TransportClosed
 from .run_log import LoggedRun, RunState
 
@@ -140,7 +141,8 @@ class RedisPort:
             finally:
                 self._client = None
             return
-        from redis.asyncio import BlockingConnectionPool, Redis  # noqa: PLC0415  # the extra `redis`
+        with wanted_by("RedisRunLog"):
+            from redis.asyncio import BlockingConnectionPool, Redis  # noqa: PLC0415
 
         pool = BlockingConnectionPool.from_url(
             self._url, max_connections=CONNECTIONS, timeout=WAIT_S

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from chat_transport._message_state import MessageState
-from chat_transport._reply_state import ReplyState, refuse
 from chat_transport.chunks import ABSENT
 from chat_transport.errors import RemoteProtocolError
+from chat_transport.reducer._message_state import MessageState
+from chat_transport.reducer._reply_state import ReplyState, refuse
 
 
 def _state() -> ReplyState:

@@ -6,8 +6,6 @@ from typing import Any
 
 import pytest
 
-from chat_transport._fold_content import CONTENT_FOLDS
-from chat_transport._fold_tools import TOOL_FOLDS
 from chat_transport.chunks import (
     ABSENT,
     CHUNK_TYPES,
@@ -24,6 +22,8 @@ from chat_transport.chunks import (
     UIMessageChunk,
 )
 from chat_transport.reducer import MessageReducer
+from chat_transport.reducer._fold_content import CONTENT_FOLDS
+from chat_transport.reducer._fold_tools import TOOL_FOLDS
 from chat_transport.testing.vectors import run_case
 
 OWN = ("tool/", "approval/", "partial-json/", "dynamic-tool/")

@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterable
 from typing import Any, TypeAlias
 
-from ._partial_json import parse_partial_json
-from .chunks import ABSENT
-from .messages import (
+from .._partial_json import parse_partial_json
+from ..chunks import ABSENT
+from ..messages import (
     DataPart,
     DynamicToolPart,
     StepStartPart,

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
-from ._message_state import PartState, StreamedInput
-from ._reply_state import WRITE, Fold, ReplyState, Write, refuse
-from .chunks import (
+from ..chunks import (
     ABSENT,
     ToolApprovalRequest,
     ToolApprovalResponse,
@@ -24,12 +22,14 @@ from .chunks import (
     ToolOutputError,
     UIMessageChunk,
 )
-from .messages import (
+from ..messages import (
     DynamicToolPart,
     ToolApproval,
     ToolPart,
     ToolState,
 )
+from ._message_state import PartState, StreamedInput
+from ._reply_state import WRITE, Fold, ReplyState, Write, refuse
 
 __all__ = ["TOOL_FOLDS", "take_up_inputs"]
 

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NoReturn, TypeAlias
 
+from .._metadata import merge_metadata
+from ..chunks import ABSENT, FinishReason
+from ..errors import RemoteProtocolError
 from ._message_state import MessageState, PartState, StreamedInput
-from ._metadata import merge_metadata
-from .chunks import ABSENT, FinishReason
-from .errors import RemoteProtocolError
 
 __all__ = ["QUIET_WRITE", "WRITE", "Fold", "ReplyState", "Write", "refuse"]
 

@@ -7,12 +7,12 @@ Source: `processUIMessageStream` of AI SDK 7.0.173, pinned by the vectors of gro
 
 from __future__ import annotations
 
+from ..chunks import FinishReason, UIMessageChunk
+from ..messages import DynamicToolPart, ToolPart, UIMessage
 from ._fold_content import CONTENT_FOLDS
 from ._fold_tools import TOOL_FOLDS, take_up_inputs
 from ._message_state import MessageState, PartState
 from ._reply_state import Fold, ReplyState, Write
-from .chunks import FinishReason, UIMessageChunk
-from .messages import DynamicToolPart, ToolPart, UIMessage
 
 __all__ = ["MessageReducer", "Write"]
 

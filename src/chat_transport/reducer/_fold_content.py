@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from typing import Any, NoReturn, TypeAlias
 
-from ._message_state import PartState
-from ._reply_state import QUIET_WRITE, WRITE, Fold, ReplyState, Write, refuse
-from .chunks import (
+from ..chunks import (
     ABSENT,
     Custom,
     DataChunk,
@@ -32,7 +30,7 @@ from .chunks import (
     TextStart,
     UIMessageChunk,
 )
-from .messages import (
+from ..messages import (
     CustomPart,
     DataPart,
     FilePart,
@@ -45,6 +43,8 @@ from .messages import (
     TextPart,
     WireModel,
 )
+from ._message_state import PartState
+from ._reply_state import QUIET_WRITE, WRITE, Fold, ReplyState, Write, refuse
 
 __all__ = ["CONTENT_FOLDS"]
 

@@ -1,7 +1,12 @@
 from __future__ import annotations
 
-from chat_transport._message_state import MessageState, PartState, StreamedInput, join_pieces
 from chat_transport.messages import DataPart, StepStartPart, TextPart, ToolPart, UIMessage
+from chat_transport.reducer._message_state import (
+    MessageState,
+    PartState,
+    StreamedInput,
+    join_pieces,
+)
 
 
 def _call(call_id: str) -> PartState:

@@ -3,9 +3,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from chat_transport._fold_content import CONTENT_FOLDS
 from chat_transport.chunks import DataChunk, File, TextEnd, TextStart
 from chat_transport.reducer import MessageReducer
+from chat_transport.reducer._fold_content import CONTENT_FOLDS
 from chat_transport.testing.vectors import run_case
 
 OTHER_TESTS = ("tool/", "approval/", "partial-json/", "dynamic-tool/")
