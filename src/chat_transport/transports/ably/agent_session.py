@@ -324,6 +324,7 @@ class AgentSession:
                 message_id=task.ref.message_id,
                 user=user,
                 run_id=run_id,
+                response_message_id=task.response_message_id,
             )
         )
         served = self._runs[run_id] = _Served(active, task.ref)

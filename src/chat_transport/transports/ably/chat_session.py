@@ -156,9 +156,13 @@ class ChatSession:
         finally:
             self._drop_reader(input_id, reader)
 
-    @contextmanager
-    def following(self) -> Generator[LogStream | None, None, None]:
+    @asynccontextmanager
+    async def following(self) -> AsyncGenerator[LogStream | None, None]:
         """Follow the newest run under way, from its `start`; None if all is idle."""
+        for _ in range(PARENT_PAGES):
+            lacking = any(map(self.wire.lacks_start, self.wire.active_runs()))
+            if not lacking or not await self.load_older():
+                break
         active = [ref for ref in self.wire.active_runs() if ref.input_id is not None]
         if not active:
             yield None
