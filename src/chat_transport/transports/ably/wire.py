@@ -34,6 +34,7 @@ __all__ = [
     "SteeringAgent",
     "SteeringClient",
     "SteeringSpeaker",
+    "UnmarkedClient",
     "Wire",
 ]
 
@@ -324,6 +325,24 @@ class SteeringClient(Protocol):
 
     def is_heard(self, run_id: str, input_id: str) -> bool:
         """Whether the run has answered it."""
+        ...
+
+
+@runtime_checkable
+class UnmarkedClient(Protocol):
+    """A client's end of a wire on which agents need not say the end of a reply."""
+
+    @property
+    def idle_s(self) -> float | None:
+        """Seconds without a word after which such a reply counts as complete; None is never."""
+        ...
+
+    def unmarked(self) -> Sequence[tuple[RunRef, int | None]]:
+        """Give the replies that speak and whose end nobody will mark; when, in ms, if known."""
+        ...
+
+    def conclude(self, ref: RunRef) -> Heard | None:
+        """Take such a reply as complete, until it speaks again."""
         ...
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from chat_transport.errors import LocalProtocolError, NotSupported, RequestRejected
+from chat_transport.errors import NotSupported, RequestRejected
 from chat_transport.inputs import SendMessages
 from chat_transport.messages import FilePart, TextPart, UIMessage
 
@@ -50,7 +50,7 @@ def test_what_was_said_so_far_is_given_in_few_chunks(ends):
 def test_prompts_are_text(make_ends, name):
     ends = make_ends(name)
     file = UIMessage.user("x", id="u", files=[FilePart(media_type="a/b", url="https://x")])
-    with pytest.raises(LocalProtocolError, match="text prompts only"):
+    with pytest.raises(NotSupported, match="text prompts only"):
         ends.client.encode(SendMessages(chat_id="c", messages=[file]))
 
 
