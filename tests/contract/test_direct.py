@@ -18,5 +18,6 @@ SHOWN = DirectHarness(lambda host, user: DebugChatTransport(DirectChatTransport(
 @pytest.mark.parametrize("requirement", requirements(), ids=lambda item: item.id)
 async def test_keeps(requirement: Requirement, harness: DirectHarness) -> None:
     verdict = await run_requirement(requirement, harness)
-    lacking = {"presence-first", "leave-ends-it"}
-    assert verdict.outcome == ("not promised" if requirement.id in lacking else "kept")
+    is_promised = not (requirement.needs_not or requirement.refused)
+    is_promised &= not {"presence", "refuses"} & set(requirement.needs)
+    assert verdict.outcome == ("kept" if is_promised else "not promised")

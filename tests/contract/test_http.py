@@ -104,9 +104,6 @@ def anyone(user: User, chat_id: str) -> bool:
     return True
 
 
-NOT_PROMISED = {"presence-first", "leave-ends-it"}
-
-
 @pytest.mark.parametrize("is_socket", [False, True], ids=["http", "websocket"])
 @pytest.mark.parametrize("requirement", requirements(), ids=lambda item: item.id)
 async def test_keeps(requirement: Requirement, *, is_socket: bool) -> None:

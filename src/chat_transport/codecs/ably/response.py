@@ -19,20 +19,14 @@ from .prompts import (
     PromptNames,
 )
 
-__all__ = ["ResponseEncoder", "ResponseNames", "carried_by_text"]
+__all__ = ["ResponseEncoder", "ResponseNames", "dropped_by_text"]
 
 JSON: TypeAlias = Any  # any JSON value
-_CARRIED = frozenset(
-    {
-        "start", "finish", "abort", "error", "start-step", "finish-step", "text-start",
-        "text-delta", "text-end", "tool-input-start", "tool-input-delta",
-        "tool-input-available", "tool-approval-request",
-    }
-)  # fmt: skip
+_CARRIED = frozenset({"start", "finish", "abort", "error", "text-delta"})
 
 
-def carried_by_text() -> frozenset[str]:
-    """Give the chunk types that wires of plain text drop."""
+def dropped_by_text() -> frozenset[str]:
+    """Give the chunk types that wires of plain text drop: steps and the bounds of parts too."""
     return frozenset(c.CHUNK_TYPES) - _CARRIED
 
 

@@ -17,7 +17,7 @@ from .ai_transport.nodes import Wire
 from .ai_transport.payload import StreamView
 from .operations import Inbound
 from .prompts import PromptNames, header, read_arguments, read_decision, read_prompt, read_stop
-from .response import ResponseNames, carried_by_text
+from .response import ResponseNames, dropped_by_text
 from .turns import GrownText, TurnAct, Turns, UIChange
 
 __all__ = ["ResponseConversation"]
@@ -33,7 +33,7 @@ class ResponseConversation(Turns):
         names: What messages are called.
     """
 
-    drops = carried_by_text()
+    drops = dropped_by_text() - {"tool-approval-request"}
 
     def __init__(self, names: ResponseNames | None = None) -> None:
         super().__init__()

@@ -15,7 +15,7 @@ from .ai_transport.facts import RunReason
 from .ai_transport.nodes import Wire
 from .operations import Inbound, Operation, OutboundMessage, Publish
 from .prompts import PromptNames, header, read_prompt, read_stop
-from .response import carried_by_text
+from .response import dropped_by_text
 from .turns import TurnAct, Turns, UIChange
 
 __all__ = ["TokenConversation", "TokenEncoder", "TokenNames"]
@@ -97,8 +97,7 @@ class TokenConversation(Turns):
         names: What messages are called.
     """
 
-    drops = carried_by_text() | {"tool-input-start", "tool-input-delta", "tool-input-available"}
-    drops |= {"tool-approval-request"}
+    drops = dropped_by_text()
 
     def __init__(self, names: TokenNames | None = None) -> None:
         super().__init__()

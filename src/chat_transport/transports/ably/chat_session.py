@@ -213,6 +213,8 @@ class ChatSession:
         elif heard.event in {"run-start", "run-resume"} and heard.ref.run_id is not None:
             reader = self._add_reader(input_id)
             reader.name(heard.ref.run_id)
+            if heard.chunks:  # on some wires the message that begins a reply says something
+                reader.take(heard)
             self._notify(
                 RunSeen(
                     run_id=heard.ref.run_id,

@@ -101,7 +101,7 @@ class AblyChatTransport(ChatTransport):
 
     @property
     def capabilities(self) -> Capabilities:
-        """Everything; which chunks are dropped, the wire says."""
+        """Everything but what the wire says."""
         return Capabilities(
             resumes=True,
             stops=True,
@@ -112,6 +112,7 @@ class AblyChatTransport(ChatTransport):
             steers=self._wire.steers,
             branches=self._wire.branches,
             drops=self._wire.drops,
+            refuses=self._wire.refuses,
         )
 
     async def __aenter__(self) -> Self:

@@ -15,6 +15,7 @@ from ...chunks import UIMessageChunk
 from ...codecs.ably.operations import Inbound, Operation, OutboundMessage, Publish
 from ...inputs import SendMessages, Trigger
 from ...messages import UIMessage
+from ...transport import Ask
 
 __all__ = [
     "Act",
@@ -363,6 +364,11 @@ class Wire(Protocol):
     @property
     def drops(self) -> frozenset[str]:
         """Chunk types that it cannot carry."""
+        ...
+
+    @property
+    def refuses(self) -> frozenset[Ask]:
+        """What it has no word for: `encode` raises `NotSupported`."""
         ...
 
     def client(self, *, client_id: str | None, new_id: NewId) -> ClientWire:

@@ -15,6 +15,7 @@ from ....codecs.ably.prompts import PromptEncoder
 from ....codecs.ably.response import ResponseEncoder, ResponseNames
 from ....codecs.ably.response_reading import ResponseConversation
 from ....codecs.ably.token import TokenConversation, TokenEncoder, TokenNames
+from ....transport import Ask
 from ..wire import Wire
 from .agent import TurnsAgent
 from .client import AiSdkClient, PromptClient
@@ -22,6 +23,8 @@ from .client import AiSdkClient, PromptClient
 __all__ = ["WIRES", "AiSdkTransportWire", "ResponseWire", "TokenWire"]
 
 NewId: TypeAlias = Callable[[], str]
+PROMPTS_REFUSE: Final[frozenset[Ask]] = frozenset({"regenerate", "edit", "prompt-parts"})
+"""What cannot be said by a prompt of text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +35,7 @@ class ResponseWire:
     steers: bool = False
     branches: bool = False
     drops: frozenset[str] = ResponseConversation.drops
+    refuses: frozenset[Ask] = PROMPTS_REFUSE | {"tool-output"}
 
     def client(self, *, client_id: str | None, new_id: NewId) -> PromptClient:
         """Begin to read a chat as a client."""
@@ -57,6 +61,7 @@ class TokenWire:
     steers: bool = False
     branches: bool = False
     drops: frozenset[str] = TokenConversation.drops
+    refuses: frozenset[Ask] = PROMPTS_REFUSE | {"tool-output", "approval"}
 
     def client(self, *, client_id: str | None, new_id: NewId) -> PromptClient:
         """Begin to read a chat as a client."""
@@ -78,6 +83,7 @@ class AiSdkTransportWire:
     steers: bool = False
     branches: bool = False
     drops: frozenset[str] = AiSdkConversation.drops
+    refuses: frozenset[Ask] = frozenset()
 
     def client(self, *, client_id: str | None, new_id: NewId) -> AiSdkClient:
         """Begin to read a chat as a client."""
