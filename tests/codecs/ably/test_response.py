@@ -7,7 +7,7 @@ import pytest
 from chat_transport import chunks as c
 from chat_transport.codecs.ably.operations import Append, Inbound, Publish
 from chat_transport.codecs.ably.prompts import PromptEncoder
-from chat_transport.codecs.ably.response import ResponseEncoder, ResponseNames, carried_by_text
+from chat_transport.codecs.ably.response import ResponseEncoder, ResponseNames, dropped_by_text
 from chat_transport.codecs.ably.response_reading import ResponseConversation
 from chat_transport.messages import UIMessage
 
@@ -221,6 +221,6 @@ def test_a_replaced_text_is_told_and_foreign_messages_are_not_ours(conversation,
 
 
 def test_what_is_dropped_is_declared():
-    assert "reasoning-delta" in carried_by_text()
-    assert "text-delta" not in carried_by_text()
+    assert "reasoning-delta" in dropped_by_text()
+    assert "text-delta" not in dropped_by_text()
     assert said(ResponseEncoder("p"), [c.ReasoningStart(id="r")]) == []
