@@ -55,7 +55,7 @@ class Capabilities:
     steers: bool = False
     branches: bool = False
     drops: frozenset[str] = field(default_factory=frozenset[str])
-    """Chunk types that this wire cannot carry as they are said, and drops.
+    """Chunk types that this wire cannot carry as they are said, and drops; `data-*` is all data.
 
     What the grammar of a reply needs of them (parts, steps) the client's end puts in. Without
     `message-metadata`, that of `start` and `finish` is dropped too.

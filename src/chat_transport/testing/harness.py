@@ -18,6 +18,7 @@ from ..agent.run import Handler
 from ..agent.runtime import OnEnd
 from ..chunks import (
     ABSENT,
+    DataChunk,
     Finish,
     FinishStep,
     Start,
@@ -145,7 +146,8 @@ def carried(chunks: Iterable[UIMessageChunk], drops: Collection[str]) -> list[UI
     """Give what a wire with these `drops` carries of the chunks."""
     found: list[UIMessageChunk] = []
     for chunk in chunks:
-        if chunk.type in drops:
+        kind = "data-*" if isinstance(chunk, DataChunk) else chunk.type
+        if kind in drops:
             continue
         if isinstance(chunk, Start | Finish) and "message-metadata" in drops:
             chunk = msgspec.structs.replace(chunk, message_metadata=ABSENT)  # noqa: PLW2901

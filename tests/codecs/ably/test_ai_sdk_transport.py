@@ -129,7 +129,7 @@ def test_an_input_that_does_not_fit_is_told_as_such(encoder):
 
 
 def test_what_a_part_is_besides_its_text_is_in_the_headers(encoder):
-    start, end = said(
+    _start, end = said(
         encoder,
         c.ReasoningStart(id="r"),
         c.ReasoningEnd(id="r", provider_metadata={"x": {"y": 1}}),

@@ -36,6 +36,7 @@ class Channel:
     connection_id: str = "here"
     listener: Any = None
     log: list[Inbound] = field(default_factory=list)
+    tasks: Any = None
     present_members: list[Member] = field(default_factory=list)
     shown: list[Any] = field(default_factory=list)
     watchers: list[Callable[[], None]] = field(default_factory=list)
@@ -151,7 +152,7 @@ async def serving(
             Serving(**settings),
         )
         with anyio.fail_after(10):
-            async with session.open():
+            async with anyio.create_task_group() as channel.tasks, session.open():
                 yield session, agent
 
 
@@ -314,8 +315,8 @@ async def test_inputs_that_came_in_a_gap_are_served(script: Any) -> None:
         listener, channel.listener = channel.listener, None
         Client(channel, "ann").say("hello", "u1")
         channel.listener = listener
-        session.on_gap()
-        session.on_gap()
+        channel.listener.on_gap()
+        channel.listener.on_gap()
         await ended(channel)
     assert len(script.runs) == 1
 
@@ -331,7 +332,7 @@ async def test_a_gap_that_cannot_be_read_does_not_stop_the_agent(script: Any) ->
 
     async with serving(channel, script) as (session, _agent):
         channel.history = Broken  # type: ignore[method-assign]
-        session.on_gap()
+        channel.listener.on_gap()
         Client(channel, "ann").say("hello", "u1")
         await ended(channel)
     assert len(script.runs) == 1

@@ -16,9 +16,18 @@ from .ai_transport.changes import ChangeEvent, Trigger
 from .ai_transport.nodes import Wire
 from .ai_transport.payload import StreamView
 from .operations import Inbound
-from .prompts import PromptNames, header, read_arguments, read_decision, read_prompt, read_stop
-from .response import ResponseNames, dropped_by_text
-from .turns import GrownText, TurnAct, Turns, UIChange
+from .prompts import (
+    PromptNames,
+    finish_reason,
+    header,
+    read_arguments,
+    read_decision,
+    read_prompt,
+    read_stop,
+)
+from .response import ResponseNames
+from .text_turns import TextTurns, dropped_by_text
+from .turns import GrownText, TurnAct, UIChange
 
 __all__ = ["ResponseConversation"]
 
@@ -26,7 +35,7 @@ JSON: TypeAlias = Any  # any JSON value
 _Wire: TypeAlias = Wire[UIMessageChunk]
 
 
-class ResponseConversation(Turns):
+class ResponseConversation(TextTurns):
     """Reads the wire, either end.
 
     Args:
@@ -44,9 +53,12 @@ class ResponseConversation(Turns):
         self._calls: dict[str, str] = {}
         self._rests: dict[str, _Wire] = {}
         self._answers: dict[str, dict[str, tuple[str, bool]]] = {}
+        self._marked: set[str] = set()
 
     def feed(self, inbound: Inbound, *, live: bool = True) -> UIChange | None:
         """Take a delivery; None if it says nothing new."""
+        if header(inbound, "status") is not None:
+            self._marked.add(inbound.serial)
         stream = self._texts.known(inbound.serial)
         if stream is not None:
             return self._grown(inbound, stream, live=live)
@@ -131,8 +143,9 @@ class ResponseConversation(Turns):
         if known.state == "suspended":
             self._resume(run_id, inbound.serial)
         stream = self._texts.open(inbound, {"kind": "text", "id": inbound.serial})
+        _unsay_error(inbound, stream)
         wire = Wire[UIMessageChunk](inbound.serial, run_id, stream=stream)
-        chunks = list(self._codec.start(stream))
+        chunks: list[UIMessageChunk] = [c.Start(message_id=run_id)]
         if stream.text:
             chunks += self._codec.delta(stream, stream.text)
         if header(inbound, "status") == "suspended":
@@ -147,11 +160,17 @@ class ResponseConversation(Turns):
         )
 
     def _grown(self, inbound: Inbound, stream: StreamView, *, live: bool) -> UIChange | None:
+        run_id = self._replies[inbound.serial]
+        if live:
+            self._catch_up(run_id)
         advanced = self._texts.advance(inbound, stream)
         if advanced is None:
             return None
         text, replaced = advanced
-        run_id = self._replies[inbound.serial]
+        if _unsay_error(inbound, stream):
+            text = ""
+        if stream.closed:
+            return self._late(run_id, inbound.serial, text)
         event: ChangeEvent | None = None
         before: Sequence[UIMessageChunk] = ()
         wire = self._rests.get(inbound.serial)
@@ -161,7 +180,7 @@ class ResponseConversation(Turns):
         elif text:
             if not self._speaks_again(wire, run_id, inbound):
                 before = self._settle(run_id, live=live)
-                event, chunks = "run-resume", list(self._codec.start(_stream(wire)))
+                event = "run-resume"
             _stream(wire).pieces.append(text)
         if text and not replaced:
             chunks += self._codec.delta(_stream(wire), text)
@@ -176,6 +195,18 @@ class ResponseConversation(Turns):
             event=self._event(run_id) if ended else event,
             replaced=replaced,
         )
+
+    def _late(self, run_id: str, serial: str, text: str) -> UIChange | None:
+        """Take what comes after the end: a completion signal may overtake the last words."""
+        if not text:
+            return None
+        rest = self._rests.get(serial)
+        if rest is not None and rest.stream is not None:
+            rest.stream.pieces.append(text)
+        node = self._nodes[run_id]
+        node.refold()
+        asked = node.run.input_ids if node.run is not None else []
+        return UIChange(run_id=run_id, input_id=asked[0] if asked else None, replaced=True)
 
     def _speaks_again(self, wire: _Wire, run_id: str, inbound: Inbound) -> bool:
         """Note that the agent goes on after an answer; whether that was known."""
@@ -196,7 +227,9 @@ class ResponseConversation(Turns):
         status = header(inbound, "status")
         done = self._done.get(run_id)
         if done is not None and status is None and not stream.closed:
-            return self._close(stream, run_id, done.serial, "complete", done)
+            return self._close(
+                stream, run_id, done.serial, header(done, "status") or "complete", done
+            )
         if stream.closed or status not in ("complete", "cancelled", "error", "suspended"):
             return []
         if status == "suspended" and self._is_waiting(run_id):
@@ -208,7 +241,7 @@ class ResponseConversation(Turns):
     ) -> list[UIMessageChunk]:
         if status == "suspended":
             said = self._set_aside(run_id, serial)
-            return [*said, c.FinishStep(), c.Finish(finish_reason="tool-calls")]
+            return [*said, c.Finish(finish_reason="tool-calls")]
         stream.closed = True
         wire = self._rests.get(stream.serial)
         said = []
@@ -218,7 +251,7 @@ class ResponseConversation(Turns):
             said += self._codec.end(grown)
         if status == "complete":
             self._end(run_id, serial, "complete")
-            return [*said, c.FinishStep(), c.Finish(finish_reason="stop")]
+            return [*said, c.Finish(finish_reason=finish_reason(inbound))]
         if status == "cancelled":
             self._end(run_id, serial, "cancelled")
             return [*said, c.Abort()]
@@ -228,6 +261,7 @@ class ResponseConversation(Turns):
 
     def _completed(self, inbound: Inbound, *, live: bool) -> UIChange | None:
         """Take the completion signal: it ends replies whose last append is not marked."""
+        status = header(inbound, "status") or "complete"
         prompt_id = header(inbound, self._names.prompts.prompt_header)
         data = inbound.data
         if prompt_id is None and isinstance(data, Mapping):
@@ -237,7 +271,9 @@ class ResponseConversation(Turns):
         for serial, known in self._replies.items():
             stream = self._texts.known(serial)
             if known == run_id and stream is not None and not stream.closed:
-                chunks = self._close(stream, run_id, inbound.serial, "complete", inbound)
+                if live:
+                    self._catch_up(run_id)
+                chunks = self._close(stream, run_id, inbound.serial, status, inbound)
                 wire = self._rests.get(serial) or self._nodes[run_id].wires[serial]
                 before = self._settle(run_id, live=live)
                 said = self._say(run_id, wire, chunks, live=live)
@@ -272,17 +308,21 @@ class ResponseConversation(Turns):
             c.ToolApprovalRequest(approval_id=call, tool_call_id=call),
         )
         waits = header(inbound, "status") != "active"
+        goes_on = self._is_waiting(run_id)
+        if live:
+            self._catch_up(run_id)
         before = self._settle(run_id, live=live)
         if waits:
             before = [*before, *self._interrupted(run_id, inbound.serial, live=live)]
-            chunks = (*chunks, c.FinishStep(), c.Finish(finish_reason="tool-calls"))
+            chunks = (*chunks, c.Finish(finish_reason="tool-calls"))
         wire = _Wire(inbound.serial, run_id, chunks=chunks)
         said = self._say(run_id, wire, chunks, live=live)
         return UIChange(
             run_id=run_id,
             input_id=said.input_id,
             chunks=[*before, *said.chunks],
-            event="run-suspend" if waits else None,
+            # A further question of a reply that waits already is the reply going on.
+            event=("run-resume" if goes_on else "run-suspend") if waits else None,
         )
 
     def _settle(self, run_id: str, *, live: bool) -> Sequence[UIMessageChunk]:
@@ -336,3 +376,12 @@ def _known(texts: GrownText, serial: str) -> StreamView:
     stream = texts.known(serial)
     assert stream is not None  # each reply's message has one
     return stream
+
+
+def _unsay_error(inbound: Inbound, stream: StreamView) -> bool:
+    """Take an error back that was said in words, for readers who know no marks."""
+    error = header(inbound, "error")
+    is_said = error is not None and stream.text == error
+    if is_said:
+        stream.pieces.clear()
+    return is_said

@@ -66,11 +66,13 @@ class GrownText:
         stream.version = version
         text = inbound.data if isinstance(inbound.data, str) else ""
         if inbound.action == "append":
-            stream.pieces.append(text)
+            if text:
+                stream.pieces.append(text)
             return text, False
         before = stream.text
         if text.startswith(before):
-            stream.pieces.append(text[len(before) :])
+            if text != before:
+                stream.pieces.append(text[len(before) :])
             return text[len(before) :], False
         stream.pieces[:] = [text]
         return text, True
@@ -113,7 +115,11 @@ class Turns(ABC):
 
     def runs(self) -> list[RunView]:
         """Give the replies, oldest first."""
-        return [_view(node, node.run) for node in self._ordered() if node.run is not None]
+        return [
+            _view(node, node.run, whole=self._has_start(node.key))
+            for node in self._ordered()
+            if node.run is not None
+        ]
 
     def run(self, run_id: str) -> RunView | None:
         """Give a reply as it stands."""
@@ -138,7 +144,7 @@ class Turns(ABC):
     def reply(self, run_id: str) -> list[UIMessageChunk]:
         """Give what a reply has said so far, from its `start`, in few chunks."""
         node = self._nodes.get(run_id)
-        repair = LifecycleRepair(run_id)
+        repair = self._repair(run_id)
         said: list[UIMessageChunk] = []
         for wire in node.ordered() if node is not None else ():
             if wire.input is None:
@@ -186,15 +192,28 @@ class Turns(ABC):
 
     # -- for the wires -----------------------------------------------------------
 
+    def _repair(self, run_id: str) -> LifecycleRepair:
+        """Give what puts in the chunks that a reader in the middle lacks."""
+        return LifecycleRepair(run_id)
+
+    def _has_start(self, run_id: str) -> bool:
+        """Whether the begin of a reply was read: always, where its messages only grow."""
+        return True
+
     def _first_sight(self, inbound: Inbound) -> bool:
         if inbound.serial in self._seen:
             return False
         self._seen.add(inbound.serial)
         return True
 
-    def _ask(self, trigger: Trigger) -> UIChange:
-        """Take a prompt."""
-        self._triggers.setdefault(trigger.input_id, trigger)
+    def _ask(self, trigger: Trigger) -> UIChange | None:
+        """Take a prompt; whoever uses its id again later is not heard."""
+        known = self._triggers.get(trigger.input_id)
+        if known is not None and known.serial < trigger.serial:
+            return None
+        if known is not None:
+            self._nodes.pop(trigger.input_id, None)
+        self._triggers[trigger.input_id] = trigger
         if trigger.event is not None:
             wire = _Wire(trigger.serial, trigger.input_id, input=trigger.event)
             node = self._node(trigger.input_id, trigger.serial, reply=False)
@@ -225,7 +244,7 @@ class Turns(ABC):
         if live:
             repair = self._repairs.get(run_id)
             if repair is None:
-                repair = self._repairs[run_id] = LifecycleRepair(run_id)
+                repair = self._repairs[run_id] = self._repair(run_id)
                 for known in node.ordered():
                     if known.serial != wire.serial:
                         repair.feed(known.all_chunks(self._codec))
@@ -285,7 +304,7 @@ class Turns(ABC):
         return node.entries(UIFold(), self._codec)
 
 
-def _view(node: _Node, run: RunFacts) -> RunView:
+def _view(node: _Node, run: RunFacts, *, whole: bool) -> RunView:
     return RunView(
         run_id=node.key,
         state=run.state,
@@ -295,6 +314,6 @@ def _view(node: _Node, run: RunFacts) -> RunView:
         client_id=run.client_id,
         invocation_id=run.invocation_id,
         input_ids=tuple(run.input_ids),
-        announced=True,
+        announced=whole,
         serial=node.serial,
     )

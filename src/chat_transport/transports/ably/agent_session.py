@@ -21,8 +21,8 @@ from ...agent.run import RunRequest, User
 from ...agent.runtime import ActiveRun, Agent
 from ...codecs.ably.operations import Inbound
 from ...errors import RequestRejected, TransportError
-from .channel import AblyChannel, HistoryReader
-from .feed import OrderedFeed
+from .channel import AblyChannel
+from .channel_reader import ChannelReader
 from .orphans import close_orphan
 from .policy import Policy, user_of
 from .run_carrier import RunCarrier
@@ -86,9 +86,7 @@ class AgentSession:
         self._wire = wire
         self._agent = agent
         self._serving = serving
-        self._feed = OrderedFeed(self._take)
-        self._history: HistoryReader | None = None
-        self._paging = asyncio.Lock()
+        self._reader = ChannelReader(channel, self)
         self._runs: dict[str, _Served] = {}
         self._begun: dict[str, str] = {}
         self._early: dict[str, str] = {}
@@ -97,7 +95,6 @@ class AgentSession:
         self._unjudged: list[Inbound] = []
         self._awaited: dict[str, asyncio.Event] = {}
         self._speakers: dict[str, str | None] = {}
-        self._newest = ""
         self._tasks: TaskGroup | None = None
         self._shown: str | None = None
         self._mood = asyncio.Event()
@@ -115,12 +112,9 @@ class AgentSession:
 
         Leaving the block stops the runs, tells readers, and leaves presence.
         """
-        self._feed.hold()
-        async with self.channel.listening(self), self.channel.watching(self._on_presence):
+        async with self._reader.open(), self.channel.watching(self._on_presence):
             async with open_task_group() as self._tasks:
-                self._history = self.channel.history()
-                page = await self._history.next_page()
-                self._feed.release(list(reversed(page)))
+                await self._reader.begin()
                 if self.channel.connection.client_id is not None:
                     await self.channel.present({"status": "online"})
                     self._shown = "online"
@@ -180,30 +174,22 @@ class AgentSession:
 
     # From the channel --------------------------------------------------------------------------
 
-    def on_message(self, message: Inbound) -> None:
-        """Take a live message."""
-        self._feed.give(message)
+    def take(self, message: Inbound, *, live: bool) -> None:
+        """Judge a message, and fold it if it is believed."""
+        self._judge(message, live=live)
 
-    def on_gap(self) -> None:
-        """Read what was missed before going on; runs go on meanwhile."""
-        if not self._feed.is_held and self._tasks is not None:
-            self._feed.hold()
-            self._tasks.start_soon(self._heal)
+    def oldest_open(self) -> str | None:
+        """Give the serial from which an active run may still change."""
+        return self._wire.oldest_open()
+
+    def on_healed(self, error: TransportError | None) -> None:
+        """Runs went on meanwhile."""
 
     def on_lost(self, error: TransportError) -> None:
         """Stop talking to nobody."""
         log.error("channel %s is lost: %s", self.channel.name, error)
         for served in self._runs.values():
             served.active.stop("the channel was lost")
-
-    def _take(self, message: Inbound, live: bool) -> None:  # noqa: FBT001  # the feed's callback
-        self._newest = max(self._newest, message.serial)
-        try:
-            self._judge(message, live=live)
-        except Exception as error:  # noqa: BLE001  # what a stranger publishes must not stop us
-            log.warning(
-                "message %s on %s is not understood: %r", message.serial, self.channel.name, error
-            )
 
     def _judge(self, message: Inbound, *, live: bool) -> None:
         act = self._wire.act(message)
@@ -275,30 +261,11 @@ class AgentSession:
         self._unjudged.clear()
 
     async def _load_older(self, *, live: bool = False) -> bool:
-        async with self._paging:
-            assert self._history is not None
-            if self._history.is_exhausted:
-                return False
-            page = await self._history.next_page()
-            for message in reversed(page):
-                self._take(message, False)
-            unjudged, self._unjudged = self._unjudged, []
-            for message in unjudged:
-                self._take(message, live)
-            return bool(page)
-
-    async def _heal(self) -> None:
-        floor = min(filter(None, [self._wire.oldest_open(), self._newest]), default="")
-        missed: list[Inbound] = []
-        reader = self.channel.history()
-        try:
-            while page := await reader.next_page():
-                missed.extend(page)
-                if page[-1].serial <= floor:
-                    break
-        except TransportError as error:
-            log.warning("unable to read what was missed on %s: %s", self.channel.name, error)
-        self._feed.release(reversed(missed), live=True)
+        has_read = await self._reader.load_older()
+        unjudged, self._unjudged = self._unjudged, []
+        for message in unjudged:
+            self._reader.take(message, live=live)
+        return has_read
 
     # Runs --------------------------------------------------------------------------------------
 
@@ -337,6 +304,7 @@ class AgentSession:
                 message_id=task.ref.message_id,
                 user=user,
                 run_id=run_id,
+                response_message_id=task.response_message_id,
             )
         )
         served = self._runs[run_id] = _Served(active, task.ref)
@@ -391,7 +359,7 @@ class AgentSession:
     def _on_presence(self) -> None:
         """Close the runs of an agent of our name that is gone, now that nobody else is left."""
         own, connection = self.channel.connection.client_id, self.channel.connection.connection_id
-        if own is None or self._tasks is None or self._feed.is_held:
+        if own is None or self._tasks is None or self._reader.is_held:
             return
         for member in self.channel.members():
             if member.client_id == own and member.connection_id != connection:

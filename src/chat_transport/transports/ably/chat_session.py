@@ -24,8 +24,8 @@ from ...errors import (
 from ...inputs import SendMessages
 from ...messages import UIMessage
 from ...transport import ChatChange, History, MessageSeen, MessagesReplaced, RunSeen
-from .channel import AblyChannel, HistoryReader
-from .feed import OrderedFeed
+from .channel import AblyChannel
+from .channel_reader import ChannelReader
 from .refusals import MESSAGE_LIMIT, translate
 from .reply_reader import ReplyReader
 from .sending import message_bytes, surely
@@ -57,14 +57,11 @@ class ChatSession:
         self.channel = channel
         self.wire = wire
         self._give_up_s = give_up_s
-        self._feed = OrderedFeed(self._take)
-        self._history: HistoryReader | None = None
-        self._paging = asyncio.Lock()
+        self._reader = ChannelReader(channel, self)
         self._readers: dict[str, list[ReplyReader]] = {}
         self._own: dict[str, None] = {}
         self._speakers: dict[str, str] = {}
         self._observers: list[Notify] = []
-        self._newest = ""
         self._changed: asyncio.Event | None = None
         self._met: set[str | None] = set()
         self._away: set[str] = set()
@@ -72,11 +69,8 @@ class ChatSession:
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[None, None]:
         """Attach and read the newest page of history; live messages follow it without a gap."""
-        self._feed.hold()
-        async with self.channel.listening(self), self.channel.watching(self._on_presence):
-            self._history = self.channel.history()
-            page = await self._history.next_page()
-            self._feed.release(list(reversed(page)))
+        async with self._reader.open(), self.channel.watching(self._on_presence):
+            await self._reader.begin()
             try:
                 yield
             finally:
@@ -84,29 +78,9 @@ class ChatSession:
 
     # From the channel --------------------------------------------------------------------------
 
-    def on_message(self, message: Inbound) -> None:
-        """Take a live message."""
-        self._feed.give(message)
-
-    def on_gap(self) -> None:
-        """Read what was missed before going on."""
-        if not self._feed.is_held:
-            self._feed.hold()
-            self.channel.connection.tasks.start_soon(self._heal)
-
-    def on_lost(self, error: TransportError) -> None:
-        """Nothing more will come."""
-        self._close_readers(error)
-
-    def _take(self, message: Inbound, live: bool) -> None:  # noqa: FBT001  # the feed's callback
-        self._newest = max(self._newest, message.serial)
-        try:
-            heard = self.wire.feed(message, live=live)
-        except Exception as error:  # noqa: BLE001  # what a stranger publishes must not stop us
-            log.warning(
-                "message %s on %s is not understood: %r", message.serial, self.channel.name, error
-            )
-            return
+    def take(self, message: Inbound, *, live: bool) -> None:
+        """Fold a message, and tell who follows it."""
+        heard = self.wire.feed(message, live=live)
         if heard is None or not live:
             return
         if heard.chunks or heard.event in {"run-start", "run-resume"}:
@@ -118,6 +92,20 @@ class ChatSession:
         if self._observers:
             self._tell(heard)
 
+    def oldest_open(self) -> str | None:
+        """Give the serial from which an active run may still change."""
+        return self.wire.oldest_open()
+
+    def on_healed(self, error: TransportError | None) -> None:
+        """What was missed has been read, or readers are told that it could not be."""
+        if error is not None:
+            self._close_readers(error)
+        self._notify(MessagesReplaced(messages=self.wire.messages()))
+
+    def on_lost(self, error: TransportError) -> None:
+        """Nothing more will come."""
+        self._close_readers(error)
+
     def _note_speaker(self, heard: Heard, client_id: str | None) -> None:
         if heard.ref.input_id in self._readers and client_id is not None:
             self._speakers[heard.ref.input_id] = client_id
@@ -125,25 +113,6 @@ class ChatSession:
     def _deliver(self, heard: Heard) -> None:
         for reader in tuple(self._readers.get(heard.ref.input_id or "", ())):
             reader.take(heard)
-
-    async def _heal(self) -> None:
-        """Read history back to what is known for sure, then go on in order."""
-        floor = min(filter(None, [self.wire.oldest_open(), self._newest]), default="")
-        missed: list[Inbound] = []
-        reader = self.channel.history()
-        try:
-            while page := await reader.next_page():
-                missed.extend(page)
-                if page[-1].serial <= floor:
-                    break
-        except TransportError as error:
-            log.warning("unable to read what was missed on %s: %s", self.channel.name, error)
-            self._close_readers(error)
-        self._feed.release(reversed(missed), live=True)
-        if self._feed.overflowed:
-            self._feed.overflowed = False
-            self.on_gap()
-        self._notify(MessagesReplaced(messages=self.wire.messages()))
 
     # Readers -----------------------------------------------------------------------------------
 
@@ -156,9 +125,13 @@ class ChatSession:
         finally:
             self._drop_reader(input_id, reader)
 
-    @contextmanager
-    def following(self) -> Generator[LogStream | None, None, None]:
+    @asynccontextmanager
+    async def following(self) -> AsyncGenerator[LogStream | None, None]:
         """Follow the newest run under way, from its `start`; None if all is idle."""
+        for _ in range(PARENT_PAGES):
+            lacking = any(map(self.wire.lacks_start, self.wire.active_runs()))
+            if not lacking or not await self.load_older():
+                break
         active = [ref for ref in self.wire.active_runs() if ref.input_id is not None]
         if not active:
             yield None
@@ -331,18 +304,10 @@ class ChatSession:
 
     async def load_older(self) -> bool:
         """Read one older page; False if there is none."""
-        async with self._paging:
-            assert self._history is not None
-            if self._history.is_exhausted:
-                return False
-            page = await self._history.next_page()
-            for message in reversed(page):
-                self._take(message, False)
-            return bool(page)
+        return await self._reader.load_older()
 
     async def history(self, *, limit: int, before: str | None) -> History:
         """Give the newest `limit` messages, or those before the message `before`."""
-        assert self._history is not None
         while True:
             messages = self.wire.messages()
             end = len(messages)
@@ -354,7 +319,7 @@ class ChatSession:
                 break
         start = max(0, end - limit)
         active = self.wire.active_runs()
-        has_older = start > 0 or not self._history.is_exhausted
+        has_older = start > 0 or not self._reader.is_exhausted
         page = messages[start:end]
         return History(
             messages=page,

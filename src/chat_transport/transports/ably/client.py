@@ -197,7 +197,7 @@ class AblyChatTransport(ChatTransport):
     @asynccontextmanager
     async def _reconnect(self, request: Reconnect) -> AsyncGenerator[ChunkStream | None, None]:
         session = await self.session(request.chat_id)
-        with session.following() as stream:
+        async with session.following() as stream:
             yield stream
 
     async def stop(self, chat_id: str, run_id: str | None = None) -> None:

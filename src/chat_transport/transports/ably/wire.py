@@ -144,6 +144,10 @@ class ClientWire(Protocol):
         """Give the runs under way, oldest first."""
         ...
 
+    def lacks_start(self, ref: RunRef) -> bool:
+        """Whether the beginning of a run is on a page of history that has not been read."""
+        ...
+
     def reply(self, ref: RunRef) -> Sequence[UIMessageChunk]:
         """Give what an active run has said so far, from `start`, in few chunks."""
         ...
@@ -186,6 +190,7 @@ class RunTask:
     Attributes:
         ref: The run; `message_id` is the message that is regenerated or continued.
         continues: It resumes a run that waited.
+        response_message_id: What the reply is called on the wire; None lets the agent name it.
         token: The wire's own.
     """
 
@@ -194,6 +199,7 @@ class RunTask:
     owner: str | None
     continues: bool
     token: object
+    response_message_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

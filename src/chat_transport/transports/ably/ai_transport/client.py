@@ -34,6 +34,11 @@ class AiTransportClient(Reading):
         """Give the conversation on the selected branch."""
         return self.conversation.messages()
 
+    def lacks_start(self, ref: RunRef) -> bool:
+        """Whether the beginning of a run has not been read."""
+        run = self.conversation.run(ref.run_id) if ref.run_id is not None else None
+        return run is not None and not run.announced
+
     def reply(self, ref: RunRef) -> Sequence[UIMessageChunk]:
         """Give what an active run has said so far."""
         return self.conversation.reply(ref.run_id or "", input_id=ref.input_id)

@@ -33,11 +33,13 @@ class TurnsAgent(TurnsReading):
     Args:
         conversation: Of the wire, fresh.
         speak: Begins a reply.
+        names_replies: The wire carries no name of a reply: it is called by its prompt.
     """
 
-    def __init__(self, conversation: Turns, speak: Speak) -> None:
+    def __init__(self, conversation: Turns, speak: Speak, *, names_replies: bool = False) -> None:
         super().__init__(conversation)
         self._speak = speak
+        self._names_replies = names_replies
 
     def act(self, message: Inbound) -> Act | None:
         """Say what the message wants."""
@@ -71,6 +73,7 @@ class TurnsAgent(TurnsReading):
         if isinstance(trigger.event, ApprovalAnswered):
             return self._resumed(trigger)
         run_id = f"reply-{trigger.input_id}"
+        named: str | None = run_id if self._names_replies else None
         target: str | None = None
         if isinstance(trigger.event, Regenerated):
             target = trigger.event.target or None
@@ -81,6 +84,7 @@ class TurnsAgent(TurnsReading):
             owner=trigger.client_id,
             continues=False,
             token=trigger,
+            response_message_id=named,
         )
 
     def needs_older(self, task: RunTask) -> bool:

@@ -42,7 +42,7 @@ class ResponseWire:
     def client(self, *, client_id: str | None, new_id: NewId) -> PromptClient:
         """Begin to read a chat as a client."""
         encoder = PromptEncoder(new_id=new_id, names=self.names.prompts)
-        return PromptClient(ResponseConversation(self.names), encoder)
+        return PromptClient(ResponseConversation(self.names), encoder, refuses=self.refuses)
 
     def agent(self, *, client_id: str | None, new_id: NewId) -> TurnsAgent:
         """Begin to read a chat as an agent."""
@@ -52,7 +52,7 @@ class ResponseWire:
             continued = conversation.continued(run_id)
             return ResponseEncoder(prompt_id, names=self.names, continued=continued)
 
-        return TurnsAgent(conversation, speak)
+        return TurnsAgent(conversation, speak, names_replies=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,13 +68,14 @@ class TokenWire:
     def client(self, *, client_id: str | None, new_id: NewId) -> PromptClient:
         """Begin to read a chat as a client."""
         encoder = PromptEncoder(new_id=new_id, names=self.names.prompts)
-        return PromptClient(TokenConversation(self.names), encoder)
+        return PromptClient(TokenConversation(self.names), encoder, refuses=self.refuses)
 
     def agent(self, *, client_id: str | None, new_id: NewId) -> TurnsAgent:
         """Begin to read a chat as an agent."""
         return TurnsAgent(
             TokenConversation(self.names),
             lambda run_id, prompt_id: TokenEncoder(run_id, prompt_id=prompt_id, names=self.names),
+            names_replies=True,
         )
 
 
