@@ -155,13 +155,13 @@ class AiSdkConversation(AiSdkTurns):
             client_id=inbound.client_id,
             user_claim=inbound.user_claim,
         )
+        if isinstance(event, MessageSaid) and event.message.role == "user":
+            return self._replace_or_add(trigger)
         if input_id in self._triggers:
-            return None  # a prompt id is used once
+            return None  # a prompt's id is used once
         if isinstance(event, Regenerated):
             self._triggers[input_id] = trigger
             return UIChange(event="input", input=trigger, input_id=input_id, replaced=True)
-        if event.message.role == "user":
-            return self._replace_or_add(trigger)
         return (
             self._give_back(trigger, event.message) if event.message.role == "assistant" else None
         )

@@ -20,7 +20,6 @@ from .ai_transport.changes import RunView, Trigger
 from .ai_transport.facts import RunReason
 from .ai_transport.given_back import Answer, answers_in, calls_of, waits
 from .ai_transport.input_events import MessageSaid, Regenerated
-from .ai_transport.lifecycle import LifecycleRepair
 from .ai_transport.nodes import Node, Wire
 from .ai_transport.prompt import mark_partial, merge_passes
 from .turns import Turns, UIChange
@@ -119,7 +118,7 @@ class AiSdkTurns(Turns):
             for chunk in said
             if chunk.type.startswith("tool-output")
         }
-        repair = LifecycleRepair(run_id)
+        repair = self._repair(run_id)
         out: list[UIMessageChunk] = []
         for chunk in said:
             if is_terminal(chunk) or (isinstance(chunk, Start) and out):
@@ -230,11 +229,12 @@ class AiSdkTurns(Turns):
 
     # -- facts -------------------------------------------------------------------
 
-    def _replace_or_add(self, trigger: Trigger) -> UIChange:
+    def _replace_or_add(self, trigger: Trigger) -> UIChange | None:
         """Take a prompt; it may change one that is there."""
         message_id = _said(trigger)
         is_known = any(_said(known) == message_id for known in self._triggers.values())
-        return msgspec.structs.replace(self._ask(trigger), replaced=is_known)
+        change = self._ask(trigger)
+        return None if change is None else msgspec.structs.replace(change, replaced=is_known)
 
     def _give_back(self, trigger: Trigger, message: UIMessage) -> UIChange:
         """Take a message of the agent's that a client gives back."""

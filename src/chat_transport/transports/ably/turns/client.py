@@ -32,6 +32,7 @@ _WISHES: Final[Mapping[Ask, tuple[str, str]]] = {
     "approval": ("answer an approval request", "use the wire message-per-response"),
 }
 
+
 class _TurnsClient(TurnsReading):
     """What the clients of these wires share."""
 
@@ -176,15 +177,15 @@ class AiSdkClient(_TurnsClient):
 
     def needs_older(self, request: SendMessages) -> bool:
         """Whether `request` answers, changes or regenerates a message that has not been read."""
-        wanted = [request.message_id] if request.message_id is not None else []
-        wanted += [message.id for message in request.messages[-1:] if message.role == "assistant"]
-        return any(self._chat.find(message_id) is None for message_id in wanted)
+        named = _answered(request)
+        wanted = {request.message_id, named.id if named is not None else None} - {None}
+        return any(self._chat.find(message_id or "") is None for message_id in wanted)
 
     def encode(self, request: SendMessages) -> Sequence[Outgoing]:
         """Give the message, the answers in it, or the wish for another answer."""
         if request.trigger == "regenerate-message":
             return [_outgoing(self._encoder.regenerate(self._target(request)))]
-        last = _last(request)
+        last = _answered(request) or _last(request)
         if last.role == "system":
             raise RequestRejected(
                 f"unable to send message {last.id!r}; its role is 'system', and only a user asks:"
