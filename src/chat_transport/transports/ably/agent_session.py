@@ -116,7 +116,7 @@ class AgentSession:
             async with open_task_group() as self._tasks:
                 await self._reader.begin()
                 if self.channel.connection.client_id is not None:
-                    await self.channel.present({"status": "online"})
+                    await self.channel.present(_shown_as("online"))
                     self._shown = "online"
                     self._tasks.start_soon(self._show)
                 self._on_presence()
@@ -352,7 +352,7 @@ class AgentSession:
             if status != self._shown:
                 self._shown = status
                 try:
-                    await self.channel.present({"status": status})
+                    await self.channel.present(_shown_as(status))
                 except TransportError as error:
                     log.warning("unable to show presence on %s: %s", self.channel.name, error)
 
@@ -373,6 +373,11 @@ class AgentSession:
 
     async def _close_run(self, ref: RunRef, reason: Literal["cancelled", "error"]) -> None:
         await close_orphan(self.channel, self._wire.orphan(ref, reason))
+
+
+def _shown_as(status: str) -> dict[str, str]:
+    # `type` is how clients of ably-ai-sdk-transport tell an agent from a person.
+    return {"type": "agent", "status": status}
 
 
 def _remember(known: dict[str, V], key: str, value: V) -> None:
