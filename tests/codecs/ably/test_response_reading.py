@@ -65,7 +65,7 @@ def test_a_waiting_reply_goes_on_in_its_message(conversation, channel):
     assert text == "let me see"
     again = ResponseEncoder("p1", continued=(serial, text))
     assert again.start() == []
-    assert again.continued() == ("response", serial, text)
+    assert again.continued() == [("response", serial, text)]
     events, chunks = told(conversation, channel, [*say(again, "done"), *again.end("complete")])
     assert events == ["run-resume", "run-end"]
     assert [chunk.type for chunk in chunks] == [

@@ -8,6 +8,7 @@ Source: ably.com/docs, message per response, and the getting-started guide for O
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -78,9 +79,9 @@ class ResponseEncoder:
         message = OutboundMessage(name=self._names.response, data="", extras=self._extras)
         return [Publish(messages=(message,), key=self._key)]
 
-    def continued(self) -> tuple[str, str, str] | None:
+    def continued(self) -> Sequence[tuple[str, str, str]]:
         """Give key, serial and text of the message that it goes on in."""
-        return None if self._continued is None else (self._key, *self._continued)
+        return [] if self._continued is None else [(self._key, *self._continued)]
 
     def encode(self, chunk: UIMessageChunk) -> list[Operation]:
         """Say a chunk; what this wire cannot carry is dropped."""

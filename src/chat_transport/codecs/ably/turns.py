@@ -194,6 +194,14 @@ class Turns(ABC):
             out += found if ended else [mark_partial(message) for message in found]
         return out
 
+    def run_key(self, prompt_id: str) -> str:
+        """Give the reply to a prompt."""
+        return f"reply-{prompt_id}"
+
+    def goes_on_with(self, run_id: str, prompt_id: str | None) -> str | None:
+        """Give the message that the answer to a prompt goes on with; None if it begins one."""
+        return None
+
     # -- for the wires -----------------------------------------------------------
 
     def _repair(self, run_id: str) -> LifecycleRepair:
@@ -293,23 +301,6 @@ class Turns(ABC):
         node = self._node(run_id, serial, reply=True)
         assert node.run is not None
         node.run.add(LifecycleFact(serial=serial, event="resume", invocation_id=run_id))
-
-    def _drop_from(self, message_id: str | None) -> None:
-        """Forget a message and what follows it, or the last reply if none is named."""
-        ordered = self._ordered()
-        place = next(
-            (
-                index
-                for index, node in enumerate(ordered)
-                if any(message.id == message_id for _, message in self._entries(node))
-            ),
-            None,
-        )
-        if place is None:
-            replies = [i for i, node in enumerate(ordered) if node.run is not None]
-            place = replies[-1] if replies else len(ordered)
-        for node in ordered[place:]:
-            del self._nodes[node.key]
 
     def _node(self, key: str, serial: str, *, reply: bool) -> _Node:
         node = self._nodes.get(key)

@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeVar
 
 import anyio
@@ -26,7 +26,7 @@ from .channel_reader import ChannelReader
 from .orphans import close_orphan
 from .policy import Policy, user_of
 from .run_carrier import RunCarrier
-from .wire import Act, AgentWire, Heard, RunRef, RunTask, SteeringAgent
+from .wire import Act, AgentWire, Heard, Orphan, RefusingAgent, RunRef, RunTask, SteeringAgent
 
 __all__ = ["AgentSession"]
 
@@ -116,7 +116,7 @@ class AgentSession:
             async with open_task_group() as self._tasks:
                 await self._reader.begin()
                 if self.channel.connection.client_id is not None:
-                    await self.channel.present({"status": "online"})
+                    await self.channel.present(_shown_as("online"))
                     self._shown = "online"
                     self._tasks.start_soon(self._show)
                 self._on_presence()
@@ -198,12 +198,14 @@ class AgentSession:
         if not act.is_known:
             self._unjudged.append(message)
             if live and self._tasks is not None:
-                self._tasks.start_soon(self._judge_late)
+                self._tasks.start_soon(self._judge_late, message)
             return
         user = user_of(message)
         if not self._may(act, user):
             log.info("%s by %r on %s ignored", act.kind, user.id, self.channel.name)
             return
+        if live:
+            self._refuse(message)
         heard = self._wire.feed(message, live=live)
         if heard is not None:
             self._react(heard, user, live=live)
@@ -212,7 +214,16 @@ class AgentSession:
         own = self.channel.connection.client_id
         if act.kind == "speak" and (own is None or user.id == own):
             return True
-        return self._serving.policy(act, user)
+        acts = [act] if act.also is None else [act, replace(act, kind=act.also, also=None)]
+        return all(self._serving.policy(each, user) for each in acts)
+
+    def _refuse(self, message: Inbound) -> None:
+        """Tell who asked why that is not believed, where the wire has words for it."""
+        said = self._wire.refusal(message) if isinstance(self._wire, RefusingAgent) else None
+        if said is not None and self._tasks is not None:
+            ref = RunRef(run_id=f"refused-{message.serial}", input_id=None)
+            orphan = Orphan(ref=ref, appends=(), publish=(said,))
+            self._tasks.start_soon(close_orphan, self.channel, orphan)
 
     def _react(self, heard: Heard, user: User, *, live: bool) -> None:
         event_id = heard.event_id
@@ -240,11 +251,13 @@ class AgentSession:
         if waiting is not None and self._tasks is not None:
             self._tasks.start_soon(self._close_run, waiting, "cancelled")
 
-    async def _judge_late(self) -> None:
+    async def _judge_late(self, message: Inbound) -> None:
         """Read back until it is known whose run an answer or a cancel is about."""
         for _ in range(self._serving.pages):
             if not self._unjudged or not await self._load_older(live=True):
                 break
+        if message in self._unjudged:
+            self._refuse(message)
         self._unjudged.clear()
 
     async def _load_older(self, *, live: bool = False) -> bool:
@@ -278,11 +291,11 @@ class AgentSession:
     async def _serve(self, task: RunTask, user: User) -> None:
         run_id = task.ref.run_id
         assert run_id is not None
-        if run_id in self._runs:  # it waits, and that is not acknowledged yet
-            await self._runs[run_id].over.wait()
         for _ in range(self._serving.pages):
             if not self._wire.needs_older(task) or not await self._load_older():
                 break
+        while run_id in self._runs:  # it waits, and that is not acknowledged yet
+            await self._runs[run_id].over.wait()
         active = self._agent.start(
             RunRequest(
                 chat_id=self.chat_id,
@@ -339,7 +352,7 @@ class AgentSession:
             if status != self._shown:
                 self._shown = status
                 try:
-                    await self.channel.present({"status": status})
+                    await self.channel.present(_shown_as(status))
                 except TransportError as error:
                     log.warning("unable to show presence on %s: %s", self.channel.name, error)
 
@@ -360,6 +373,11 @@ class AgentSession:
 
     async def _close_run(self, ref: RunRef, reason: Literal["cancelled", "error"]) -> None:
         await close_orphan(self.channel, self._wire.orphan(ref, reason))
+
+
+def _shown_as(status: str) -> dict[str, str]:
+    # `type` is how clients of ably-ai-sdk-transport tell an agent from a person.
+    return {"type": "agent", "status": status}
 
 
 def _remember(known: dict[str, V], key: str, value: V) -> None:

@@ -191,7 +191,9 @@ class ChatSession:
         is_more = heard.event == "run-resume" or heard.is_replaced
         if input_id is None or (input_id in self._own and (is_read or not is_more)):
             return
-        if heard.event == "input" and heard.message is not None:
+        if heard.event == "input" and heard.is_replaced:
+            self._notify(MessagesReplaced(messages=self.wire.messages()))
+        elif heard.event == "input" and heard.message is not None:
             # The parts of a message come one by one in one frame: look when the frame is done.
             asyncio.get_running_loop().call_soon(self._tell_message, heard)
         elif heard.event in {"run-start", "run-resume"} and heard.ref.run_id is not None:

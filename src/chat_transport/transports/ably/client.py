@@ -272,10 +272,11 @@ async def _presences(channel: AblyChannel, changed: asyncio.Event) -> AsyncItera
 
 
 def _presence(channel: AblyChannel) -> AgentPresence:
-    """Give the liveliest agent: whoever shows a `status` in presence is one."""
+    """Give the liveliest agent: whoever shows a `status`, or says that it is one, is one."""
     best = AgentPresence(status="offline")
     for member in channel.members():
-        status = member.data.get("status") if isinstance(member.data, dict) else None
+        shown = member.data if isinstance(member.data, dict) else {}
+        status = shown.get("status", "online" if shown.get("type") == "agent" else None)
         if status in STATUSES and _LIVELINESS[status] > _LIVELINESS[best.status]:
             best = AgentPresence(status=status, client_id=member.client_id, data=member.data)
     return best

@@ -37,7 +37,7 @@ class ReplyReader:
             self.name(heard.ref.run_id)
         if heard.chunks:
             self._extend(heard.chunks)
-        if heard.is_replaced:
+        if heard.is_replaced and heard.event != "input":
             self.chunks.close(
                 StreamInterrupted("what was said before was replaced", resumable=True)
             )

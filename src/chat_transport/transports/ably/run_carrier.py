@@ -82,8 +82,7 @@ class RunCarrier:
 
     def _adopt(self) -> None:
         if isinstance(self._speaker, ContinuingSpeaker):
-            known = self._speaker.continued()
-            if known is not None:
+            for known in self._speaker.continued():
                 self._writer.adopt(*known)
 
     def _heard(self, input_id: str) -> None:

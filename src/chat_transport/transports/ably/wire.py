@@ -19,6 +19,7 @@ from ...transport import Ask
 
 __all__ = [
     "Act",
+    "ActKind",
     "AgentWire",
     "Branches",
     "ClientWire",
@@ -27,6 +28,7 @@ __all__ = [
     "Heard",
     "Orphan",
     "Outgoing",
+    "RefusingAgent",
     "RunRef",
     "RunTask",
     "Speaker",
@@ -40,6 +42,7 @@ __all__ = [
 
 Event: TypeAlias = Literal["input", "cancel", "run-start", "run-resume", "run-suspend", "run-end"]
 NewId: TypeAlias = Callable[[], str]
+ActKind: TypeAlias = Literal["start", "cancel", "approve", "answer", "steer", "speak"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,12 +174,14 @@ class Act:
         kind: What.
         owner: Client id of whoever started the run that it is about; None if anonymous.
         is_known: Whether that run has been read; if not, older history may tell its owner.
+        also: What the same message wants besides.
     """
 
-    kind: Literal["start", "cancel", "approve", "answer", "steer", "speak"]
+    kind: ActKind
     run_id: str | None = None
     owner: str | None = None
     is_known: bool = True
+    also: ActKind | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -356,11 +361,20 @@ class SteeringAgent(Protocol):
 
 
 @runtime_checkable
-class ContinuingSpeaker(Protocol):
-    """A speaker that may go on in a message that was published before."""
+class RefusingAgent(Protocol):
+    """An agent's end that tells who asks why that is not believed."""
 
-    def continued(self) -> tuple[str, str, str] | None:
-        """Give key, serial and text of that message; None if it begins one."""
+    def refusal(self, message: Inbound) -> Publish | None:
+        """Give what to say to a message that was not believed; None to say nothing."""
+        ...
+
+
+@runtime_checkable
+class ContinuingSpeaker(Protocol):
+    """A speaker that may change messages that were published before."""
+
+    def continued(self) -> Sequence[tuple[str, str, str]]:
+        """Give key, serial and text of those messages."""
         ...
 
 

@@ -10,6 +10,7 @@ from collections.abc import Set as AbstractSet
 from typing import Final
 
 from ....chunks import UIMessageChunk
+from ....codecs.ably.ai_sdk_reading import AiSdkConversation
 from ....codecs.ably.ai_sdk_transport import AiSdkInputEncoder
 from ....codecs.ably.ai_transport.input_encoder import EncodedInput
 from ....codecs.ably.prompts import PromptEncoder
@@ -185,19 +186,49 @@ def _no_word(request: SendMessages, ask: Ask) -> NotSupported:
 class AiSdkClient(_TurnsClient):
     """The client of `ably-ai-sdk-transport`'s wire."""
 
-    def __init__(self, conversation: Turns, encoder: AiSdkInputEncoder) -> None:
+    def __init__(self, conversation: AiSdkConversation, encoder: AiSdkInputEncoder) -> None:
         super().__init__(conversation)
+        self._chat = conversation
         self._encoder = encoder
 
+    def needs_older(self, request: SendMessages) -> bool:
+        """Whether `request` answers, changes or regenerates a message that has not been read."""
+        named = _answered(request)
+        wanted = {request.message_id, named.id if named is not None else None} - {None}
+        return any(self._chat.find(message_id or "") is None for message_id in wanted)
+
     def encode(self, request: SendMessages) -> Sequence[Outgoing]:
-        """Give the message, or the wish for another answer."""
+        """Give the message, the answers in it, or the wish for another answer."""
         if request.trigger == "regenerate-message":
-            return [_outgoing(self._encoder.regenerate(request.message_id))]
-        return [_outgoing(self._encoder.user_message(_last(request)))]
+            return [_outgoing(self._encoder.regenerate(self._target(request)))]
+        last = _answered(request) or _last(request)
+        if last.role == "system":
+            raise RequestRejected(
+                f"unable to send message {last.id!r}; its role is 'system', and only a user asks:"
+                " instructions belong to the agent",
+                status=400,
+            )
+        if last.role == "assistant" and not self._chat.answers(last):
+            raise RequestRejected(
+                f"unable to send message {last.id!r} to {request.chat_id!r}; it is the agent's,"
+                " and no call in it waits for an answer that it gives",
+                status=400,
+            )
+        return [_outgoing(self._encoder.user_message(last))]
 
     def cancel(self, ref: RunRef) -> Outgoing:
         """Ask that a reply end."""
         return _outgoing(self._encoder.cancel(ref.input_id))
+
+    def _target(self, request: SendMessages) -> str | None:
+        """Give the reply to replace by an id that the agent knows; None is the last one."""
+        messages = self._chat.messages()
+        wanted = request.message_id or (request.messages[-1].id if request.messages else None)
+        place = next((n for n, m in enumerate(messages) if m.id == wanted), None)
+        if place is None:
+            return request.message_id
+        later = [m.id for m in messages[place:] if m.role == "assistant"]
+        return later[0] if later and self._chat.is_named(later[0]) else None
 
 
 NewId = Callable[[], str]

@@ -60,7 +60,7 @@ class TurnsReading:
             ref=RunRef(
                 run_id=change.run_id,
                 input_id=change.input_id or change.run_id,
-                message_id=change.run_id if event == "run-resume" else None,
+                message_id=self._goes_on_with(change),
             ),
             chunks=change.chunks,
             event=event,
@@ -71,6 +71,11 @@ class TurnsReading:
             error_text=run.error_message if run is not None else None,
             is_replaced=change.replaced,
         )
+
+    def _goes_on_with(self, change: UIChange) -> str | None:
+        if change.event != "run-resume" or change.run_id is None:
+            return None
+        return self.conversation.goes_on_with(change.run_id, change.input_id)
 
     def _before(self, message_id: str) -> str | None:
         before: str | None = None

@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
+from ....agent.trust import TrustRules
 from ....codecs.ably.ai_sdk_reading import AiSdkConversation
-from ....codecs.ably.ai_sdk_transport import AiSdkEncoder, AiSdkInputEncoder
+from ....codecs.ably.ai_sdk_transport import AiSdkInputEncoder
 from ....codecs.ably.prompts import PromptEncoder
 from ....codecs.ably.response import ResponseEncoder, ResponseNames
 from ....codecs.ably.response_reading import ResponseConversation
@@ -18,6 +19,7 @@ from ....codecs.ably.token import TokenConversation, TokenEncoder, TokenNames
 from ....transport import Ask
 from ..wire import Wire
 from .agent import TurnsAgent
+from .ai_sdk_agent import AiSdkAgent
 from .client import AiSdkClient, PromptClient
 
 __all__ = ["WIRES", "AiSdkTransportWire", "ResponseWire", "TokenWire"]
@@ -88,8 +90,13 @@ class TokenWire:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AiSdkTransportWire:
-    """The wire of `ably-ai-sdk-transport`."""
+    """The wire of `ably-ai-sdk-transport`.
 
+    Attributes:
+        rules: How much of a client's word the agent takes.
+    """
+
+    rules: TrustRules = field(default_factory=TrustRules)
     steers: bool = False
     branches: bool = False
     drops: frozenset[str] = AiSdkConversation.drops
@@ -99,12 +106,9 @@ class AiSdkTransportWire:
         """Begin to read a chat as a client."""
         return AiSdkClient(AiSdkConversation(), AiSdkInputEncoder(new_id=new_id))
 
-    def agent(self, *, client_id: str | None, new_id: NewId) -> TurnsAgent:
+    def agent(self, *, client_id: str | None, new_id: NewId) -> AiSdkAgent:
         """Begin to read a chat as an agent."""
-        return TurnsAgent(
-            AiSdkConversation(),
-            lambda _run_id, prompt_id: AiSdkEncoder(prompt_id, new_id=new_id, says_error=False),
-        )
+        return AiSdkAgent(new_id, self.rules)
 
 
 WIRES: Final[Mapping[str, Callable[[], Wire]]] = {
