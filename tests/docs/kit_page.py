@@ -138,8 +138,8 @@ def _feature_rows(results: Results) -> Iterator[str]:
     for title, kinds in CHUNKS.items():
         proofs = [r for r in requirements() if r.id == "stream-carries-every-part"]
         cells: dict[str, bool | str] = {}
-        for each in can:
-            lost = [kind for kind in kinds if kind in can[each].drops]
+        for each, capabilities in can.items():
+            lost = [kind for kind in kinds if kind in capabilities.drops]
             some = "all but " + ", ".join(f"`{kind}`" for kind in lost)
             left = "only " + ", ".join(f"`{kind}`" for kind in kinds if kind not in lost)
             part = some if len(lost) < len(kinds) / 2 else left
@@ -147,7 +147,7 @@ def _feature_rows(results: Results) -> Iterator[str]:
         yield _row(title, cells, proofs, results)
     total = len(requirements())
     kept = [sum(each == "kept" for each in results[name].values()) for name in can]
-    yield f"| **requirements kept, of {total}** | {' | '.join(map(str, kept))} | |\n"
+    yield f"| **requirements promised and kept, of {total}** | {' | '.join(map(str, kept))} | |\n"
 
 
 def _row(
@@ -199,7 +199,9 @@ def run_kit() -> Results:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "results.jsonl"
         command = [sys.executable, "-m", "pytest", "tests/contract", "-q", "-k", "test_keeps"]
-        done = subprocess.run(command, cwd=ROOT, env={**os.environ, RESULTS: str(file)})
+        done = subprocess.run(
+            command, check=False, cwd=ROOT, env={**os.environ, RESULTS: str(file)}
+        )
         if done.returncode != 0:
             raise SystemExit("the kit failed: nothing is written")
         lines = [json.loads(line) for line in file.read_text("utf-8").splitlines()]

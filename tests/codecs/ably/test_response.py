@@ -7,7 +7,7 @@ import pytest
 from chat_transport import chunks as c
 from chat_transport.codecs.ably.operations import Append, Inbound, Publish
 from chat_transport.codecs.ably.prompts import PromptEncoder
-from chat_transport.codecs.ably.response import ResponseEncoder, ResponseNames
+from chat_transport.codecs.ably.response import UNANSWERABLE, ResponseEncoder, ResponseNames
 from chat_transport.codecs.ably.response_reading import ResponseConversation
 from chat_transport.codecs.ably.text_turns import dropped_by_text
 from chat_transport.messages import UIMessage

@@ -91,6 +91,10 @@ class TextTurns(Turns):
             said += [each for each in chunks if not isinstance(each, c.Start | c.Finish)]
         return said
 
+    def goes_on_with(self, run_id: str, prompt_id: str | None) -> str | None:
+        """Give the reply's own message: only a reply that waited is resumed on these wires."""
+        return run_id
+
     def _repair(self, run_id: str) -> LifecycleRepair:
         return _Bounds(run_id)
 

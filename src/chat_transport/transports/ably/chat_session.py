@@ -30,7 +30,8 @@ from .refusals import MESSAGE_LIMIT, translate
 from .reply_reader import ReplyReader
 from .sending import message_bytes, surely
 from .silences import Silences
-from .wire import Branches, ClientWire, Heard, Outgoing, RunRef, SteeringClient
+from .wire import Branches, ClientWire, Heard, Outgoing, RunRef
+from .wire_abilities import SteeringClient
 
 __all__ = ["ChatSession"]
 

@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from anyio import CancelScope
 from anyio.abc import TaskGroup
 
-from .wire import ClientWire, Heard, RunRef, UnmarkedClient
+from .wire import ClientWire, Heard, RunRef
+from .wire_abilities import UnmarkedClient
 
 __all__ = ["Silences"]
 
