@@ -25,7 +25,13 @@ from .client import AiSdkClient, PromptClient
 __all__ = ["WIRES", "AiSdkTransportWire", "ResponseWire", "TokenWire"]
 
 NewId: TypeAlias = Callable[[], str]
-PROMPTS_REFUSE: Final[frozenset[Ask]] = frozenset({"regenerate", "edit", "prompt-parts"})
+RESPONSE_REFUSES: Final[frozenset[Ask]] = frozenset(
+    {"regenerate", "edit", "prompt-parts", "tool-output"}
+)
+"""What cannot be said by a prompt of text, or by a decision."""
+TOKEN_REFUSES: Final[frozenset[Ask]] = frozenset(
+    {"regenerate", "edit", "prompt-parts", "tool-output", "approval"}
+)
 """What cannot be said by a prompt of text."""
 
 
@@ -44,7 +50,7 @@ class ResponseWire:
     steers: bool = False
     branches: bool = False
     drops: frozenset[str] = ResponseConversation.drops
-    refuses: frozenset[Ask] = PROMPTS_REFUSE | {"tool-output"}
+    refuses: frozenset[Ask] = RESPONSE_REFUSES
 
     def client(self, *, client_id: str | None, new_id: NewId) -> PromptClient:
         """Begin to read a chat as a client."""
@@ -72,7 +78,7 @@ class TokenWire:
     steers: bool = False
     branches: bool = False
     drops: frozenset[str] = TokenConversation.drops
-    refuses: frozenset[Ask] = PROMPTS_REFUSE | {"tool-output", "approval"}
+    refuses: frozenset[Ask] = TOKEN_REFUSES
 
     def client(self, *, client_id: str | None, new_id: NewId) -> PromptClient:
         """Begin to read a chat as a client."""
