@@ -73,7 +73,7 @@ async def test_a_run_whose_message_is_cut_does_not_bring_it_back(
     async with Chat(transport, messages=[question]) as chat:
         log = ChunkLog()
         said = list(text_reply("old", "a"))
-        spoken = next(n for n, chunk in enumerate(said) if chunk.type == "text-delta") + 1
+        spoken = next(n for n, chunk in enumerate(said) if chunk["type"] == "text-delta") + 1
         say_chunks(log, *said[:spoken])
         transport.show(RunSeen(run_id="r", chunks=log.stream()))
         await until(chat, lambda: [m.text for m in chat.messages] == ["q", "old"])
