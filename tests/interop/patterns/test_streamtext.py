@@ -105,9 +105,7 @@ async def test_a_stop_reaches_the_model(agent: Any, chatting: Chatting) -> None:
         assert texts(chat)[-2:] == ["again", "answer 2 to again"]
 
 
-async def test_a_regeneration_takes_the_place_of_the_answer(
-    agent: Any, chatting: Chatting
-) -> None:
+async def test_a_regeneration_takes_the_place_of_the_answer(agent: Any, chatting: Chatting) -> None:
     async with chatting() as chat:
         await chat.send("hello")
         await chat.regenerate()

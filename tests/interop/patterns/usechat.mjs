@@ -1,6 +1,8 @@
 // A small AI SDK ChatTransport that speaks the wire of the older ably-ai-sdk-transport, and useChat's chat on it.
 import * as Ably from 'ably';
-import { AbstractChat, lastAssistantMessageIsCompleteWithToolCalls } from 'ai';
+import {
+  AbstractChat, lastAssistantMessageIsCompleteWithApprovalResponses, lastAssistantMessageIsCompleteWithToolCalls,
+} from 'ai';
 import { say, serve, until } from './lines.mjs';
 
 const FATES = {
@@ -78,12 +80,7 @@ class Reader {
 
   fate(kind, toolCallId, message) {
     const { toolName, input, ...fields } = json(message.data);
-    const out = [];
-    if (!this.grown.has(message.serial)) {
-      this.grown.set(message.serial, { kind: 'tool', id: toolCallId, text: '' });
-      out.push({ type: 'tool-input-available', toolCallId, toolName: toolName ?? 'tool', input });
-    }
-    return [...out, { ...fields, toolCallId, type: FATES[kind] }];
+    return [{ ...fields, toolCallId, type: FATES[kind] }];
   }
 }
 
@@ -147,8 +144,22 @@ class Transport {
     return { messages, hasActiveStream, promptId, pending };
   }
 
+  presence() {
+    return this.channel.presence;
+  }
+
+  /** Tells whether any agent is there, now and at each change: who says `type: agent` is one. */
   async onAgentPresenceChange(callback) {
-    await this.channel.presence.subscribe((member) => callback(member));
+    const here = new Set();
+    const take = ({ action, connectionId, data }) => {
+      if (data?.type !== 'agent') return;
+      const before = here.size > 0;
+      if (action === 'leave') here.delete(connectionId);
+      else here.add(connectionId);
+      if (before !== here.size > 0) callback(here.size > 0);
+    };
+    await this.channel.presence.subscribe(['enter', 'present', 'leave'], take);
+    callback(here.size > 0);
   }
 }
 
@@ -168,6 +179,8 @@ let realtime;
 let transport;
 let chat;
 let resumed;
+let published;
+const isPublished = new Promise((resolve) => (published = resolve));
 const poll = (look) => {
   const timer = setInterval(look, 5);
   return () => clearInterval(timer);
@@ -184,9 +197,11 @@ serve({
       state: new State(),
       transport,
       onError: (error) => say({ event: 'chat-error', error: error.message }),
-      sendAutomaticallyWhen: lastAssistantMessageIsCompleteWithToolCalls,
+      sendAutomaticallyWhen: (now) =>
+        lastAssistantMessageIsCompleteWithToolCalls(now) || lastAssistantMessageIsCompleteWithApprovalResponses(now),
     });
-    await transport.onAgentPresenceChange((member) =>
+    await transport.onAgentPresenceChange((here) => say({ event: 'agent', here }));
+    await transport.presence().subscribe((member) =>
       say({ event: 'presence', action: member.action, clientId: member.clientId, status: member.data?.status }),
     );
   },
@@ -201,6 +216,19 @@ serve({
   async toolOutput({ tool, toolCallId, output }) {
     await chat.addToolOutput({ tool, toolCallId, output });
   },
+  async decide({ approved, reason }) {
+    const call = chat.messages.at(-1).parts.find(({ state }) => state === 'approval-requested');
+    await chat.addToolApprovalResponse({ id: call.approval.id, approved, reason });
+  },
+  /** Says what a client may not: any message, as it is. */
+  async forge({ message }) {
+    const chunks = [];
+    const stream = await transport.sendMessages({ trigger: 'submit-message', messages: [message] });
+    published();
+    for await (const chunk of stream) chunks.push(chunk);
+    return chunks;
+  },
+  untilPublished: () => isPublished,
   stop: () => chat.stop(),
   async load() {
     const { messages, hasActiveStream } = await transport.loadChatHistory();
