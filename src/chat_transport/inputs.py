@@ -23,6 +23,7 @@ __all__ = [
 
 JSON: TypeAlias = Any  # any JSON value
 Trigger: TypeAlias = Literal["submit-message", "regenerate-message"]
+"""What a person did to ask for a reply."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -139,6 +139,7 @@ class MessagesReplaced:
 
 
 ChatChange: TypeAlias = MessageSeen | RunSeen | MessagesReplaced
+"""What `ChatTransport.observe` tells of other clients."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,7 @@ __all__ = ["Handler", "Run", "RunEnd", "RunEndReason", "RunRequest", "User"]
 
 JSON: TypeAlias = Any  # any JSON value
 RunEndReason: TypeAlias = Literal["complete", "cancelled", "error"]
+"""How a run ended: by itself, stopped, or by an error."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

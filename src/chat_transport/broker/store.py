@@ -8,6 +8,7 @@ An append is one small row; when its entry leaves the stream, the message is wri
 from __future__ import annotations
 
 import sqlite3
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -47,15 +48,19 @@ class Store:
     """
 
     def __init__(self, path: str | Path) -> None:
-        try:
-            self._sql = sqlite3.connect(path, isolation_level=None)
-            self._sql.execute("PRAGMA journal_mode=WAL")
-            self._sql.execute("PRAGMA synchronous=NORMAL")
-            self._sql.executescript(SCHEMA)
-        except sqlite3.Error as error:
-            raise TransportError(
-                f"unable to use {str(path)!r} as the broker's store; {error}"
-            ) from error
+        with ExitStack() as opening:  # a file that is refused does not stay open
+            try:
+                self._sql = opening.enter_context(
+                    closing(sqlite3.connect(path, isolation_level=None))
+                )
+                self._sql.execute("PRAGMA journal_mode=WAL")
+                self._sql.execute("PRAGMA synchronous=NORMAL")
+                self._sql.executescript(SCHEMA)
+            except sqlite3.Error as error:
+                raise TransportError(
+                    f"unable to use {str(path)!r} as the broker's store; {error}"
+                ) from error
+            opening.pop_all()
 
     def close(self) -> None:
         """Close the file."""

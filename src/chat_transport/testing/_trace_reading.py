@@ -63,7 +63,10 @@ def _entry(conversation: RunTree[Any, Any], message_id: str, message: Any) -> JS
     said: Sequence[UIMessageChunk] = ()
     if run is not None:
         said = conversation.reply(run.run_id, message_id=message_id)
-    shown = message_as_javascript(message, last_metadata(said))
+    metadata = last_metadata(said)
+    if metadata is None:
+        metadata = message.metadata  # of a message that a fork copied: nobody said it in chunks
+    shown = message_as_javascript(message, metadata)
     return {"codecMessageId": message_id, "message": shown}
 
 

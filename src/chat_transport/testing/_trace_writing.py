@@ -18,7 +18,7 @@ from ..chunks import ABSENT, Finish
 from ..codecs.ably.ai_transport import headers as h
 from ..codecs.ably.ai_transport.changes import Trigger
 from ..codecs.ably.ai_transport.decoder import Decoder
-from ..codecs.ably.ai_transport.input_encoder import InputEncoder
+from ..codecs.ably.ai_transport.input_encoder import InputEncoder, RunFork
 from ..codecs.ably.ai_transport.input_events import (
     ApprovalAnswered,
     InputEvent,
@@ -30,7 +30,7 @@ from ..codecs.ably.ai_transport.payload import PayloadCodec
 from ..codecs.ably.ai_transport.run_encoder import RunEncoder, RunIdentity
 from ..codecs.ably.ai_transport.runs import RunTree
 from ..codecs.ably.operations import Append, Operation, OutboundMessage, Publish
-from ..messages import UIMessage
+from ..messages import ToolPart, UIMessage
 from ._trace_file import TraceOperation
 
 __all__ = ["write_trace"]
@@ -230,6 +230,20 @@ def _encode_input(
         return encoder.regenerate(event.target, parent=parent).operation
     next(ids)  # an answer names a message that is there
     message_id = transport[h.MESSAGE_ID]
+    supersedes = transport.get(h.SUPERSEDES)
+    if isinstance(event, ApprovalAnswered) and supersedes is not None:
+        call = ToolPart(
+            type="tool-named-by-its-id", tool_call_id=event.tool_call_id, state="approval-requested"
+        )
+        held = UIMessage(id="", role="assistant", parts=[call])
+        copy = RunFork(seed=((message_id, held),), parent=parent, supersedes=supersedes)
+        return (
+            InputEncoder(
+                new_id=lambda: transport[h.EVENT_ID], client_id=transport.get(h.RUN_CLIENT_ID)
+            )
+            .approval_fork(copy, event.tool_call_id, approved=event.approved, reason=event.reason)
+            .operation
+        )
     if isinstance(event, ApprovalAnswered):
         return encoder.approval(
             message_id=message_id,
@@ -249,16 +263,18 @@ def _encode_input(
             error_text=event.error_text,
             parent=parent,
         ).operation
-    seeds = iter([*(seed.codec_message_id for seed in event.seed), transport[h.EVENT_ID]])
-    fork = InputEncoder(new_id=lambda: next(seeds), client_id=transport.get(h.RUN_CLIENT_ID))
-    return fork.tool_result_fork(
-        messages=[seed.message for seed in event.seed],
+    copy = RunFork(
+        seed=tuple((seed.codec_message_id, seed.message) for seed in event.seed),
         parent=parent,
-        supersedes=transport[h.SUPERSEDES],
-        tool_call_id=event.tool_call_id,
-        output=event.output,
-        error_text=event.error_text,
-    ).operation
+        supersedes=supersedes or "",
+    )
+    return (
+        InputEncoder(new_id=lambda: transport[h.EVENT_ID], client_id=transport.get(h.RUN_CLIENT_ID))
+        .tool_result_fork(
+            copy, event.tool_call_id, output=event.output, error_text=event.error_text
+        )
+        .operation
+    )
 
 
 def _as_said(chunk: Any, operation: TraceOperation) -> Any:

@@ -47,9 +47,9 @@ async function* reply(run, messages, steered) {
     yield { type: 'finish-step' };
     yield { type: 'start-step' };
     yield* text('t1', ['clear', ' sky']);
-  } else if (asked === 'email' || asked === 'pick') {
+  } else if (asked === 'email' || asked.startsWith('pick')) {
     const toolName = asked === 'email' ? 'send_email' : 'pick_colour';
-    const toolCallId = `${asked}-${run.runId.slice(0, 8)}`;
+    const toolCallId = `${asked.split(' ')[0]}-${run.runId.slice(0, 8)}`;
     yield { type: 'start-step' };
     yield { type: 'tool-input-start', toolCallId, toolName };
     yield { type: 'tool-input-delta', toolCallId, inputTextDelta: '{"to":"ada"}' };
@@ -112,7 +112,8 @@ async function work(body) {
     };
     let result = await pass();
     while (result.reason === 'complete' && open.size === 0 && run.hasInput()) result = await pass();
-    const waits = open.size > 0;
+    const asked = run.view.getMessages().findLast(({ message }) => message.role === 'user')?.message.parts[0].text;
+    const waits = open.size > 0 && asked !== 'pick and end'; // as an agent that does not know how to suspend
     if (result.reason === 'complete' && waits) await run.suspend();
     else await run.end(result.reason === 'error' ? { reason: 'error', error: new Ably.ErrorInfo(String(result.error?.message), 104008, 500) } : { reason: result.reason });
     say({ event: 'run', reason: result.reason, suspended: result.reason === 'complete' && waits });

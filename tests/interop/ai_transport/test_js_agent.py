@@ -17,7 +17,12 @@ from chat_transport.predicates import (
     is_complete_with_approval_responses,
     is_complete_with_tool_calls,
 )
-from chat_transport.transports.ably import AblyAgent, AblyChatTransport, AblyConnection
+from chat_transport.transports.ably import (
+    AblyAgent,
+    AblyChatTransport,
+    AblyConnection,
+    AiTransportWire,
+)
 
 pytestmark = [pytest.mark.anyio, pytest.mark.interop, pytest.mark.timeout(120)]
 Open = Callable[..., Awaitable[Any]]
@@ -85,15 +90,34 @@ async def test_an_approval(transport: AblyChatTransport, agent: Any, *, approved
         await until(chat, lambda: texts(chat.messages)[-1].endswith(word))
 
 
-async def test_a_client_tool(transport: AblyChatTransport, agent: Any) -> None:
+async def pick(transport: AblyChatTransport, agent: Any, prompt: str) -> list[UIMessage]:
+    """Answer a client's call; gives the messages that another client then loads."""
     async with Chat(
         transport, id="ai:1", send_automatically_when=is_complete_with_tool_calls
     ) as chat:
-        await chat.send("pick")
-        await agent.until_event("run")  # it is suspended now
+        await chat.send(prompt)
+        await agent.until_event("run")  # it is suspended, or ended
         (call,) = [part for part in chat.messages[-1].parts if isinstance(part, ToolPart)]
         await chat.add_tool_output(call.tool_call_id, output="red")
         await until(chat, lambda: texts(chat.messages)[-1].endswith('you picked "red"'))
+        await until(chat, lambda: chat.status == "ready")
+        return list((await transport.load_history("ai:1")).messages)
+
+
+@pytest.mark.parametrize("prompt", ["pick", "pick and end"])
+async def test_a_client_tool(transport: AblyChatTransport, agent: Any, prompt: str) -> None:
+    messages = await pick(transport, agent, prompt)
+    assert "".join(texts(messages)) == f'{prompt}you picked "red"'
+
+
+async def test_a_client_tool_as_the_javascript_client_answers_it(
+    agent: Any, broker: RunningBroker, ably_key: str
+) -> None:
+    own = AblyConnection(key=ably_key, client_id="alice", endpoint=broker.address, tls=False)
+    wire = AiTransportWire(forks_results=True)
+    async with AblyChatTransport(own, invoke=agent.url, wire=wire) as transport:
+        messages = await pick(transport, agent, "pick")
+    assert "".join(texts(messages)) == 'pickyou picked "red"'
 
 
 async def test_regenerate_and_edit(transport: AblyChatTransport) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import gc
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -73,3 +75,12 @@ def test_many_may_open_a_new_file_at_once(tmp_path) -> None:
 
     with concurrent.futures.ThreadPoolExecutor(16) as pool:
         assert set(pool.map(opened, range(64))) == {"wal"}
+
+
+async def test_a_file_that_is_no_store_is_refused_and_closed(tmp_path: Path):
+    path = tmp_path / "text"
+    path.write_text("this is no database, but long enough to be read as one" * 50)
+    with pytest.raises(sqlite3.DatabaseError, match="not a database"):
+        async with SqliteChatStore(path):
+            pass
+    gc.collect()  # a connection left open is a warning here, and so an error

@@ -5,7 +5,6 @@ Source: ollama 0.6.3 `ChatResponse`; docs/api.md of ollama.
 
 from __future__ import annotations
 
-from itertools import count
 from typing import Any, TypeAlias
 
 from chat_transport.chunks import (
@@ -40,7 +39,7 @@ class OllamaDecoder(StepDecoder):
     def __init__(self, *, prefix: str = "ollama") -> None:
         super().__init__()
         self._prefix = prefix
-        self._numbers = count(1)
+        self._named = 0
         self._text: str | None = None
         self._reasoning: str | None = None
         self._called = False
@@ -89,7 +88,8 @@ class OllamaDecoder(StepDecoder):
         )
 
     def _name(self, kind: str) -> str:
-        return f"{self._prefix}-{kind}-{next(self._numbers)}"
+        self._named += 1
+        return f"{self._prefix}-{kind}-{self._named}"
 
     def _say(self, text: str) -> Chunks:
         chunks = self._end_reasoning()

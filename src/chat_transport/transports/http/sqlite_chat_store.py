@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeAlias, TypeVar
@@ -172,9 +172,12 @@ class SqliteChatStore(ChatStore):
             isolation_level=None,
             check_same_thread=False,  # one at a time, but not always the same thread
         )
-        _write_ahead(connection, self._busy_timeout_s)
-        connection.execute("PRAGMA synchronous = NORMAL")
-        connection.executescript(_SCHEMA)
+        with ExitStack() as opening:  # a file that is refused does not stay open
+            opening.enter_context(closing(connection))
+            _write_ahead(connection, self._busy_timeout_s)
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.executescript(_SCHEMA)
+            opening.pop_all()
         return connection
 
 

@@ -104,18 +104,21 @@ def test_a_fork_copies_the_run_under_fresh_ids(encoder):
         UIMessage(id="a", role="assistant", parts=[TextPart(text="x")]),
         UIMessage(id="b", role="assistant", parts=[call]),
     ]
-    fork = encoder.tool_result_fork(
-        messages=messages, parent="m-1", supersedes="run-1", tool_call_id="c", output=1
-    )
+    copy = encoder.fork(messages=messages, parent="m-1", supersedes="run-1")
+    fork = encoder.tool_result_fork(copy, "c", output=1)
     seed = fork.operation.messages[0].data["forkSeed"]["messages"]
     assert [entry["codecMessageId"] for entry in seed] == ["id-1", "id-2"]
     assert fork.input_id == "id-2"
     transport, _ = tiers(fork)
     assert (transport["role"], transport["supersedes"]) == ("assistant", "run-1")
     assert "run-id" not in transport
+    approval, codec = tiers(encoder.approval_fork(copy, "c", approved=False, reason="no"))
+    assert (approval["codec-message-id"], approval["supersedes"]) == ("id-2", "run-1")
+    assert (approval["role"], approval["parent"]) == ("assistant", "m-1")
+    assert (codec["approved"], codec["reason"], codec["toolCallId"]) == ("false", "no", "c")
     with pytest.raises(LocalProtocolError, match="none of its messages holds"):
         encoder.tool_result_fork(
-            messages=messages[:1], parent=None, supersedes="run-1", tool_call_id="c"
+            encoder.fork(messages=messages[:1], parent=None, supersedes="run-1"), "c"
         )
 
 

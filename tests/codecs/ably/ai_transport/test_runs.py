@@ -71,10 +71,10 @@ def test_a_fork_takes_the_place_of_the_run_it_resolves(talk):
     held = [message for _, message in talk.conversation.messages_of(encoder.identity.run_id)]
     fork = talk.send(
         talk.client.tool_result_fork(
-            messages=held,
-            parent=asked.input_id,
-            supersedes=encoder.identity.run_id,
-            tool_call_id="call",
+            talk.client.fork(
+                messages=held, parent=asked.input_id, supersedes=encoder.identity.run_id
+            ),
+            "call",
             output={"city": "Oslo"},
         )
     )

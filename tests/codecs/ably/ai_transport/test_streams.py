@@ -84,7 +84,7 @@ def test_a_repair_holds_the_whole_text_and_the_newest_headers(writer):
     writer.grow("t", "b")
     repair = writer.repair("k1")
     assert (repair.data, repair.name, status(repair)) == ("ab", None, "streaming")
-    writer.close_all("cancelled")
+    writer.cancel_all()
     assert status(writer.repair("k1")) == "cancelled"
     assert writer.repair("k9") is None
 
@@ -93,6 +93,6 @@ def test_only_a_closed_stream_is_forgotten(writer):
     writer.open("t", TEXT, OUTPUT)
     writer.settled("k1")
     assert writer.repair("k1") is not None
-    writer.close_all("complete")
+    writer.cancel_all()
     writer.settled("k1")
     assert writer.repair("k1") is None

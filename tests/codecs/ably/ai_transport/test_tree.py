@@ -36,15 +36,17 @@ def extends(inbound: Inbound, before: dict[str, str]) -> bool:
 
 @pytest.fixture
 def healthy(trace_deliveries):
-    """Traces in which no append was lost."""
+    """The traces without the repair of a lost append, which changes what was said before."""
     seen: dict[str, str] = {}
+    kept = []
     for inbound in trace_deliveries:
         if not extends(inbound, seen):
-            pytest.skip("a repaired stream: test_decoder has its own tests")
+            continue
+        kept.append(inbound)
         if isinstance(inbound.data, str):
             grown = seen.get(inbound.serial, "") if inbound.action == "append" else ""
             seen[inbound.serial] = grown + inbound.data
-    return trace_deliveries
+    return kept
 
 
 @QUICK

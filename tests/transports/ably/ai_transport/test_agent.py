@@ -275,7 +275,7 @@ def test_an_orphan_is_closed_stream_by_stream_and_ended() -> None:
     )
     closed = TextStart(id="u")
     chat.play(speaker.encode(closed))
-    chat.play(speaker._streams.close_all(h.COMPLETE)[1:])  # u is complete, t is open
+    chat.play(speaker._streams.cancel_all()[1:])  # u is closed, t is open
     (ref,) = chat.wire.active_runs()
     orphan = chat.wire.orphan(ref, "error")
     ((serial, message),) = orphan.appends

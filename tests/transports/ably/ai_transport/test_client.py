@@ -19,9 +19,11 @@ from chat_transport.transports.ably.wire import Outgoing, RunRef
 class Chat:
     """A client, and a channel that says it back."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, forks_results: bool = False) -> None:
         ids = (f"id{number}" for number in itertools.count())
-        self.wire = AiTransportClient(client_id="ann", new_id=lambda: next(ids))
+        self.wire = AiTransportClient(
+            client_id="ann", new_id=lambda: next(ids), forks_results=forks_results
+        )
         self._serials = itertools.count()
 
     def send(self, *messages: UIMessage, **settings: Any) -> list[Outgoing]:
@@ -180,6 +182,57 @@ def test_a_tool_output_is_found_in_the_message(fields: Any, kind: str, data: Any
     (message,) = answer.publish.messages
     assert h.codec_headers(message.extras)[h.KIND] == kind
     assert message.data == data
+
+
+OTHER = ({h.KIND: "tool-input", "toolCallId": "c2", "toolName": "geo"}, {})
+
+
+def two_calls(chat: Chat) -> UIMessage:
+    """Give a message with an approval answered (c1) and a client's result (c2)."""
+    (first,) = chat.send(user("both", "u1"))
+    chat.hear(first)
+    chat.reply(first.input_id, "m2", started("a1"), CALL, ASK, OTHER)
+    wire = chat.wire.messages()[-1].to_wire()
+    wire["parts"][1] |= {"state": "approval-responded", "approval": {"id": "a1", "approved": True}}
+    wire["parts"][2] |= {"state": "output-available", "output": 7}
+    return UIMessage.model_validate(wire)
+
+
+def seed_ids(outgoing: Outgoing) -> list[str]:
+    data = outgoing.publish.messages[0].data
+    return [each["codecMessageId"] for each in data["forkSeed"]["messages"]]
+
+
+def test_answers_go_to_the_run_that_waits() -> None:
+    chat = Chat()
+    approval, result = chat.send(two_calls(chat))
+    assert (approval.input_id, result.input_id) == ("m2", "m2")
+    assert chat.headers(result)[h.RUN_ID] == "r-m2"
+
+
+def test_as_javascript_they_are_given_in_a_copy_of_the_run() -> None:
+    chat = Chat(forks_results=True)
+    result, approval = chat.send(two_calls(chat))
+    assert seed_ids(result) == [result.input_id] == [approval.input_id]
+    assert result.input_id != "m2"
+    for each in (result, approval):
+        headers = chat.headers(each)
+        assert headers[h.SUPERSEDES] == "r-m2"
+        assert headers[h.ROLE] == "assistant"
+        assert h.RUN_ID not in headers
+
+
+def test_a_run_that_ended_is_copied_whatever_the_setting() -> None:
+    chat = Chat()
+    answered = two_calls(chat)
+    chat.feed(h.RUN_END, None, h.envelope({h.RUN_ID: "r-m2", h.RUN_REASON: "complete"}))
+    result, approval = chat.send(answered)
+    assert chat.headers(result)[h.SUPERSEDES] == "r-m2"
+    assert approval.input_id == result.input_id
+    chat.hear(result)
+    chat.hear(approval)
+    with pytest.raises(RequestRejected, match="no call in it waits"):
+        chat.send(answered)  # its place is taken
 
 
 def test_an_unanswered_approval_and_unknown_calls_are_no_answer() -> None:

@@ -89,6 +89,7 @@ class RunView:
         input_ids: Triggers that its invocations answer, oldest known first.
         message_ids: Codec-message-ids of its messages.
         announced: Its start was seen, so nothing older of it exists.
+        parent: Codec-message-id of what it follows.
     """
 
     run_id: str
@@ -101,3 +102,4 @@ class RunView:
     input_ids: tuple[str, ...]
     announced: bool
     serial: str
+    parent: str | None = None

@@ -86,11 +86,13 @@ class Conversation(RunTree[UIMessageChunk, UIMessage]):
         found = [entry for entry in self.entries() if entry.message.id == domain_id]
         return found[-1] if found else None
 
-    def pending_calls(self, run_id: str | None = None) -> list[PendingCall]:
-        """Give the tool calls that wait for an answer, in runs that have not ended."""
+    def pending_calls(
+        self, run_id: str | None = None, *, state: Literal["open", "ended"] = "open"
+    ) -> list[PendingCall]:
+        """Give the tool calls without an answer, in runs that go on or in those that ended."""
         found: list[PendingCall] = []
         for run in self.runs():
-            if run.state == "ended" or run_id not in (None, run.run_id):
+            if (run.state == "ended") != (state == "ended") or run_id not in (None, run.run_id):
                 continue
             for message_id, message in self.messages_of(run.run_id):
                 found += _pending(run.run_id, message_id, message)

@@ -17,7 +17,7 @@ from ..operations import OutboundMessage, Publish
 from . import headers as h
 from .payload import InputWords
 
-__all__ = ["EncodedInput", "InputEncoder"]
+__all__ = ["EncodedInput", "InputEncoder", "RunFork"]
 
 JSON: TypeAlias = Any  # any JSON value
 _WORDS = InputWords()
@@ -36,6 +36,35 @@ class EncodedInput:
     operation: Publish
     input_id: str
     event_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFork:
+    """A run copied under fresh ids, so that a client's results can be given beside it.
+
+    Attributes:
+        seed: Fresh codec-message-ids and the run's messages.
+        parent: Codec-message-id of the input that the run answers.
+        supersedes: The run, which readers then hide.
+    """
+
+    seed: tuple[tuple[str, UIMessage], ...]
+    parent: str | None
+    supersedes: str
+
+    def holder(self, tool_call_id: str) -> str:
+        """Give the fresh id of the message that holds a call.
+
+        Raises:
+            LocalProtocolError: If none does.
+        """
+        for fresh, message in self.seed:
+            if any(getattr(part, "tool_call_id", None) == tool_call_id for part in message.parts):
+                return fresh
+        raise LocalProtocolError(
+            f"unable to fork run {self.supersedes!r}; none of its messages holds the tool call "
+            f"{tool_call_id!r}"
+        )
 
 
 class InputEncoder:
@@ -112,10 +141,7 @@ class InputEncoder:
             reason: Why.
             parent: Codec-message-id of the last visible message; often `message_id` itself.
         """
-        codec = {h.KIND: "tool-approval-response", self._words.call: tool_call_id}
-        codec["approved"] = h.TRUE if approved else h.FALSE
-        if reason is not None:
-            codec["reason"] = reason
+        codec = _approval(approved=approved, reason=reason) | {self._words.call: tool_call_id}
         links = {h.RUN_ID: run_id, h.PARENT: parent}
         return self._input([({}, "")], codec, links, input_id=message_id)
 
@@ -135,42 +161,56 @@ class InputEncoder:
         links = {h.RUN_ID: run_id, h.PARENT: parent}
         return self._input([({}, data)], codec, links, input_id=message_id)
 
+    def fork(
+        self, *, messages: Sequence[UIMessage], parent: str | None, supersedes: str
+    ) -> RunFork:
+        """Copy a run, so that results can be given beside it.
+
+        Args:
+            messages: All messages of the run, as shown.
+            parent: Codec-message-id of the input that the run answers.
+            supersedes: The run.
+        """
+        seed = tuple((self._new_id(), message) for message in messages)
+        return RunFork(seed=seed, parent=parent, supersedes=supersedes)
+
     def tool_result_fork(
         self,
-        *,
-        messages: Sequence[UIMessage],
-        parent: str | None,
-        supersedes: str,
+        fork: RunFork,
         tool_call_id: str,
+        *,
         output: JSON = None,
         error_text: str | None = None,
     ) -> EncodedInput:
-        """Give the result as the JavaScript client does: a fork that supersedes the waiting run.
-
-        Args:
-            messages: All messages of the waiting run, as shown.
-            parent: Codec-message-id of the input that the run answers.
-            supersedes: The waiting run.
-            tool_call_id: The call.
-            output: What the tool gave.
-            error_text: Why it failed; None if it did not.
+        """Give the result as the JavaScript client does: in a fork that supersedes the run.
 
         Raises:
-            LocalProtocolError: If no message holds the call.
+            LocalProtocolError: If no message of the run holds the call.
         """
-        seed = [(self._new_id(), message) for message in messages]
-        target = next((i for i, message in seed if _holds(message, tool_call_id)), None)
-        if target is None:
-            raise LocalProtocolError(
-                f"unable to fork run {supersedes!r}; none of its messages holds the tool call "
-                f"{tool_call_id!r}"
-            )
         kind, data = _result(output, error_text)
         data["forkSeed"] = {
-            "messages": [{"codecMessageId": i, "message": m.to_wire()} for i, m in seed]
+            "messages": [{"codecMessageId": i, "message": m.to_wire()} for i, m in fork.seed]
         }
-        codec = {h.KIND: kind, self._words.call: tool_call_id}
-        links = {h.PARENT: parent, h.SUPERSEDES: supersedes}
+        return self._answer_fork(fork, tool_call_id, {h.KIND: kind}, data)
+
+    def approval_fork(
+        self, fork: RunFork, tool_call_id: str, *, approved: bool, reason: str | None = None
+    ) -> EncodedInput:
+        """Answer an approval request of a run that a result of the same batch forks.
+
+        Raises:
+            LocalProtocolError: If no message of the run holds the call.
+        """
+        return self._answer_fork(
+            fork, tool_call_id, _approval(approved=approved, reason=reason), ""
+        )
+
+    def _answer_fork(
+        self, fork: RunFork, tool_call_id: str, codec: dict[str, str], data: JSON
+    ) -> EncodedInput:
+        links = {h.PARENT: fork.parent, h.SUPERSEDES: fork.supersedes}
+        codec = codec | {self._words.call: tool_call_id}
+        target = fork.holder(tool_call_id)
         return self._input([({}, data)], codec, links, role="assistant", input_id=target)
 
     def cancel(self, *, run_id: str | None = None, input_id: str | None = None) -> EncodedInput:
@@ -242,11 +282,12 @@ def _part_body(part: UIMessagePart, text: str) -> tuple[dict[str, str], JSON] | 
     return None
 
 
+def _approval(*, approved: bool, reason: str | None) -> dict[str, str]:
+    codec = {h.KIND: "tool-approval-response", "approved": h.TRUE if approved else h.FALSE}
+    return codec if reason is None else codec | {"reason": reason}
+
+
 def _result(output: JSON, error_text: str | None) -> tuple[str, dict[str, JSON]]:
     if error_text is None:
         return "tool-result", {"output": output}
     return "tool-result-error", {"message": error_text}
-
-
-def _holds(message: UIMessage, tool_call_id: str) -> bool:
-    return any(getattr(part, "tool_call_id", None) == tool_call_id for part in message.parts)

@@ -138,7 +138,7 @@ class RunEncoder(Generic[C]):
         """Close what is open and end the run.
 
         Args:
-            reason: How it ended. Streams still open are closed: `complete`, else as cancelled.
+            reason: How it ended. Streams still open are closed as cancelled.
             code: Error code for readers, for reason `error`.
             message: Error text for readers, for reason `error`.
         """
@@ -299,7 +299,7 @@ class RunEncoder(Generic[C]):
         return [Publish(messages=(message,), key=key, await_serial=True)]
 
     def _end_step(self, reason: StepReason) -> list[Operation]:
-        operations = self._streams.close_all(h.COMPLETE if reason == "complete" else h.CANCELLED)
+        operations = self._streams.cancel_all()
         if self._step is not None:
             headers = self._step_headers(self._step) | {h.STEP_REASON: reason}
             operations.append(_lifecycle(h.STEP_END, headers))
@@ -311,7 +311,7 @@ class RunEncoder(Generic[C]):
         if self._step is not None and self._step.implicit:
             operations = self._end_step("complete")
         else:
-            operations = self._streams.close_all(h.COMPLETE)
+            operations = self._streams.cancel_all()
         self._begin_message(message_id, steers)
         return operations
 

@@ -203,6 +203,7 @@ def _view(node: Node[C, M], run: RunFacts) -> RunView:
         input_ids=tuple(run.input_ids),
         announced=run.announced,
         serial=node.serial,
+        parent=node.parent,
     )
 
 

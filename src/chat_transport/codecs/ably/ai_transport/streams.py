@@ -95,11 +95,14 @@ class StreamWriter:
         self.require_size(text, payload.stream_id)
         return [_finish(stream, h.COMPLETE, overlay, text)]
 
-    def close_all(self, status: str) -> list[Operation]:
-        """Close what is open, as complete or cancelled."""
+    def cancel_all(self) -> list[Operation]:
+        """Close what is open, as cancelled: nobody said that it is complete.
+
+        A tool's input closed as complete would be read as a call that is ready to run.
+        """
         streams = list(self._open.values())
         self._open.clear()
-        return [_finish(stream, status, {}, "") for stream in streams]
+        return [_finish(stream, h.CANCELLED, {}, "") for stream in streams]
 
     def repair(self, key: str) -> Update | None:
         """Give the cumulative update for a stream; None if `key` is none."""

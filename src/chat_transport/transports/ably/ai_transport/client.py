@@ -6,11 +6,11 @@ Source: wire document, section 6.3.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal, TypeAlias
 
 from ....chunks import UIMessageChunk
-from ....codecs.ably.ai_transport.conversation import Entry
+from ....codecs.ably.ai_transport.conversation import Entry, PendingCall
 from ....codecs.ably.ai_transport.input_encoder import EncodedInput, InputEncoder
 from ....errors import RequestRejected
 from ....inputs import SendMessages
@@ -21,13 +21,17 @@ from .reading import Reading
 __all__ = ["AiTransportClient"]
 
 NewId: TypeAlias = Callable[[], str]
+AnyToolPart: TypeAlias = ToolPart | DynamicToolPart
 
 
 class AiTransportClient(Reading):
     """The client's end."""
 
-    def __init__(self, *, client_id: str | None, new_id: NewId) -> None:
+    def __init__(
+        self, *, client_id: str | None, new_id: NewId, forks_results: bool = False
+    ) -> None:
         super().__init__()
+        self._forks_results = forks_results
         self._encoder = InputEncoder(new_id=new_id, client_id=client_id)
 
     def messages(self) -> Sequence[UIMessage]:
@@ -147,44 +151,95 @@ class AiTransportClient(Reading):
 
     def _answers(self, message: UIMessage) -> Sequence[Outgoing]:
         """Find the approvals and tool outputs in a message that the channel does not know yet."""
-        waiting = {call.tool_call_id: call for call in self.conversation.pending_calls()}
-        entries = self.conversation.entries()
-        parent = entries[-1].message_id if entries else None
-        found: list[Outgoing] = []
-        for part in message.parts:
-            if not isinstance(part, ToolPart | DynamicToolPart):
-                continue
-            call = waiting.get(part.tool_call_id)
-            if call is None:
-                continue
-            approval = part.approval
-            if call.approval_id is not None and approval is not None:
-                if approval.approved is not None:
-                    encoded = self._encoder.approval(
-                        message_id=call.message_id,
-                        run_id=call.run_id,
-                        tool_call_id=call.tool_call_id,
-                        approved=approval.approved,
-                        reason=approval.reason,
-                        parent=parent,
-                    )
-                    found.append(_outgoing(encoded))
-            elif part.state in {"output-available", "output-error"}:
-                encoded = self._encoder.tool_result(
-                    message_id=call.message_id,
-                    run_id=call.run_id,
-                    tool_call_id=call.tool_call_id,
-                    output=part.output,
-                    error_text=part.error_text if part.state == "output-error" else None,
-                    parent=parent,
-                )
-                found.append(_outgoing(encoded))
+        parts = {
+            part.tool_call_id: part
+            for part in message.parts
+            if isinstance(part, ToolPart | DynamicToolPart)
+        }
+        open_calls = _answered(self.conversation.pending_calls(), parts)
+        results = [call for call in open_calls if call.approval_id is None]
+        if results and self._forks_results:
+            found = self._fork(results[-1].run_id, parts)
+        elif open_calls:
+            found = [self._answer(call, parts[call.tool_call_id]) for call in open_calls]
+        else:
+            ended = _answered(self.conversation.pending_calls(state="ended"), parts)
+            results = [call for call in ended if call.approval_id is None]
+            found = self._fork(results[-1].run_id, parts) if results else []
         if not found:
             raise _nonsense(
                 f"unable to send message {message.id!r}; it is the agent's, and no call in it"
                 " waits for an answer that it gives"
             )
+        return [_outgoing(each) for each in found]
+
+    def _answer(self, call: PendingCall, part: AnyToolPart) -> EncodedInput:
+        """Answer a call in the run that waits for it."""
+        entries = self.conversation.entries()
+        parent = entries[-1].message_id if entries else None
+        if call.approval_id is not None and part.approval is not None:
+            return self._encoder.approval(
+                message_id=call.message_id,
+                run_id=call.run_id,
+                tool_call_id=call.tool_call_id,
+                approved=part.approval.approved is True,
+                reason=part.approval.reason,
+                parent=parent,
+            )
+        return self._encoder.tool_result(
+            message_id=call.message_id,
+            run_id=call.run_id,
+            tool_call_id=call.tool_call_id,
+            output=part.output,
+            error_text=part.error_text if part.state == "output-error" else None,
+            parent=parent,
+        )
+
+    def _fork(self, run_id: str, parts: Mapping[str, AnyToolPart]) -> list[EncodedInput]:
+        """Give all answers for one run beside it, results first: they bring the copy of the run."""
+        run = self.conversation.run(run_id)
+        assert run is not None
+        fork = self._encoder.fork(
+            messages=[message for _, message in self.conversation.messages_of(run_id)],
+            parent=run.parent,
+            supersedes=run_id,
+        )
+        state: Literal["open", "ended"] = "ended" if run.state == "ended" else "open"
+        calls = _answered(self.conversation.pending_calls(run_id, state=state), parts)
+        found: list[EncodedInput] = []
+        for call in sorted(calls, key=lambda call: call.approval_id is not None):
+            part, approval = parts[call.tool_call_id], parts[call.tool_call_id].approval
+            if call.approval_id is not None and approval is not None:
+                answer = self._encoder.approval_fork(
+                    fork,
+                    call.tool_call_id,
+                    approved=approval.approved is True,
+                    reason=approval.reason,
+                )
+            else:
+                answer = self._encoder.tool_result_fork(
+                    fork,
+                    call.tool_call_id,
+                    output=part.output,
+                    error_text=part.error_text if part.state == "output-error" else None,
+                )
+            found.append(answer)
         return found
+
+
+def _answered(calls: Sequence[PendingCall], parts: Mapping[str, AnyToolPart]) -> list[PendingCall]:
+    """Give the calls that the parts answer."""
+    found: list[PendingCall] = []
+    for call in calls:
+        part = parts.get(call.tool_call_id)
+        if part is None:
+            continue
+        if call.approval_id is not None:
+            if part.approval is not None and part.approval.approved is not None:
+                found.append(call)
+        elif part.state in {"output-available", "output-error"}:
+            found.append(call)
+    return found
 
 
 def _nonsense(words: str) -> RequestRejected:

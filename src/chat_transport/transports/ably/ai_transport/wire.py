@@ -27,10 +27,14 @@ class AiTransportWire:
         prompt_policy: Whether runs that were stopped or failed are shown to the model.
         implicit_steps: Bracket each reply in a step, as the JavaScript agent does; readers do not
             need it, and it costs a round trip.
+        forks_results: Give results of a client's tools as the JavaScript client does: in a copy of
+            the run that takes its place, so that answers of two devices stand side by side. Else
+            they are given to the run that waits; a run that has ended is always copied.
     """
 
     prompt_policy: PromptPolicy = "include_partial"
     implicit_steps: bool = False
+    forks_results: bool = False
     steers: bool = True
     branches: bool = True
     drops: frozenset[str] = frozenset()
@@ -38,7 +42,9 @@ class AiTransportWire:
 
     def client(self, *, client_id: str | None, new_id: NewId) -> AiTransportClient:
         """Begin to read a chat as a client."""
-        return AiTransportClient(client_id=client_id, new_id=new_id)
+        return AiTransportClient(
+            client_id=client_id, new_id=new_id, forks_results=self.forks_results
+        )
 
     def agent(self, *, client_id: str | None, new_id: NewId) -> AiTransportAgent:
         """Begin to read a chat as an agent."""
