@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
@@ -10,6 +13,7 @@ import pytest
 
 from chat_transport import Chat, ModelAdapter, ToolLoop, tool
 from chat_transport.agent.run import Run
+from chat_transport.agent.runtime import Agent
 from chat_transport.broker import RunningBroker
 from chat_transport.chunks import (
     Finish,
@@ -47,6 +51,7 @@ class Scripted:
 
     async def __call__(self, run: Run) -> AsyncIterator[UIMessageChunk]:
         self.runs.append(run)
+        number = len(self.runs)
         last = run.messages[-1]
         yield StartStep()
         if last.role == "assistant":
@@ -70,7 +75,7 @@ class Scripted:
             yield StartStep()
             text = "clear sky"
         else:
-            text = f"answer {len(self.runs)} to {last.text}"
+            text = f"answer {number} to {last.text}"
         yield TextStart(id="t")
         yield TextDelta(id="t", delta=text)
         if last.text == "hold":
@@ -337,3 +342,85 @@ async def test_a_reply_that_another_device_asked_for_is_shown_live(
             with anyio.fail_after(15):
                 while chat.messages[-1].text != "answer 1 to hold, and more":
                     await anyio.lowlevel.checkpoint()
+
+
+async def test_three_replies_are_under_way_at_once(
+    js: Open, agent: AblyAgent, script: Scripted, broker: RunningBroker, ably_key: str
+) -> None:
+    ann = await js("usechat", channel=CHANNEL, clientId="ann")
+    bob = await js("usechat", channel=CHANNEL, clientId="bob")
+    python = AblyConnection(key=ably_key, client_id="eve", endpoint=broker.address, tls=False)
+    async with AblyChatTransport(python, wire=WIRE) as transport:
+        async with Chat(transport, id=CHANNEL) as eve, anyio.create_task_group() as tasks:
+            for peer in (ann, bob):
+                tasks.start_soon(lambda peer=peer: peer.call("send", text="hold"))
+            tasks.start_soon(eve.send, "hold")
+            for peer in (ann, bob):
+                await peer.call("untilText", text="to hold")
+            with anyio.fail_after(15):
+                while len({m.text for m in eve.messages if m.role == "assistant"}) < 3:
+                    await anyio.lowlevel.checkpoint()
+            assert len(script.runs) == 3
+            assert not script.is_closed.is_set()
+            script.go_on.set()
+        said = {f"answer {number} to hold, and more" for number in (1, 2, 3)}
+        assert {m.text for m in eve.messages if m.role == "assistant"} == said
+    shown = [texts(await peer.call("messages"))[-1][1] for peer in (ann, bob)]
+    assert set(shown) < said
+    assert len(set(shown)) == 2
+
+
+@asynccontextmanager
+async def functions(serve: Callable[[Any], Awaitable[None]]) -> AsyncIterator[str]:
+    """Run a function for each POST, as a platform without servers does; gives its address."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+        size = int(head.split("content-length:")[1].split()[0])
+        body = json.loads(await reader.readexactly(size))
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}")
+        await writer.drain()
+        writer.close()
+        await serve(body)
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        yield f"http://127.0.0.1:{port}/invoke"
+
+
+async def test_an_agent_lives_for_one_message_each_time(
+    js: Open, broker: RunningBroker, ably_key: str, script: Scripted
+) -> None:
+    done = anyio.Event()
+    served = 0
+
+    async def function(body: Any) -> None:
+        nonlocal served
+        connection = AblyConnection(
+            key=ably_key, client_id="ai-agent", endpoint=broker.address, tls=False
+        )
+        async with (
+            Agent(script) as runs,
+            AblyAgent(runs, connection, channels=["ai:*"], wire=WIRE, listens=False) as agent,
+        ):
+            await agent.invoke(body)
+            await agent.drain()
+        served += 1
+        done.set()
+
+    async with functions(function) as address:
+        client = await js("usechat", channel=CHANNEL, clientId="ann", invoke=address)
+        await client.call("send", text="hello")
+        await client.call("send", text="pick")
+        await client.call("toolOutput", tool="pick_colour", toolCallId="c1", output="blue")
+        await client.call("untilText", text="you picked blue")
+        await client.call("regenerate")
+        with anyio.fail_after(15):
+            while served < 4:
+                await done.wait()
+                done = anyio.Event()
+    seen = [[message.text for message in run.messages] for run in script.runs]
+    assert seen[0] == ["hello"]
+    assert seen[1] == ["hello", "answer 1 to hello", "pick"]
+    assert [run.trigger for run in script.runs][-1] == "regenerate-message"

@@ -85,8 +85,9 @@ class Reader {
 }
 
 class Transport {
-  constructor(channel) {
+  constructor(channel, { invoke } = {}) {
     this.channel = channel;
+    this.invoke = invoke;
   }
 
   /** Streams what the channel says of one prompt's reply; with `before`, that comes first. */
@@ -123,6 +124,11 @@ class Transport {
       await this.channel.publish({ name: 'regenerate', data: JSON.stringify({ messageId }), extras });
     } else {
       await this.channel.publish({ name: 'chat-message', data: JSON.stringify({ message: messages.at(-1) }), extras });
+    }
+    if (this.invoke) {
+      // Where no agent listens: wakes one for this message.
+      const body = JSON.stringify({ inputEventId: promptId, sessionName: this.channel.name });
+      await fetch(this.invoke, { method: 'POST', headers: { 'content-type': 'application/json' }, body });
     }
     return stream;
   }
@@ -187,11 +193,11 @@ const poll = (look) => {
 };
 
 serve({
-  async open({ clientOptions, token, channel }) {
+  async open({ clientOptions, token, channel, invoke }) {
     realtime = new Ably.Realtime({ ...clientOptions, authCallback: (_, callback) => callback(null, token) });
     const opened = realtime.channels.get(channel);
     await opened.attach();
-    transport = new Transport(opened);
+    transport = new Transport(opened, { invoke });
     chat = new PlainChat({
       id: channel,
       state: new State(),
