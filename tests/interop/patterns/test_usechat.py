@@ -352,14 +352,16 @@ async def test_three_replies_are_under_way_at_once(
     python = AblyConnection(key=ably_key, client_id="eve", endpoint=broker.address, tls=False)
     async with AblyChatTransport(python, wire=WIRE) as transport:
         async with Chat(transport, id=CHANNEL) as eve, anyio.create_task_group() as tasks:
+            await eve.load_history()
             for peer in (ann, bob):
                 tasks.start_soon(lambda peer=peer: peer.call("send", text="hold"))
             tasks.start_soon(eve.send, "hold")
             for peer in (ann, bob):
                 await peer.call("untilText", text="to hold")
             with anyio.fail_after(15):
-                while len({m.text for m in eve.messages if m.role == "assistant"}) < 3:
-                    await anyio.lowlevel.checkpoint()
+                async for _ in eve.updates():
+                    if len({m.text for m in eve.messages if m.role == "assistant"}) == 3:
+                        break
             assert len(script.runs) == 3
             assert not script.is_closed.is_set()
             script.go_on.set()
