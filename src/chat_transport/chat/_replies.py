@@ -6,7 +6,7 @@ Source: AI SDK 7.0.173 `AbstractChat.makeRequest`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 import anyio
@@ -215,6 +215,13 @@ class Replies:
             is_same = reply.replaces_id is None and reply.reducer.message.id == seen.replaces_id
             if is_same or reply.run_id == seen.run_id:
                 await reply.done.wait()
+
+    def leave_cut(self, shown: Collection[str]) -> None:
+        """Follow no run of others any more whose message is not among those `shown`."""
+        for reply in self.under_way:
+            message = reply.reducer.message
+            if reply.is_observed and message.parts and message.id not in shown:
+                reply.scope.cancel()
 
     def _continued(self, request: ChatRequest) -> tuple[UIMessage | None, str | None]:
         """Choose the message that the reply continues, and the one whose place it may take."""

@@ -193,6 +193,14 @@ class AblyAgent:
         await session.locate(event_id)
         return Woken(run_id=session.begin(event_id), session_name=name)
 
+    async def drain(self) -> None:
+        """Wait until no run is under way, as a function does that lives for one request.
+
+        What it served is on the channel then; the next one finds it there.
+        """
+        for session in list(self._sessions.values()):
+            await session.drain()
+
     async def _hold(
         self,
         name: str,

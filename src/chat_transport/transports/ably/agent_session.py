@@ -99,13 +99,19 @@ class AgentSession:
         self._tasks: TaskGroup | None = None
         self._shown: str | None = None
         self._mood = asyncio.Event()
+        self._serves = 0
+        self._is_leaving = False
         self._idle = asyncio.Event()
         self._idle.set()
 
     @property
     def is_idle(self) -> bool:
-        """Whether no run is under way here."""
-        return not self._runs
+        """Whether no run is under way here, or about to begin."""
+        return self._idle.is_set()
+
+    async def drain(self) -> None:
+        """Wait until no run is under way here, and all that was said is on the channel."""
+        await self._idle.wait()
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[None, None]:
@@ -166,6 +172,8 @@ class AgentSession:
         if run_id is None:
             run_id = task.ref.run_id
             assert self._tasks is not None
+            self._serves += 1
+            self._idle.clear()
             self._tasks.start_soon(self._try_to_serve, task, self._users.pop(event_id, User()))
         elif task.continues and run_id in self._runs:
             self._early[run_id] = event_id  # answered before the run has said that it waits
@@ -288,6 +296,10 @@ class AgentSession:
             log.exception(
                 "input %s on %s could not be served", task.ref.input_id, self.channel.name
             )
+        finally:
+            self._serves -= 1
+            if not self._serves:
+                self._idle.set()
 
     async def _serve(self, task: RunTask, user: User) -> None:
         run_id = task.ref.run_id
@@ -297,6 +309,8 @@ class AgentSession:
                 break
         while run_id in self._runs:  # it waits, and that is not acknowledged yet
             await self._runs[run_id].over.wait()
+        if self._is_leaving:
+            return
         active = self._agent.start(
             RunRequest(
                 chat_id=self.chat_id,
@@ -310,7 +324,6 @@ class AgentSession:
         )
         served = self._runs[run_id] = _Served(active, task.ref)
         _remember(self._ours, run_id, None)
-        self._idle.clear()
         if self._wire.is_cancelled(task):
             active.stop()
         self._mood.set()
@@ -326,8 +339,6 @@ class AgentSession:
         finally:
             del self._runs[run_id]
             served.over.set()
-            if not self._runs:
-                self._idle.set()
             self._mood.set()
 
     def _spoke(self, served: _Served) -> None:
@@ -335,6 +346,7 @@ class AgentSession:
         self._mood.set()
 
     async def _stop_all(self) -> None:
+        self._is_leaving = True
         for served in self._runs.values():
             served.active.stop("the agent closed")
         await self._idle.wait()
