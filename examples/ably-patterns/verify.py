@@ -1,17 +1,24 @@
-"""Run the four programs; exit 0 if each shows what it promises."""
+"""Run the five programs; exit 0 if each shows what it promises."""
 
 from __future__ import annotations
 
 import asyncio
 
 import ai_sdk_transport
+import database_hydration
 import human_in_the_loop
 import message_per_response
 import message_per_token
 
 
 async def main() -> None:
-    for pattern in (human_in_the_loop, message_per_response, message_per_token, ai_sdk_transport):
+    for pattern in (
+        human_in_the_loop,
+        message_per_response,
+        message_per_token,
+        ai_sdk_transport,
+        database_hydration,
+    ):
         async with asyncio.timeout(60):
             await pattern.main()
 

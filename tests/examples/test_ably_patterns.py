@@ -17,4 +17,4 @@ def test_the_examples_verify_themselves() -> None:
         [sys.executable, "verify.py"], check=False, cwd=EXAMPLE, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("ok   ") == 6
+    assert done.stdout.count("ok   ") == 9

@@ -25,6 +25,7 @@ from ...agent.runtime import Agent
 from ...errors import LocalProtocolError, RequestRejected, TransportClosed
 from .agent_session import AgentSession, Serving
 from .policy import OwnerPolicy, Policy
+from .prompt_reading import Past
 from .supervisor import AblyConnection
 from .wire import Wire
 from .wires import wire_of
@@ -65,6 +66,9 @@ class AblyAgent:
         window_s: Seconds in which deltas are put together; the first goes at once; 0 is off.
         locate_s: Seconds for finding the input that an invocation names.
         chat_id: Gives the chat's id from the channel's name; None takes the name itself.
+        past: Gives what a store of your own has of the chat with an id, asked before each run. The
+            channel is then read back only to the newest of these messages, and may have forgotten
+            them.
     """
 
     def __init__(
@@ -79,6 +83,7 @@ class AblyAgent:
         window_s: float = WINDOW_S,
         locate_s: float = 10.0,
         chat_id: Callable[[str], str] | None = None,
+        past: Past | None = None,
     ) -> None:
         self._agent = agent if isinstance(agent, Agent) else Agent(agent)
         self._owns_agent = not isinstance(agent, Agent)
@@ -91,6 +96,7 @@ class AblyAgent:
             listens=listens,
             window_s=window_s,
             locate_s=locate_s,
+            past=past,
         )
         self._sessions: dict[str, AgentSession] = {}
         self._leaving: dict[str, asyncio.Event] = {}

@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
 
 import anyio
@@ -23,8 +23,9 @@ from ...codecs.ably.operations import Inbound
 from ...errors import RequestRejected, TransportError
 from .channel import AblyChannel
 from .channel_reader import ChannelReader
-from .orphans import close_orphan
+from .orphans import close_orphan, decline
 from .policy import Policy, user_of
+from .prompt_reading import Past, read_prompt
 from .run_carrier import RunCarrier
 from .wire import Act, AgentWire, Heard, Orphan, RunRef, RunTask
 from .wire_abilities import RefusingAgent, SteeringAgent
@@ -50,6 +51,7 @@ class Serving:
         window_s: Seconds in which deltas are put together; 0 is off.
         locate_s: Seconds for finding the input that an invocation names.
         pages: Pages of history read at most to find an input, or for a prompt.
+        past: Gives what an own store has of a chat.
     """
 
     policy: Policy
@@ -57,6 +59,7 @@ class Serving:
     window_s: float = 0.04
     locate_s: float = 10.0
     pages: int = 20
+    past: Past | None = None
 
 
 @dataclass(slots=True)
@@ -65,7 +68,6 @@ class _Served:
     ref: RunRef
     carrier: RunCarrier | None = None
     has_spoken: bool = False
-    over: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class AgentSession:
@@ -89,6 +91,7 @@ class AgentSession:
         self._serving = serving
         self._reader = ChannelReader(channel, self)
         self._runs: dict[str, _Served] = {}
+        self._claims: dict[str, asyncio.Event] = {}
         self._begun: dict[str, str] = {}
         self._early: dict[str, str] = {}
         self._ours: dict[str, None] = {}
@@ -174,7 +177,8 @@ class AgentSession:
             assert self._tasks is not None
             self._serves += 1
             self._idle.clear()
-            self._tasks.start_soon(self._try_to_serve, task, self._users.pop(event_id, User()))
+            user = self._users.pop(event_id, User())
+            self._tasks.start_soon(self._serve_counted, event_id, task, user)
         elif task.continues and run_id in self._runs:
             self._early[run_id] = event_id  # answered before the run has said that it waits
             return run_id
@@ -289,32 +293,51 @@ class AgentSession:
         elif (served := self._runs.get(steer.run_id)) is not None and served.carrier is not None:
             served.carrier.steer(steer)
 
-    async def _try_to_serve(self, task: RunTask, user: User) -> None:
+    async def _serve_counted(self, event_id: str, task: RunTask, user: User) -> None:
         try:
-            await self._serve(task, user)
-        except Exception:  # what one input does must not end the other runs
-            log.exception(
-                "input %s on %s could not be served", task.ref.input_id, self.channel.name
-            )
+            await self._serve_in_turn(event_id, task, user)
         finally:
             self._serves -= 1
             if not self._serves:
                 self._idle.set()
 
-    async def _serve(self, task: RunTask, user: User) -> None:
+    async def _serve_in_turn(self, event_id: str, task: RunTask, user: User) -> None:
+        """Serve the input unless another one about its run was first, and has answered it."""
         run_id = task.ref.run_id
         assert run_id is not None
-        for _ in range(self._serving.pages):
-            if not self._wire.needs_older(task) or not await self._load_older():
-                break
-        while run_id in self._runs:  # it waits, and that is not acknowledged yet
-            await self._runs[run_id].over.wait()
+        while (earlier := self._claims.get(run_id)) is not None:
+            await earlier.wait()
+            again = self._wire.resolve(event_id)
+            if again is None or self._wire.answered_by(again) is not None:
+                return
+            task = again
+        claim = self._claims[run_id] = asyncio.Event()
+        try:
+            await self._serve(run_id, task, user)
+        except Exception:  # what one input does must not end the other runs
+            log.exception(
+                "input %s on %s could not be served", task.ref.input_id, self.channel.name
+            )
+            await decline(self.channel, self._wire.speaker(task))
+        finally:
+            del self._claims[run_id]
+            claim.set()
+
+    async def _serve(self, run_id: str, task: RunTask, user: User) -> None:
+        past = self._serving.past
+        prompt = await read_prompt(
+            self._wire,
+            task,
+            self._load_older,
+            pages=self._serving.pages,
+            own=await past(self.chat_id) if past is not None else (),
+        )
         if self._is_leaving:
             return
         active = self._agent.start(
             RunRequest(
                 chat_id=self.chat_id,
-                messages=self._wire.prompt(task),
+                messages=prompt,
                 trigger=task.trigger,
                 message_id=task.ref.message_id,
                 user=user,
@@ -338,7 +361,6 @@ class AgentSession:
             await carrier.carry()
         finally:
             del self._runs[run_id]
-            served.over.set()
             self._mood.set()
 
     def _spoke(self, served: _Served) -> None:

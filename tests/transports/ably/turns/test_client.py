@@ -30,6 +30,13 @@ def test_nothing_older_is_needed_to_ask(ends):
     assert not ends.client.needs_older(request)
 
 
+def test_an_own_copy_is_met_where_a_message_of_it_was_read(ends):
+    ends.ask("hi")
+    (message,) = ends.client.messages()
+    assert ends.client.meets({message.id})
+    assert not ends.client.meets({"elsewhere"})
+
+
 def test_a_stop_names_the_prompt(ends):
     asked = ends.ask("hi")
     _, speaker = ends.begin(asked)

@@ -45,7 +45,7 @@ class AiTransportAgent(Reading):
         prompt_policy: PromptPolicy = "include_partial",
         implicit_steps: bool = False,
     ) -> None:
-        super().__init__()
+        super().__init__(first_answer_counts=True)
         self._new_id = new_id
         self._prompt_policy: PromptPolicy = prompt_policy
         self._implicit_steps = implicit_steps

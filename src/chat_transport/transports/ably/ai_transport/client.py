@@ -7,6 +7,7 @@ Source: wire document, section 6.3.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Literal, TypeAlias
 
 from ....chunks import UIMessageChunk
@@ -55,6 +56,10 @@ class AiTransportClient(Reading):
         if request.messages and request.messages[-1].role == "assistant":
             wanted.append(request.messages[-1].id)
         return any(self.conversation.find(each) is None for each in wanted)
+
+    def meets(self, known: AbstractSet[str]) -> bool:
+        """Whether one of these messages is shown, and all after it hangs together."""
+        return self.conversation.meets(known)
 
     def encode(self, request: SendMessages) -> Sequence[Outgoing]:
         """Give the inputs that the request amounts to."""
