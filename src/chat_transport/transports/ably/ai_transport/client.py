@@ -68,8 +68,10 @@ class AiTransportClient(Reading):
         if not request.messages:
             raise _nonsense(f"unable to send to {request.chat_id!r}; there is no message")
         last = request.messages[-1]
-        if last.role == "assistant":
-            return self._answers(last)
+        named = [message for message in request.messages if message.id == request.message_id]
+        for message in (*named, last):  # a decision may be about an earlier reply
+            if message.role == "assistant":
+                return self._answers(message)
         if last.role != "user":
             raise _nonsense(
                 f"unable to send message {last.id!r}; its role is {last.role!r}, and only a user"
