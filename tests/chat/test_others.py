@@ -147,3 +147,22 @@ async def test_a_run_does_not_make_a_busy_chat_submitted_again(
         assert chat.status == "streaming"
         log.close()
     assert [message.text for message in chat.messages] == ["mine", "own", "other"]
+
+
+async def test_a_run_that_goes_on_waits_for_the_reply_that_is_still_read(
+    fake_transport: Any, say_chunks: Any, text_reply: Any
+):
+    """What the first reply said is in the message before the second one adds to it."""
+    transport = fake_transport(observes=True)
+    async with Chat(transport) as chat, anyio.create_task_group() as tasks:
+        tasks.start_soon(chat.send, "q")
+        first = await transport.next_log()
+        say_chunks(first, *text_reply("one", "m"))
+        second = ChunkLog()
+        transport.show(RunSeen(run_id="run-0", chunks=second.stream(), replaces_id="m"))
+        say_chunks(second, *text_reply(" two", "m"))
+        second.close()
+        await until(chat, lambda: len(chat.messages) == 2 and chat.messages[-1].text == "one")
+        first.close()
+        await until(chat, lambda: chat.messages[-1].text == "one two")
+        assert len(chat.messages) == 2

@@ -1,9 +1,15 @@
-"""How the kit reaches the Ably transport: the broker in the same loop, the real SDK at both ends."""
+"""How the kit reaches the Ably transport, and where its results go.
+
+Ably: the broker in the same loop, the real SDK at both ends.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+import json
+import os
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +17,7 @@ from chat_transport.agent.run import Handler
 from chat_transport.agent.runtime import Agent, OnEnd
 from chat_transport.broker import serve_broker
 from chat_transport.testing.harness import Harness, MakeClient
+from chat_transport.testing.requirements import Requirement, Verdict
 from chat_transport.transport import ChatTransport
 from chat_transport.transports.ably import AblyAgent, AblyChatTransport, AblyConnection, Invocation
 from chat_transport.transports.ably.chat_session import ChatSession
@@ -62,3 +69,40 @@ class AblyHarness(Harness):
 def ably_harness() -> Callable[[str], Harness]:
     """Gives the harness of a wire by its name."""
     return AblyHarness
+
+
+RESULTS = os.environ.get("CHAT_TRANSPORT_KIT_RESULTS")
+PAGE = Path(__file__).resolve().parents[2] / "docs/reference/requirements.md"
+
+
+@pytest.fixture(scope="session")
+def committed() -> Mapping[tuple[str, str], str]:
+    """What the page says of each transport and requirement."""
+    table = PAGE.read_text("utf-8").partition("## What the kit found")[2]
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in table.splitlines()
+        if line.startswith("|")
+    ]
+    return {
+        (name, row[0].strip("`")): "kept" if row[place] == "kept" else "not promised"
+        for row in rows[2:]
+        for place, name in enumerate(rows[0][1:], 1)
+    }
+
+
+@pytest.fixture
+def settle(committed: Mapping[tuple[str, str], str]) -> Callable[[str, Requirement, Verdict], None]:
+    """Compares a verdict with the page; or notes it for tests/docs/kit_page.py, which writes that."""
+
+    def note(transport: str, requirement: Requirement, verdict: Verdict) -> None:
+        if RESULTS is None:
+            assert verdict.outcome == committed.get((transport, requirement.id)), (
+                f"{transport} {requirement.id}: run `python tests/docs/kit_page.py`"
+            )
+            return
+        assert verdict.outcome in {"kept", "not promised"}
+        with Path(RESULTS).open("a", encoding="utf-8") as file:
+            file.write(json.dumps([transport, requirement.id, verdict.outcome]) + "\n")
+
+    return note

@@ -11,7 +11,12 @@ from collections.abc import Callable
 import pytest
 
 from chat_transport.testing.harness import Harness
-from chat_transport.testing.requirements import Requirement, requirements, run_requirement
+from chat_transport.testing.requirements import (
+    Requirement,
+    Verdict,
+    requirements,
+    run_requirement,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -24,7 +29,9 @@ def anyio_backend() -> str:
 @pytest.mark.parametrize("wire", ["message-per-response", "message-per-token", "ai-sdk-transport"])
 @pytest.mark.parametrize("requirement", requirements(), ids=lambda item: item.id)
 async def test_keeps(
-    requirement: Requirement, wire: str, ably_harness: Callable[[str], Harness]
+    requirement: Requirement,
+    wire: str,
+    ably_harness: Callable[[str], Harness],
+    settle: Callable[[str, Requirement, Verdict], None],
 ) -> None:
-    verdict = await run_requirement(requirement, ably_harness(wire))
-    assert verdict.outcome == ("not promised" if verdict.why else "kept")
+    settle(f"`{wire}`", requirement, await run_requirement(requirement, ably_harness(wire)))

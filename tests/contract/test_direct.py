@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from chat_transport.testing.direct_harness import DirectHarness
-from chat_transport.testing.requirements import Requirement, requirements, run_requirement
+from chat_transport.testing.requirements import (
+    Requirement,
+    Verdict,
+    requirements,
+    run_requirement,
+)
 from chat_transport.transports.debug import DebugChatTransport
 from chat_transport.transports.direct import DirectChatTransport
 
@@ -16,8 +23,9 @@ SHOWN = DirectHarness(lambda host, user: DebugChatTransport(DirectChatTransport(
 
 @pytest.mark.parametrize("harness", [BARE, SHOWN], ids=["direct", "debug"])
 @pytest.mark.parametrize("requirement", requirements(), ids=lambda item: item.id)
-async def test_keeps(requirement: Requirement, harness: DirectHarness) -> None:
-    verdict = await run_requirement(requirement, harness)
-    is_promised = not (requirement.needs_not or requirement.refused)
-    is_promised &= not {"presence", "refuses"} & set(requirement.needs)
-    assert verdict.outcome == ("kept" if is_promised else "not promised")
+async def test_keeps(
+    requirement: Requirement,
+    harness: DirectHarness,
+    settle: Callable[[str, Requirement, Verdict], None],
+) -> None:
+    settle("direct", requirement, await run_requirement(requirement, harness))

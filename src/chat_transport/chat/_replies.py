@@ -185,7 +185,8 @@ class Replies:
         return reply
 
     async def watch(self, seen: RunSeen) -> None:
-        """Show a run that another client asked for."""
+        """Show a run that another client asked for, or that goes on with a message of ours."""
+        await self._until_written(seen)
         earlier = self._assistant(seen.replaces_id)
         reply = Reply(
             reducer=MessageReducer(earlier, message_id=self._make_id(), reset_on_id_change=True),
@@ -207,6 +208,13 @@ class Replies:
             raise
         else:
             self._end(reply)
+
+    async def _until_written(self, seen: RunSeen) -> None:
+        """Wait for the end of the reply that the run goes on with: it may not be read yet."""
+        for reply in tuple(self.under_way):
+            is_same = reply.replaces_id is None and reply.reducer.message.id == seen.replaces_id
+            if is_same or reply.run_id == seen.run_id:
+                await reply.done.wait()
 
     def leave_cut(self, shown: Collection[str]) -> None:
         """Follow no run of others any more whose message is not among those `shown`."""

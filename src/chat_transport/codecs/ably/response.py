@@ -22,8 +22,7 @@ __all__ = ["UNANSWERABLE", "ResponseEncoder", "ResponseNames"]
 
 JSON: TypeAlias = Any  # any JSON value
 UNANSWERABLE = "the agent waits for an answer that this wire cannot carry"
-"""What readers are told of a reply that waits for a client's output, or for an approval that was not
-asked for on the channel."""
+"""What readers are told of a reply that waits for what nobody can answer on such a wire."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,11 +26,12 @@ def dropped_by_text() -> frozenset[str]:
 
 
 class _Words(TextStreams):
-    """A part of text that begins with its first word."""
+    """A part of text that begins with its first word. Header `reply` names what it begins."""
 
     def start(self, stream: StreamView) -> Sequence[UIMessageChunk]:
-        """Give nothing: there is no word yet."""
-        return ()
+        """Give `start`, if this begins a reply; there is no word yet."""
+        reply = stream.codec.get("reply")
+        return () if reply is None else (c.Start(message_id=reply),)
 
     def delta(self, stream: StreamView, text: str) -> Sequence[UIMessageChunk]:
         """Give more text, and the begin of the part if this is all there is of it."""
@@ -43,7 +44,7 @@ class _Words(TextStreams):
 
 
 class _Bounds(LifecycleRepair):
-    """Puts in `start` and the steps of one message: one step for each stretch of words and calls."""
+    """Puts in `start` and steps: one step for each stretch of words and calls."""
 
     __slots__ = ()
 
@@ -57,6 +58,8 @@ class _Bounds(LifecycleRepair):
                 self._started = True
                 if not isinstance(chunk, c.Start):
                     out.append(c.Start(message_id=self._message_id))
+            elif isinstance(chunk, c.Start):
+                continue
             if isinstance(chunk, _OPENERS) and not self._in_step:
                 self._in_step = True
                 out.append(c.StartStep())
@@ -87,6 +90,10 @@ class TextTurns(Turns):
             chunks = bounds.feed(wire.all_chunks(self._codec))
             said += [each for each in chunks if not isinstance(each, c.Start | c.Finish)]
         return said
+
+    def goes_on_with(self, run_id: str, prompt_id: str | None) -> str | None:
+        """Give the reply's own message: only a reply that waited is resumed on these wires."""
+        return run_id
 
     def _repair(self, run_id: str) -> LifecycleRepair:
         return _Bounds(run_id)

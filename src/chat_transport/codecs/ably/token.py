@@ -159,6 +159,9 @@ class TokenConversation(TextTurns):
         if tokens is None:
             tokens = self._tokens[response_id] = _Tokens(inbound.serial, response_id)
         stream = tokens.stream
+        run = self._nodes[response_id].run
+        if run is not None and run.state == "ended" and stream.closing is None:
+            stream.closing = stream.codec  # its stop was read before, in newer history
         is_next = tokens.add(inbound.serial, text) and stream.closing is None
         chunks = self._codec.delta(stream, text) if is_next else ()
         said = self._say(response_id, tokens.wire, chunks, live=live and is_next)

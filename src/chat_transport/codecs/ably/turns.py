@@ -129,6 +129,10 @@ class Turns(ABC):
         """Give the replies under way."""
         return [run for run in self.runs() if run.state == "active"]
 
+    def unfinished_runs(self) -> list[RunView]:
+        """Give the replies that may still grow: under way, or waiting for an answer."""
+        return [run for run in self.runs() if run.state != "ended"]
+
     def run_for_input(self, input_id: str) -> RunView | None:
         """Find the newest reply to a prompt."""
         found = [run for run in self.runs() if input_id in run.input_ids]
@@ -139,6 +143,14 @@ class Turns(ABC):
         for cancel in self._cancels:
             if cancel.input_id in (None, input_id) and cancel.serial > after:
                 return cancel
+        return None
+
+    def unmarked(self) -> list[tuple[RunView, int | None]]:
+        """Give the replies that speak and whose end nobody will mark, with their last time (ms)."""
+        return []
+
+    def conclude(self, run_id: str) -> UIChange | None:
+        """Take such a reply as complete, until it speaks again; None if it is not such a one."""
         return None
 
     def reply(self, run_id: str) -> list[UIMessageChunk]:

@@ -26,7 +26,8 @@ from .channel_reader import ChannelReader
 from .orphans import close_orphan
 from .policy import Policy, user_of
 from .run_carrier import RunCarrier
-from .wire import Act, AgentWire, Heard, Orphan, RefusingAgent, RunRef, RunTask, SteeringAgent
+from .wire import Act, AgentWire, Heard, Orphan, RunRef, RunTask
+from .wire_abilities import RefusingAgent, SteeringAgent
 
 __all__ = ["AgentSession"]
 

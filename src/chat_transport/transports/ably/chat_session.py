@@ -29,7 +29,9 @@ from .channel_reader import ChannelReader
 from .refusals import MESSAGE_LIMIT, translate
 from .reply_reader import ReplyReader
 from .sending import message_bytes, surely
-from .wire import Branches, ClientWire, Heard, Outgoing, RunRef, SteeringClient
+from .silences import Silences
+from .wire import Branches, ClientWire, Heard, Outgoing, RunRef
+from .wire_abilities import SteeringClient
 
 __all__ = ["ChatSession"]
 
@@ -58,6 +60,7 @@ class ChatSession:
         self.wire = wire
         self._give_up_s = give_up_s
         self._reader = ChannelReader(channel, self)
+        self._silences = Silences(wire, self._hear)
         self._readers: dict[str, list[ReplyReader]] = {}
         self._own: dict[str, None] = {}
         self._speakers: dict[str, str] = {}
@@ -72,7 +75,8 @@ class ChatSession:
         async with self._reader.open(), self.channel.watching(self._on_presence):
             await self._reader.begin()
             try:
-                yield
+                with self._silences.watched(self.channel.connection.tasks):
+                    yield
             finally:
                 self._close_readers(StreamInterrupted("the transport was closed", resumable=True))
 
@@ -85,12 +89,18 @@ class ChatSession:
             return
         if heard.chunks or heard.event in {"run-start", "run-resume"}:
             self._note_speaker(heard, message.client_id)
+            self._silences.note(heard.ref)
+        self._hear(heard)
+
+    def _hear(self, heard: Heard) -> None:
+        readers = self._readers.get(heard.ref.input_id or "", ())
+        is_read = any(not reader.chunks.closed for reader in readers)
         self._deliver(heard)
         if self._changed is not None:
             self._changed.set()
             self._changed = None
         if self._observers:
-            self._tell(heard)
+            self._tell(heard, is_read=is_read)
 
     def oldest_open(self) -> str | None:
         """Give the serial from which an active run may still change."""
@@ -176,9 +186,11 @@ class ChatSession:
         finally:
             self._observers.remove(changes.put_nowait)
 
-    def _tell(self, heard: Heard) -> None:
+    def _tell(self, heard: Heard, *, is_read: bool) -> None:
         input_id = heard.ref.input_id
-        if input_id is None or input_id in self._own:
+        # Of our own replies only what comes after whoever asked has read to the end.
+        is_more = heard.event == "run-resume" or heard.is_replaced
+        if input_id is None or (input_id in self._own and (is_read or not is_more)):
             return
         if heard.event == "input" and heard.is_replaced:
             self._notify(MessagesReplaced(messages=self.wire.messages()))
@@ -304,7 +316,9 @@ class ChatSession:
 
     async def load_older(self) -> bool:
         """Read one older page; False if there is none."""
-        return await self._reader.load_older()
+        is_more = await self._reader.load_older()
+        self._silences.sweep()
+        return is_more
 
     async def history(self, *, limit: int, before: str | None) -> History:
         """Give the newest `limit` messages, or those before the message `before`."""

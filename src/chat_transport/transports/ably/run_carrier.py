@@ -18,7 +18,8 @@ from ...chunks import Abort, Error, Finish, TextDelta, ToolInputDelta, UIMessage
 from ...codecs.ably.operations import Operation, Publish
 from ...errors import ChatTransportError, LocalProtocolError, RequestRejected
 from .sending import Outlet
-from .wire import ContinuingSpeaker, Speaker, Steer, SteeringSpeaker
+from .wire import Speaker
+from .wire_abilities import ContinuingSpeaker, Steer, SteeringSpeaker
 from .writer import OperationWriter
 
 __all__ = ["RunCarrier"]

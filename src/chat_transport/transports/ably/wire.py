@@ -2,14 +2,14 @@
 
 Rule: the shell knows channels, serials and clocks; a wire knows what messages mean. Everything
 here is called in the channel's order and never waits. Which wire is spoken is one argument,
-`wire=`, of `AblyChatTransport` and `AblyAgent`.
+`wire=`, of `AblyChatTransport` and `AblyAgent`. What only some wires can do is in `wire_abilities`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias, runtime_checkable
+from typing import Literal, Protocol, TypeAlias
 
 from ...chunks import UIMessageChunk
 from ...codecs.ably.operations import Inbound, Operation, OutboundMessage, Publish
@@ -23,19 +23,13 @@ __all__ = [
     "AgentWire",
     "Branches",
     "ClientWire",
-    "ContinuingSpeaker",
     "Event",
     "Heard",
     "Orphan",
     "Outgoing",
-    "RefusingAgent",
     "RunRef",
     "RunTask",
     "Speaker",
-    "Steer",
-    "SteeringAgent",
-    "SteeringClient",
-    "SteeringSpeaker",
     "Wire",
 ]
 
@@ -307,64 +301,6 @@ class AgentWire(Protocol):
 
     def oldest_open(self) -> str | None:
         """Give the serial from which an active run may still change; None if all is idle."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Steer:
-    """Something said to a run that is under way."""
-
-    run_id: str
-    input_id: str
-    message: UIMessage
-
-
-@runtime_checkable
-class SteeringClient(Protocol):
-    """A client's end that can say something to a run that is under way."""
-
-    def steer(self, run_id: str, message: UIMessage) -> Outgoing:
-        """Give what says it."""
-        ...
-
-    def is_heard(self, run_id: str, input_id: str) -> bool:
-        """Whether the run has answered it."""
-        ...
-
-
-@runtime_checkable
-class SteeringAgent(Protocol):
-    """An agent's end that can be steered."""
-
-    def steer_of(self, event_id: str) -> Steer | None:
-        """Give what an input says to a run; None if it is something else."""
-        ...
-
-
-@runtime_checkable
-class RefusingAgent(Protocol):
-    """An agent's end that tells who asks why that is not believed."""
-
-    def refusal(self, message: Inbound) -> Publish | None:
-        """Give what to say to a message that was not believed; None to say nothing."""
-        ...
-
-
-@runtime_checkable
-class ContinuingSpeaker(Protocol):
-    """A speaker that may change messages that were published before."""
-
-    def continued(self) -> Sequence[tuple[str, str, str]]:
-        """Give key, serial and text of those messages."""
-        ...
-
-
-@runtime_checkable
-class SteeringSpeaker(Protocol):
-    """A speaker that can tell whom it answers."""
-
-    def answer(self, steers: Sequence[str]) -> None:
-        """Mark what is said from now on as an answer to these inputs."""
         ...
 
 

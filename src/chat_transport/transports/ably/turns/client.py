@@ -19,8 +19,8 @@ from ....errors import NotSupported, RequestRejected
 from ....inputs import SendMessages
 from ....messages import DynamicToolPart, ToolPart, UIMessage
 from ....transport import Ask
-from ..wire import Branches, Outgoing, RunRef
-from .reading import TurnsReading
+from ..wire import Branches, Heard, Outgoing, RunRef
+from .reading import TurnsReading, ref_of
 
 __all__ = ["AiSdkClient", "PromptClient"]
 
@@ -72,14 +72,21 @@ class PromptClient(_TurnsClient):
         conversation: Of the wire, fresh.
         encoder: Says prompts, decisions and stops.
         refuses: What the wire has no word for.
+        idle_s: Seconds of silence that end a reply whose end nobody marks; None waits for ever.
     """
 
     def __init__(
-        self, conversation: Turns, encoder: PromptEncoder, *, refuses: AbstractSet[Ask]
+        self,
+        conversation: Turns,
+        encoder: PromptEncoder,
+        *,
+        refuses: AbstractSet[Ask],
+        idle_s: float | None = None,
     ) -> None:
         super().__init__(conversation)
         self._encoder = encoder
         self._refuses = refuses
+        self.idle_s = idle_s
 
     def needs_older(self, request: SendMessages) -> bool:
         """Whether `request` answers calls of a message that has not been read."""
@@ -117,6 +124,15 @@ class PromptClient(_TurnsClient):
     def cancel(self, ref: RunRef) -> Outgoing:
         """Ask that a reply end."""
         return _outgoing(self._encoder.cancel(ref.input_id))
+
+    def unmarked(self) -> Sequence[tuple[RunRef, int | None]]:
+        """Give the replies that speak and whose end nobody will mark."""
+        return [(ref_of(run), spoke_ms) for run, spoke_ms in self.conversation.unmarked()]
+
+    def conclude(self, ref: RunRef) -> Heard | None:
+        """Take such a reply as complete, until it speaks again."""
+        change = self.conversation.conclude(ref.run_id or "")
+        return None if change is None else self._heard(change)
 
     def _decisions(self, request: SendMessages, message: UIMessage) -> Sequence[Outgoing]:
         """Give the decisions in a message that the channel does not know yet."""

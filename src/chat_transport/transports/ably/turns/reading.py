@@ -45,7 +45,7 @@ class TurnsReading:
 
     def oldest_open(self) -> str | None:
         """Give the serial from which an active reply may still change."""
-        return min((run.serial for run in self.conversation.active_runs()), default=None)
+        return min((run.serial for run in self.conversation.unfinished_runs()), default=None)
 
     def _heard(self, change: UIChange) -> Heard:
         event = EVENTS.get(change.event or "")

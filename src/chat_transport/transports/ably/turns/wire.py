@@ -25,24 +25,39 @@ from .client import AiSdkClient, PromptClient
 __all__ = ["WIRES", "AiSdkTransportWire", "ResponseWire", "TokenWire"]
 
 NewId: TypeAlias = Callable[[], str]
-PROMPTS_REFUSE: Final[frozenset[Ask]] = frozenset({"regenerate", "edit", "prompt-parts"})
+RESPONSE_REFUSES: Final[frozenset[Ask]] = frozenset(
+    {"regenerate", "edit", "prompt-parts", "tool-output"}
+)
+"""What cannot be said by a prompt of text, or by a decision."""
+TOKEN_REFUSES: Final[frozenset[Ask]] = frozenset(
+    {"regenerate", "edit", "prompt-parts", "tool-output", "approval"}
+)
 """What cannot be said by a prompt of text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResponseWire:
-    """Message per response, as in Ably's getting-started guide."""
+    """Message per response, as in Ably's getting-started guide.
+
+    Attributes:
+        idle_s: For agents that say no end (`names.complete` is None): seconds without a word, once
+            it has spoken, after which a client takes a reply as complete; None waits for ever. A
+            reply that speaks again goes on. Replies of our agents are marked and never end so.
+    """
 
     names: ResponseNames = field(default_factory=ResponseNames)
+    idle_s: float | None = 30.0
     steers: bool = False
     branches: bool = False
     drops: frozenset[str] = ResponseConversation.drops
-    refuses: frozenset[Ask] = PROMPTS_REFUSE | {"tool-output"}
+    refuses: frozenset[Ask] = RESPONSE_REFUSES
 
     def client(self, *, client_id: str | None, new_id: NewId) -> PromptClient:
         """Begin to read a chat as a client."""
         encoder = PromptEncoder(new_id=new_id, names=self.names.prompts)
-        return PromptClient(ResponseConversation(self.names), encoder, refuses=self.refuses)
+        return PromptClient(
+            ResponseConversation(self.names), encoder, refuses=self.refuses, idle_s=self.idle_s
+        )
 
     def agent(self, *, client_id: str | None, new_id: NewId) -> TurnsAgent:
         """Begin to read a chat as an agent."""
@@ -63,7 +78,7 @@ class TokenWire:
     steers: bool = False
     branches: bool = False
     drops: frozenset[str] = TokenConversation.drops
-    refuses: frozenset[Ask] = PROMPTS_REFUSE | {"tool-output", "approval"}
+    refuses: frozenset[Ask] = TOKEN_REFUSES
 
     def client(self, *, client_id: str | None, new_id: NewId) -> PromptClient:
         """Begin to read a chat as a client."""
