@@ -1,17 +1,24 @@
+<<<<<<< HEAD
 """Run the five programs; exit 0 if each shows what it promises."""
+=======
+"""Run the four programs, or with `mixed` their Node halves too; exit 0 if each keeps its promise."""
+>>>>>>> aisdkwire
 
 from __future__ import annotations
 
 import asyncio
+import sys
 
 import ai_sdk_transport
 import database_hydration
 import human_in_the_loop
 import message_per_response
 import message_per_token
+import mixed
 
 
 async def main() -> None:
+<<<<<<< HEAD
     for pattern in (
         human_in_the_loop,
         message_per_response,
@@ -19,6 +26,12 @@ async def main() -> None:
         ai_sdk_transport,
         database_hydration,
     ):
+=======
+    if "mixed" in sys.argv[1:]:
+        await mixed.main()
+        return
+    for pattern in (human_in_the_loop, message_per_response, message_per_token, ai_sdk_transport):
+>>>>>>> aisdkwire
         async with asyncio.timeout(60):
             await pattern.main()
 

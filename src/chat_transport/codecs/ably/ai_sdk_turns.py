@@ -164,7 +164,7 @@ class AiSdkTurns(Turns):
         for serial, prompt_id, node in self._events():
             if node is not None and node.run is not None:
                 first = node.run.input_ids[0] if node.run.input_ids else None
-                if first not in void and not self._is_later(asks, first, serial):
+                if first not in void and not self._is_new(asks, first, serial):
                     shown.append(node)
                 continue
             if asks is not None and serial > asks.serial:
@@ -190,7 +190,7 @@ class AiSdkTurns(Turns):
         ]
         return sorted(events, key=lambda event: event[0])
 
-    def _is_later(self, asks: Trigger | None, first: str | None, serial: str) -> bool:
+    def _is_new(self, asks: Trigger | None, first: str | None, serial: str) -> bool:
         """Whether a reply is none of what was there when `asks` was said."""
         if asks is None or (serial < asks.serial and first != asks.input_id):
             return False

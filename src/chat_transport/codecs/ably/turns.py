@@ -182,17 +182,28 @@ class Turns(ABC):
         return out
 
     def prompt(self, trigger: Trigger) -> list[UIMessage]:
-        """Give what the model shall see: what was said before the prompt, and the prompt."""
+        """Give what the model shall see: what was said before the prompt, and the prompt, last.
+
+        Replies to older prompts belong there as far as they have come, though they began later.
+        """
         out: list[UIMessage] = []
+        asked: list[UIMessage] = []
         for node in self._ordered():
-            if node.run is None and node.serial > trigger.serial:
-                continue
-            if node.run is not None and trigger.input_id in node.run.input_ids:
-                continue
-            ended = node.run is None or node.run.reason == "complete"
             found = [message for _, message in self._entries(node)]
-            out += found if ended else [mark_partial(message) for message in found]
-        return out
+            if node.run is None:
+                if node.key == trigger.input_id:
+                    asked = found
+                elif node.serial < trigger.serial:
+                    out += found
+            elif not self._is_later(node.run, trigger):
+                is_whole = node.run.reason == "complete"
+                out += found if is_whole else [mark_partial(message) for message in found]
+        return [*out, *asked]
+
+    def _is_later(self, run: RunFacts, trigger: Trigger) -> bool:
+        """Whether a reply answers the prompt, or a newer one."""
+        asked = [self._triggers[each] for each in run.input_ids if each in self._triggers]
+        return any(each.serial >= trigger.serial for each in asked[:1])
 
     def run_key(self, prompt_id: str) -> str:
         """Give the reply to a prompt."""
