@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-"""Run the five programs; exit 0 if each shows what it promises."""
-=======
-"""Run the four programs, or with `mixed` their Node halves too; exit 0 if each keeps its promise."""
->>>>>>> aisdkwire
+"""Run the programs, or with `mixed` their Node halves too; exit 0 if each keeps its promise."""
 
 from __future__ import annotations
 
@@ -18,7 +14,9 @@ import mixed
 
 
 async def main() -> None:
-<<<<<<< HEAD
+    if "mixed" in sys.argv[1:]:
+        await mixed.main()
+        return
     for pattern in (
         human_in_the_loop,
         message_per_response,
@@ -26,12 +24,6 @@ async def main() -> None:
         ai_sdk_transport,
         database_hydration,
     ):
-=======
-    if "mixed" in sys.argv[1:]:
-        await mixed.main()
-        return
-    for pattern in (human_in_the_loop, message_per_response, message_per_token, ai_sdk_transport):
->>>>>>> aisdkwire
         async with asyncio.timeout(60):
             await pattern.main()
 
