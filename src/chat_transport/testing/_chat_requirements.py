@@ -67,7 +67,7 @@ async def _history_in_pages(scene: Scene) -> None:
 
 @requires(
     "catch-up",
-    "An own copy of the chat is joined by its ids with what is newer.",
+    "An own copy of the chat is joined with what is newer.",
     needs=("history",),
 )
 async def _catch_up(scene: Scene) -> None:

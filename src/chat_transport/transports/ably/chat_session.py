@@ -99,8 +99,8 @@ class ChatSession:
         self._hear(heard, message.client_id)
 
     def _hear(self, heard: Heard, client_id: str | None = None) -> None:
-        is_read = self._readers.reads(heard.ref)
-        self._readers.deliver(heard, client_id)
+        is_read = self._readers.reads(heard.ref.input_id or "")
+        self._readers.deliver(heard, client_id, self.wire.reply)
         goes_on = self._readers.goes_on(heard)
         if self._changed is not None:
             self._changed.set()
@@ -169,20 +169,17 @@ class ChatSession:
         if ref.input_id is None:
             return
         # Of our own replies only what comes after whoever asked has read to the end.
-        is_more = heard.event == "run-resume" or heard.is_replaced
         if goes_on:  # also of an own run: the reader of its reply has its terminal chunk
             self._tell_run(ref, heard)
-        elif ref.input_id in self._own and (is_read or not is_more):
-            return
-        elif heard.event == "input" and heard.is_replaced:
+        elif heard.is_replaced and not self._readers.reads(ref.input_id):
             self._tell_all()
+        elif ref.input_id in self._own and (is_read or heard.event != "run-resume"):
+            return
         elif heard.event == "input" and heard.message is not None:
             # The parts of a message come one by one in one frame: look when the frame is done.
             asyncio.get_running_loop().call_soon(self._tell_message, heard)
         elif heard.event in {"run-start", "run-resume"} and ref.run_id is not None:
             self._tell_run(ref, heard)
-        elif heard.is_replaced:
-            self._tell_all()
 
     def _tell_run(self, ref: RunRef, heard: Heard) -> None:
         """Show a run, from what was heard just now."""

@@ -191,7 +191,8 @@ class RunTask:
     Attributes:
         ref: The run; `message_id` is the message that is regenerated or continued.
         continues: It resumes a run that waited.
-        response_message_id: What the reply is called on the wire; None lets the agent name it.
+        reply_id: What the reply is called, if the wire says so or a process that died has begun
+            it; None lets the agent name it.
         token: The wire's own.
     """
 
@@ -200,7 +201,7 @@ class RunTask:
     owner: str | None
     continues: bool
     token: object
-    response_message_id: str | None = None
+    reply_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

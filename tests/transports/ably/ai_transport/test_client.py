@@ -176,7 +176,6 @@ def test_an_approval_is_found_in_an_earlier_message_that_the_request_names() -> 
     assert codec[h.KIND] == "tool-approval-response"
 
 
-
 @pytest.mark.parametrize(
     ("fields", "kind", "data"),
     [

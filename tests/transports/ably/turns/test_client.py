@@ -178,7 +178,7 @@ def test_a_prompt_and_its_reply_have_the_ids_that_the_client_sees(make_ends):
     ends.say(speaker, "yes")
     ends.finish(speaker)
     assert [message.id for message in ends.client.messages()] == ["u-hi", "reply-u-hi"]
-    assert task.response_message_id == "reply-u-hi"
+    assert task.reply_id == "reply-u-hi"
 
 
 def test_only_replies_of_agents_that_mark_nothing_may_end_in_silence(make_ends):
