@@ -20,21 +20,21 @@ from ..._waiters import Waiters
 from ...agent.run import RunRequest, User
 from ...agent.runtime import ActiveRun, Agent
 from ...codecs.ably.operations import Inbound
-from ...errors import RequestRejected, TransportError
-from .again import AdoptingAgent
+from ...errors import TransportError
+from .again import adopted
 from .channel import AblyChannel
 from .channel_reader import ChannelReader
 from .left_runs import LeftRuns
-from .orphans import close_orphan, decline
+from .orphans import close_orphan, decline, refusal_of
 from .policy import user_of
 from .prompt_reading import read_prompt
 from .remembered import remember
 from .replicas import STANDBY_S, Replicas
 from .run_carrier import RunCarrier
-from .serving import Serving
+from .serving import InHand, Serving, not_found
 from .shown_status import ShownStatus
-from .wire import Act, AgentWire, Heard, Orphan, RunRef, RunTask
-from .wire_abilities import RefusingAgent, SteeringAgent
+from .wire import Act, AgentWire, Heard, RunRef, RunTask
+from .wire_abilities import SteeringAgent
 
 __all__ = ["AgentSession", "Serving"]
 
@@ -81,7 +81,7 @@ class AgentSession:
         self._unjudged: list[Inbound] = []
         self._heard = Waiters()
         self._tasks: TaskGroup | None = None
-        self._serves = 0
+        self._in_hand = InHand()
         self._is_leaving = False
         self._replicas = Replicas(
             channel,
@@ -89,17 +89,15 @@ class AgentSession:
             listens=serving.listens,
         )
         self._status = ShownStatus(channel, since=self._replicas.since)
-        self._idle = asyncio.Event()
-        self._idle.set()
 
     @property
     def is_idle(self) -> bool:
         """Whether no run is under way here, or about to begin."""
-        return self._idle.is_set()
+        return self._in_hand.is_empty
 
     async def drain(self) -> None:
         """Wait until no run is under way here, and all that was said is on the channel."""
-        await self._idle.wait()
+        await self._in_hand.wait_until_empty()
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[None, None]:
@@ -136,12 +134,7 @@ class AgentSession:
                     break
             await self._until(lambda: self._wire.knows(event_id))
         if not self._wire.knows(event_id):
-            raise RequestRejected(
-                f"unable to find input {event_id!r} on channel {self.channel.name!r} in"
-                f" {self._serving.locate_s:g} s; publish it before the invocation is sent",
-                status=404,
-                code=104010,
-            )
+            raise not_found(event_id, self.channel.name, self._serving.locate_s)
 
     async def answer(self, event_id: str) -> str | None:
         """As `begin`, for an invocation: the process that leads is given the time to be first."""
@@ -167,8 +160,7 @@ class AgentSession:
         if run_id is None:
             run_id = task.ref.run_id
             assert self._tasks is not None
-            self._serves += 1
-            self._idle.clear()
+            self._in_hand.add()
             user = self._users.pop(event_id, User())
             self._tasks.start_soon(self._serve_counted, event_id, task, user)
         elif task.continues:
@@ -239,10 +231,8 @@ class AgentSession:
 
     def _refuse(self, message: Inbound) -> None:
         """Tell who asked why that is not believed, where the wire has words for it."""
-        said = self._wire.refusal(message) if isinstance(self._wire, RefusingAgent) else None
-        if said is not None and self._tasks is not None:
-            ref = RunRef(run_id=f"refused-{message.serial}", input_id=None)
-            orphan = Orphan(ref=ref, appends=(), publish=(said,))
+        orphan = refusal_of(self._wire, message)
+        if orphan is not None and self._tasks is not None:
             self._tasks.start_soon(close_orphan, self.channel, orphan)
 
     def _react(self, heard: Heard, user: User, *, live: bool) -> None:
@@ -305,9 +295,7 @@ class AgentSession:
         try:
             await self._serve_in_turn(event_id, task, user)
         finally:
-            self._serves -= 1
-            if not self._serves:
-                self._idle.set()
+            self._in_hand.remove()
 
     async def _serve_in_turn(self, event_id: str, task: RunTask, user: User) -> None:
         """Serve the input unless another one about its run was first, and has answered it."""
@@ -383,7 +371,7 @@ class AgentSession:
         self._is_leaving = True
         for served in self._runs.values():
             served.active.stop("the agent closed")
-        await self._idle.wait()
+        await self._in_hand.wait_until_empty()
 
     # Presence ----------------------------------------------------------------------------------
 
@@ -400,16 +388,12 @@ class AgentSession:
 
     async def _take_over(self, ref: RunRef) -> None:
         """Run the handler of a left run again, or end the run as failed."""
-        found = None
-        if self._serving.left_runs == "again" and isinstance(self._wire, AdoptingAgent):
-            while (found := self._wire.adopt(ref)) is None:
-                if not await self._load_older():
-                    break
+        is_wanted = self._serving.left_runs == "again"
+        found = await adopted(self._wire, ref, self._load_older) if is_wanted else None
         if found is None:
             await close_orphan(self.channel, self._wire.orphan(ref, "error"))
             return
         event_id, task = found
         await close_orphan(self.channel, replace(self._wire.orphan(ref, "error"), publish=()))
-        self._serves += 1
-        self._idle.clear()
+        self._in_hand.add()
         await self._serve_counted(event_id, task, self._users.pop(event_id, User()))

@@ -33,7 +33,7 @@ from ...transport import (
 )
 from .channel import AblyChannel
 from .channel_reader import ChannelReader
-from .refusals import MESSAGE_LIMIT, translate
+from .refusals import require_size
 from .reply_reader import ReplyReaders
 from .sending import message_bytes, surely
 from .silences import Silences
@@ -253,7 +253,7 @@ class ChatSession:
         """
         channel, ident = self.channel, uuid.uuid4().hex
         messages = outgoing.publish.messages
-        _require_size(sum(map(message_bytes, messages)), channel.name)
+        require_size(sum(map(message_bytes, messages)), channel.name)
         await surely(
             channel.connection,
             lambda: channel.publish(messages, ident),
@@ -390,13 +390,6 @@ class ChatSession:
                 f"the agent {client_id!r} left before it had finished", resumable=True
             ),
             broken,
-        )
-
-
-def _require_size(size: int, name: str) -> None:
-    if size > MESSAGE_LIMIT:
-        raise translate(
-            code=40009, status=413, text=f"the message has {size} bytes", doing=f"send to {name!r}"
         )
 
 
