@@ -7,23 +7,34 @@ READY := $(VENV)/.ready
 WEB := examples/web
 PAGE := $(WEB)/dist/index.html
 ADAPTERS := $(wildcard adapters/*/pyproject.toml)
+LITELLM := .venv-litellm
+LITELLM_READY := $(LITELLM)/.ready
 NPM := npm --no-audit --no-fund --loglevel=error
 
-.PHONY: setup demo test lint types interop browser bench clean
+.PHONY: setup demo test lint types interop browser bench bench-peers clean
 
 demo: $(READY) $(PAGE)
 	$(BIN)/chat-transport demo --port $(PORT)
 
-test: $(READY)
+test: $(READY) $(LITELLM_READY)
 	$(BIN)/pytest -n auto --dist loadfile -m "not interop and not browser"
+	$(LITELLM)/bin/python -m pytest -n auto --dist loadfile adapters/litellm adapters/openai
 
-setup: $(READY) $(PAGE)
+setup: $(READY) $(PAGE) $(LITELLM_READY)
 
 $(READY): pyproject.toml constraints.txt $(ADAPTERS)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt uv
 	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --constraint constraints.txt \
 	  --editable '.[all]' $(foreach p,$(ADAPTERS),--editable $(dir $(p))) --group dev
+	touch $@
+
+# litellm wants openai 2, which the OpenAI adapter knows too: both are tested there as well.
+$(LITELLM_READY): $(READY) constraints-litellm.txt
+	$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python $(LITELLM)
+	VIRTUAL_ENV=$(CURDIR)/$(LITELLM) $(BIN)/uv pip install --quiet \
+	  --constraint constraints-litellm.txt --editable . --editable adapters/openai \
+	  --editable 'adapters/litellm[sdk]' pytest pytest-timeout pytest-xdist trio
 	touch $@
 
 $(WEB)/node_modules/.ready: $(WEB)/package.json $(WEB)/package-lock.json
@@ -54,9 +65,22 @@ browser: $(READY) $(PAGE)
 
 # What it costs, beside json.dumps, pydantic-ai, queues and raw ASGI, in one run. Numbers are ratios:
 # only those of one run may be compared.
-bench: $(READY)
-	for each in chunk_path hand_over ably_codec ably_stop http_server http_readers; do \
+bench: $(READY) bench-peers
+	for each in chunk_path hand_over ably_codec ably_stop http_server http_readers provider_boundary; do \
 	  echo; echo "== $$each"; $(BIN)/python tests/benchmarks/$$each.py || exit 1; done
 
+# Peers that cannot live beside the others: litellm pins openai<3, Vercel's `ai` asks for Python 3.12.
+# Where one cannot be had, the benchmark says that it is absent.
+PYTHON312 ?= $(shell for each in python3.12 python3.13 ~/.pyenv/versions/3.1[23].*/bin/python; do \
+  $$each -c "" 2>/dev/null && echo $$each && break; done || echo 3.12)
+PEERS := $(VENV)/peers
+UV_INTO = $(BIN)/uv pip install --quiet --python $(1)/bin/python
+
+bench-peers: $(READY)
+	-test -d $(PEERS)/litellm || ($(BIN)/uv venv --quiet --python $(BIN)/python $(PEERS)/litellm && \
+	  $(call UV_INTO,$(PEERS)/litellm) uvloop --editable . --editable 'adapters/litellm[sdk]')
+	-test -d $(PEERS)/vercel || ($(BIN)/uv venv --quiet --python $(PYTHON312) $(PEERS)/vercel && \
+	  $(call UV_INTO,$(PEERS)/vercel) uvloop 'ai[openai]')
+
 clean:
-	rm -rf $(VENV) $(WEB)/node_modules $(WEB)/dist
+	rm -rf $(VENV) $(LITELLM) $(WEB)/node_modules $(WEB)/dist

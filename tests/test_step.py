@@ -10,6 +10,7 @@ from chat_transport.chunks import (
     Error,
     Finish,
     FinishStep,
+    ReasoningDelta,
     ReasoningEnd,
     ReasoningStart,
     StartStep,
@@ -22,7 +23,8 @@ from chat_transport.chunks import (
     ToolInputStart,
     UIMessageChunk,
 )
-from chat_transport.step import StepDecoder, Usage, to_json
+from chat_transport.step import UNEXPECTED, StepDecoder, Usage, to_json
+from chat_transport.testing.grammar import grammar_faults
 
 
 class Echo(StepDecoder):
@@ -158,3 +160,48 @@ def test_done_is_noted():
 
 def test_json_is_written_as_javascript_writes_it():
     assert to_json({"a": ["é", 1, None]}) == '{"a":["é",1,null]}'
+
+
+def test_a_delta_whose_start_was_lost_opens_its_part():
+    step = Echo()
+    told = step.feed(say(TextDelta(id="t", delta="a"), ReasoningDelta(id="r", delta="b")))
+    assert told == [
+        StartStep(),
+        TextStart(id="t"),
+        TextDelta(id="t", delta="a"),
+        ReasoningStart(id="r"),
+        ReasoningDelta(id="r", delta="b"),
+    ]
+    assert grammar_faults([*told, *step.end()]) == []
+
+
+def test_what_is_opened_or_ended_twice_is_so_once():
+    step = Echo()
+    start = ToolInputStart(tool_call_id="c", tool_name="f")
+    told = [
+        *step.feed(say(*HELLO, TextStart(id="t"))),
+        *step.feed(say(TextEnd(id="t"))),
+        *step.feed(say(TextEnd(id="t"))),
+        *step.feed(say(ReasoningEnd(id="r"))),
+        *step.feed(say(start, start)),
+    ]
+    assert told == [StartStep(), *HELLO, TextEnd(id="t"), start]
+
+
+def test_a_piece_of_input_for_an_unknown_call_is_left_out():
+    assert Echo().feed(say(ToolInputDelta(tool_call_id="c", input_text_delta="{"))) == []
+
+
+def test_an_event_of_an_unexpected_form_is_an_error_and_the_next_ones_are_read():
+    step = Echo()
+    told = [*step.feed(say(*HELLO)), *step.feed({"else": 1}), *step.feed(say(TextEnd(id="t")))]
+    (error,) = [chunk for chunk in told if isinstance(chunk, Error)]
+    assert error.error_text == f"{UNEXPECTED}: KeyError 'say'"
+    assert told[-1] == TextEnd(id="t")
+    assert grammar_faults([*told, *step.end()]) == []
+
+
+def test_after_an_error_before_any_output_nothing_more_is_said():
+    step = Echo()
+    told = [*step.fail("no"), *step.feed(say(*HELLO)), *step.end()]
+    assert told == [Error(error_text="no")]

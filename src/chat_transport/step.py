@@ -21,9 +21,11 @@ from .chunks import (
     FinishReason,
     FinishStep,
     ProviderMetadata,
+    ReasoningDelta,
     ReasoningEnd,
     ReasoningStart,
     StartStep,
+    TextDelta,
     TextEnd,
     TextStart,
     ToolInputAvailable,
@@ -33,9 +35,12 @@ from .chunks import (
     UIMessageChunk,
 )
 
-__all__ = ["StepDecoder", "Usage", "to_json"]
+__all__ = ["UNEXPECTED", "StepDecoder", "Usage", "to_json"]
 
 JSON: TypeAlias = Any  # any JSON value
+
+UNEXPECTED = "the provider sent an event of an unexpected form"
+"""How the error of an event begins that lacks what its kind promises."""
 
 
 def to_json(value: JSON) -> str:
@@ -96,7 +101,9 @@ class StepDecoder(ABC):
     """Provider events in, chunks of one step out.
 
     A stream that ends without the provider's terminal event finishes as `interrupted`, unless the
-    subclass sets `finish_reason`. What is still open when the step ends is closed here.
+    subclass sets `finish_reason`. What is still open when the step ends is closed here, what a
+    delta finds closed is opened, and what is opened or ended twice is so once: a provider may lose
+    or repeat events.
 
     Attributes:
         finish_reason: How the step ends, as far as it is known.
@@ -138,9 +145,15 @@ class StepDecoder(ABC):
 
     def feed(self, event: JSON) -> list[UIMessageChunk]:
         """Give the chunks of one event: a JSON object, or an SDK's object with `model_dump`."""
+        if self.failed and not self._begun:  # an error before any output stands alone
+            return []
         if not isinstance(event, dict):
             event = event.model_dump(mode="json", by_alias=True, exclude_unset=True)
-        return self._noted(self.decode(event))
+        try:
+            chunks = self.decode(event)
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            return self.fail(f"{UNEXPECTED}: {type(error).__name__} {error}")
+        return self._noted(chunks)
 
     def fail(self, text: str) -> list[UIMessageChunk]:
         """Give an `error` chunk, once; `end` then closes the step with reason `error`."""
@@ -214,10 +227,25 @@ class StepDecoder(ABC):
     def _noted(self, chunks: list[UIMessageChunk]) -> list[UIMessageChunk]:
         if not chunks:
             return chunks
-        for chunk in chunks:
+        if (  # the path of a token
+            len(chunks) == 1
+            and type(first := chunks[0]) is TextDelta
+            and (TextStart, first.id) in self._blocks
+            and not self._opening
+        ):
+            return chunks
+        mended: list[UIMessageChunk] | None = None
+        for index, chunk in enumerate(chunks):
             note = self._NOTES.get(type(chunk))
-            if note is not None:
-                note(self, chunk)
+            said = None if note is None else note(self, chunk)
+            if said is not None and mended is None:
+                mended = chunks[:index]
+            if mended is not None:
+                mended += [chunk] if said is None else said
+        if mended is not None:
+            chunks = mended
+            if not chunks:
+                return chunks
         if not self._begun and not (len(chunks) == 1 and isinstance(chunks[0], Error)):
             self.begin()
         if self._opening:
@@ -245,22 +273,51 @@ class StepDecoder(ABC):
         self._inputs.clear()
         return chunks
 
-    def _open_block(self, chunk: Any) -> None:
-        self._blocks[type(chunk), chunk.id] = None
+    # Notes give None where a chunk may stand as it is, else what stands instead.
 
-    def _close_text(self, chunk: Any) -> None:
-        self._blocks.pop((TextStart, chunk.id), None)
+    def _open_block(self, chunk: Any) -> list[UIMessageChunk] | None:
+        key = (type(chunk), chunk.id)
+        if key in self._blocks:
+            return []
+        self._blocks[key] = None
+        return None
 
-    def _close_reasoning(self, chunk: Any) -> None:
-        self._blocks.pop((ReasoningStart, chunk.id), None)
+    def _write_text(self, chunk: Any) -> list[UIMessageChunk] | None:
+        if (TextStart, chunk.id) in self._blocks:
+            return None
+        self._blocks[TextStart, chunk.id] = None
+        return [TextStart(id=chunk.id), chunk]
 
-    def _open_input(self, chunk: Any) -> None:
+    def _write_reasoning(self, chunk: Any) -> list[UIMessageChunk] | None:
+        if (ReasoningStart, chunk.id) in self._blocks:
+            return None
+        self._blocks[ReasoningStart, chunk.id] = None
+        return [ReasoningStart(id=chunk.id), chunk]
+
+    def _close_text(self, chunk: Any) -> list[UIMessageChunk] | None:
+        return self._closed(TextStart, chunk.id)
+
+    def _close_reasoning(self, chunk: Any) -> list[UIMessageChunk] | None:
+        return self._closed(ReasoningStart, chunk.id)
+
+    def _closed(self, start: type[UIMessageChunk], part_id: str) -> list[UIMessageChunk] | None:
+        if (start, part_id) not in self._blocks:
+            return []
+        del self._blocks[start, part_id]
+        return None
+
+    def _open_input(self, chunk: Any) -> list[UIMessageChunk] | None:
+        if chunk.tool_call_id in self._inputs:
+            return []
         self._inputs[chunk.tool_call_id] = (chunk, [])
+        return None
 
-    def _write_input(self, chunk: Any) -> None:
+    def _write_input(self, chunk: Any) -> list[UIMessageChunk] | None:
         opened = self._inputs.get(chunk.tool_call_id)
-        if opened is not None:
-            opened[1].append(chunk.input_text_delta)
+        if opened is None:  # its name is not known
+            return []
+        opened[1].append(chunk.input_text_delta)
+        return None
 
     def _close_input(self, chunk: Any) -> None:
         self._inputs.pop(chunk.tool_call_id, None)
@@ -268,7 +325,11 @@ class StepDecoder(ABC):
     def _note_error(self, chunk: Any) -> None:
         self.failed = True
 
-    _NOTES: ClassVar[dict[type[UIMessageChunk], Callable[[Any, Any], None]]] = {
+    _NOTES: ClassVar[
+        dict[type[UIMessageChunk], Callable[[Any, Any], list[UIMessageChunk] | None]]
+    ] = {
+        TextDelta: _write_text,
+        ReasoningDelta: _write_reasoning,
         TextStart: _open_block,
         ReasoningStart: _open_block,
         TextEnd: _close_text,

@@ -9,7 +9,7 @@ from chat_transport import errors
 from chat_transport._chunk_log import ChunkLog
 from chat_transport.chat import Chat
 from chat_transport.messages import TextPart, UIMessage
-from chat_transport.transport import MessageSeen, MessagesReplaced, RunSeen
+from chat_transport.transport import History, MessageSeen, MessagesReplaced, RunSeen
 
 pytestmark = pytest.mark.anyio
 
@@ -49,6 +49,15 @@ async def test_a_message_takes_its_place_or_replaces_itself(fake_transport: Any)
         await until(chat, lambda: chat.messages[1].text == "two")
         transport.show(MessagesReplaced(messages=[last]))
         await until(chat, lambda: chat.messages == (last,))
+
+
+async def test_an_own_copy_is_shown_with_what_is_newer(fake_transport: Any):
+    transport = fake_transport(history=True)
+    own, newer = UIMessage.user("1", id="1"), UIMessage.user("2", id="2")
+    transport.pages[None] = History(messages=[own, newer], active_run_id="r")
+    async with Chat(transport, messages=[own]) as chat:
+        assert (await chat.catch_up()).active_run_id == "r"
+        assert chat.messages == (own, newer)
 
 
 @pytest.mark.parametrize(("reply_id", "expected"), [("a", ["q", "old new"]), ("b", ["q", " new"])])

@@ -1,13 +1,14 @@
-"""How the kit reaches the Ably transport, and where its results go.
+"""How the kit reaches the Ably transport, where its results go, and servers for stores.
 
 Ably: the broker in the same loop, the real SDK at both ends.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -106,3 +107,21 @@ def settle(committed: Mapping[tuple[str, str], str]) -> Callable[[str, Requireme
             file.write(json.dumps([transport, requirement.id, verdict.outcome]) + "\n")
 
     return note
+
+
+_spec = importlib.util.spec_from_file_location("servers", Path(__file__).parents[1] / "servers.py")
+assert _spec is not None
+assert _spec.loader is not None
+servers = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(servers)
+
+
+@pytest.fixture(scope="module")
+def redis_url() -> Iterator[str]:
+    program = servers.find_redis()
+    if program is None:
+        pytest.skip("redis-server is neither installed nor installable (apt-get as root) here")
+    server = servers.RedisServer(program)
+    server.start()
+    yield server.url
+    server.kill()

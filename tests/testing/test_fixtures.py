@@ -159,14 +159,16 @@ async def test_a_listed_difference_passes_and_is_named(folder: Path):
     write(folder / "golden" / "words" / "one.ui.jsonl", golden)
     passed, lines = await check(folder)
     assert passed
-    assert lines[0] == "listed words/one: closes-open-parts"
+    assert lines[0] == "listed words/one: closes-open-parts (17.1)"
 
 
 async def test_a_crash_fails_one_recording(folder: Path):
     write(folder / "words" / "two.jsonl", [{"neither": 1}])
     passed, lines = await check(folder)
     assert not passed
-    assert lines[0] == "FAILED words/two: KeyError: 'word'"
+    assert lines[0] == (
+        "FAILED words/two: the provider sent an event of an unexpected form: KeyError 'word'"
+    )
     assert lines[-1] == "1 passed, 1 failed"
 
 
@@ -235,9 +237,9 @@ async def test_what_equals_with_the_option_alone_is_counted_apart(folder: Path):
         assert sums == (1, 0)
         counts.append(lines[0])
     assert counts == [
-        "listed words/one: images-are-files",
-        'equal with compat="ai-sdk" words/one: images-are-files',
-        "listed words/one: images-are-files",
+        "listed words/one: images-are-files (17.5)",
+        'equal with compat="ai-sdk" words/one: images-are-files (17.5)',
+        "listed words/one: images-are-files (17.5)",
     ]
 
 

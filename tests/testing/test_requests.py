@@ -51,3 +51,18 @@ def test_where_the_golden_refuses_we_must(tmp_path: Path):
 def test_what_the_golden_would_fetch_is_a_listed_difference(tmp_path: Path):
     golden = {"__error__": "AI_DownloadError: Failed"}
     assert next(check_requests(case(tmp_path, golden), {"x": body})).listed == "never-fetches"
+
+
+def test_input_that_was_never_an_object_goes_to_gemini_wrapped(tmp_path: Path):
+    message = {"id": "u", "role": "user", "parts": [{"type": "text", "text": "Hi"}]}
+    body = {"messages": [message], "requests": {"google": {"args": ["{"], "n": 1}}}
+    (tmp_path / "01-a.json").write_text(json.dumps(body))
+
+    def wrapped(_messages: Sequence[UIMessage]) -> Any:
+        return {"args": [{"rawInvalidInput": "{"}], "n": 1}
+
+    def other(_messages: Sequence[UIMessage]) -> Any:
+        return {"args": [{"rawInvalidInput": "["}], "n": 1}
+
+    assert next(check_requests(tmp_path, {"google": wrapped})).listed == "wraps-broken-input"
+    assert next(check_requests(tmp_path, {"google": other})).fault is not None

@@ -24,8 +24,8 @@ pytestmark = [pytest.mark.anyio, pytest.mark.filterwarnings("ignore")]
 
 needs_sdk = pytest.mark.skipif(
     find_spec("litellm") is None,
-    reason="litellm pins openai<3 and is not installed here: "
-    "pip install 'chat-transport-litellm[sdk]' in an environment of its own",
+    reason="litellm pins openai<3 and is not installed here; `make test` runs this file in "
+    ".venv-litellm too",
 )
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # else its import phones home
 HELLO = [UIMessage.user("Hi", id="u")]

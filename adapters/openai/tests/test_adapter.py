@@ -164,16 +164,6 @@ async def test_the_request_carries_settings_headers_and_options():
     }
 
 
-async def test_a_background_response_is_taken_up_where_it_was_left():
-    async with replay_server(Answer(pieces=[CREATED, ADDED, WORD])) as server:
-        adapter = responses(server.url)
-        with anyio.fail_after(10):
-            chunks = [c async for c in adapter.resume("resp_1", starting_after=7)]
-        await adapter.aclose()
-    assert server.requests[0].path == "/v1/responses/resp_1?starting_after=7&stream=true"
-    assert any(isinstance(chunk, TextDelta) for chunk in chunks)
-
-
 async def test_a_client_that_was_handed_in_stays_open():
     import openai
 

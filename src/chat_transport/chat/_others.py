@@ -51,6 +51,12 @@ class Others:
         self._board.assign(history.messages)
         return history
 
+    async def catch_up(self) -> History:
+        """Show what the transport has beyond the messages shown."""
+        history = await self._transport.catch_up(self._chat_id(), self._board.messages)
+        self._board.assign(history.messages)
+        return history
+
     async def load_older(self, limit: int) -> History:
         """Put the page before the oldest one in front."""
         if self._history is None:

@@ -221,7 +221,7 @@ async def _chats_are_apart(scene: Scene) -> None:
 
 @requires(
     "prompt-parts-arrive",
-    "Text, files and data of a prompt reach the handler.",
+    "Text, files, data and metadata of a prompt reach the handler.",
     asks=("prompt-parts",),
 )
 async def _prompt_parts_arrive(scene: Scene) -> None:
@@ -229,6 +229,7 @@ async def _prompt_parts_arrive(scene: Scene) -> None:
         {
             "id": "u1",
             "role": "user",
+            "metadata": {"sent": "from a phone", "tags": ["a", 1]},
             "parts": [
                 {
                     "type": "file",

@@ -2,6 +2,7 @@
 
 Rule: a difference is a pure function on two lists of chunks in wire form; it may only take away
 what its reason names. A recording that is equal only after some of these is a listed difference.
+Each is asked for by a paragraph of the adapters' specification; whatever is not, equals the AI SDK.
 All but `closes-open-parts` are gone with an adapter's `compat="ai-sdk"`: the runner replays such a
 recording with it and counts it as "equal with option". By default an adapter keeps to the reasons
 here. A part is closed with the option too: a stream that breaks the grammar is not on offer.
@@ -29,11 +30,13 @@ class Difference:
     Attributes:
         name: Shown for each recording that it settles.
         reason: Why we differ.
+        paragraph: Of the adapters' specification (`providers.md`) that asks for it.
         settle: Take the difference away from ours and the golden chunks.
     """
 
     name: str
     reason: str
+    paragraph: str
     settle: Settle
 
 
@@ -73,7 +76,15 @@ def _closings(_recording: Recording, ours: Wire, golden: Wire) -> tuple[Wire, Wi
 
 
 def _reasoning_text(recording: Recording, ours: Wire, golden: Wire) -> tuple[Wire, Wire]:
-    if not (_said(recording, "reasoning_text.delta") or _said(recording, "reasoning_details")):
+    return _reasoning(recording, ours, golden, "reasoning_text.delta")
+
+
+def _detailed_reasoning(recording: Recording, ours: Wire, golden: Wire) -> tuple[Wire, Wire]:
+    return _reasoning(recording, ours, golden, "reasoning_details")
+
+
+def _reasoning(recording: Recording, ours: Wire, golden: Wire, words: str) -> tuple[Wire, Wire]:
+    if not _said(recording, words):
         return ours, golden
     parts = _ids(golden, "reasoning-start")
     told = _ids(golden, "reasoning-delta")
@@ -110,13 +121,6 @@ def _no_finish_reason(_recording: Recording, ours: Wire, golden: Wire) -> tuple[
     return _without(ours, lambda c: c["type"] in ends), _without(
         golden, lambda c: c["type"] in ends
     )
-
-
-def _error_first(_recording: Recording, ours: Wire, golden: Wire) -> tuple[Wire, Wire]:
-    steps = {"start-step", "finish-step", "finish"}
-    if [chunk["type"] for chunk in ours] != ["error"]:
-        return ours, golden
-    return ours, _without(golden, lambda chunk: chunk["type"] in steps)
 
 
 def _images(recording: Recording, ours: Wire, golden: Wire) -> tuple[Wire, Wire]:
@@ -175,30 +179,6 @@ def _lost_content(recording: Recording, ours: Wire, golden: Wire) -> tuple[Wire,
     return [chunk for chunk in ours if chunk["type"] in _types(golden)], golden
 
 
-def _other_package(recording: Recording, ours: Wire, golden: Wire) -> tuple[Wire, Wire]:
-    if recording.provider not in {"xai.responses", "open-responses"}:
-        return ours, golden
-    return _gist(ours), _gist(golden)
-
-
-def _gist(chunks: Wire) -> Wire:
-    """Words, calls, outputs and sources, without the way they were cut and labelled."""
-    gist: Wire = []
-    texts: dict[str, dict[str, JSON]] = {}
-    for chunk in chunks:
-        kind, _, step = chunk["type"].partition("-")
-        if kind in {"text", "reasoning"} and step == "delta":
-            part = texts.get(chunk["id"])
-            if part is None:
-                part = texts[chunk["id"]] = {"type": kind, "text": ""}
-                gist.append(part)
-            part["text"] += chunk["delta"]
-        elif chunk["type"] in {"tool-input-available", "finish", "error"}:
-            labels = {"providerMetadata", "providerExecuted", "dynamic"}
-            gist.append({key: value for key, value in chunk.items() if key not in labels})
-    return gist
-
-
 def _unknown_fields(_recording: Recording, ours: Wire, golden: Wire) -> tuple[Wire, Wire]:
     if len(ours) != len(golden):
         return ours, golden
@@ -226,76 +206,81 @@ def _pruned(mine: JSON, theirs: JSON) -> JSON:
 DIFFERENCES: tuple[Difference, ...] = (
     Difference(
         name="closes-open-parts",
+        paragraph="17.1",
         reason="a part that is open when the stream breaks is ended; the AI SDK leaves it open, "
         "and a client shows it as streaming for ever",
         settle=_closings,
     ),
     Difference(
         name="shows-reasoning-text",
-        reason="reasoning that open-weight models show (`reasoning_text`, `reasoning_details`) is "
-        "streamed; the AI SDK's package for this provider drops it",
+        paragraph="17.2",
+        reason="reasoning that open-weight models show (`reasoning_text`) is streamed; the AI "
+        "SDK's package for OpenAI drops it",
         settle=_reasoning_text,
     ),
     Difference(
+        name="shows-reasoning-details",
+        paragraph="4 reasoning_details",
+        reason="reasoning that is told in `reasoning_details` alone is streamed; the AI SDK's "
+        "compatible package drops it",
+        settle=_detailed_reasoning,
+    ),
+    Difference(
         name="keeps-reasoning-details",
+        paragraph="4 reasoning_details",
         reason="`reasoning_details` with signatures and encrypted parts are kept for the next "
         "request; the AI SDK's compatible package drops them",
         settle=_reasoning_details,
     ),
     Difference(
         name="ends-without-reason",
+        paragraph="4 finish_reason",
         reason="a stream that says `[DONE]` but no finish reason (Snowflake) is complete; the AI "
         "SDK's compatible package makes it an error",
         settle=_no_finish_reason,
     ),
     Difference(
-        name="error-before-output",
-        reason="an error before any output is the error and nothing else, whatever the provider; "
-        "the AI SDK's compatible package opens a step first",
-        settle=_error_first,
-    ),
-    Difference(
         name="images-are-files",
+        paragraph="17.5",
         reason="an image that a tool made is also a `file`, and partial images are marked "
         "preliminary as the protocol says; the AI SDK gives the tool's output alone, unmarked",
         settle=_images,
     ),
     Difference(
         name="failed-mcp-calls-fail",
+        paragraph="17.4",
         reason="a call of an MCP server that failed is `tool-output-error`; the AI SDK gives it as "
         "an output",
         settle=_failed_mcp,
     ),
     Difference(
         name="shows-executed-tools",
+        paragraph="4 executed_tools",
         reason="tools that Groq's compound models have run are shown; the AI SDK drops them",
         settle=_executed_tools,
     ),
     Difference(
         name="shows-sources",
+        paragraph="4 annotations",
         reason="pages that a compatible server cites are sources; the AI SDK drops them",
         settle=_sources,
     ),
     Difference(
         name="first-choice-only",
+        paragraph="4 choices",
         reason="of several choices only the first is read; the AI SDK mixes the words of all",
         settle=_first_choice,
     ),
     Difference(
         name="keeps-audio-and-functions",
+        paragraph="17.3",
         reason="speech and the older `function_call` are given; the AI SDK loses them",
         settle=_lost_content,
     ),
     Difference(
         name="keeps-unknown-fields",
+        paragraph="5 code execution results",
         reason="a provider's tool output keeps fields that the AI SDK's schema does not know yet",
         settle=_unknown_fields,
-    ),
-    Difference(
-        name="one-adapter-for-responses",
-        reason="xAI and open-responses servers are read by the same adapter as OpenAI, with item "
-        "ids and streamed calls; the AI SDK's packages for them leave those out and repeat "
-        "sources: words, calls and ends are compared",
-        settle=_other_package,
     ),
 )

@@ -20,8 +20,9 @@ from typing import Any, TypeAlias
 import anyio
 import msgspec
 
-from ..chunks import UIMessageChunk
+from ..chunks import Error, UIMessageChunk
 from ..messages import UIMessage
+from ..step import UNEXPECTED
 from .differences import DIFFERENCES
 from .grammar import grammar_faults
 from .replay import Recipe, Recording, random_splits, replay_server
@@ -61,6 +62,9 @@ class Outcome:
     listed: tuple[str, ...] = ()
     with_option: bool = False
     fault: str | None = None
+
+
+_PARAGRAPHS = {difference.name: difference.paragraph for difference in DIFFERENCES}
 
 
 def find_recipes() -> dict[str, Recipe]:
@@ -142,7 +146,8 @@ async def _outcome(recipe: Recipe, recording: Recording, golden: Wire | None) ->
     except Exception as error:  # noqa: BLE001  # one bad recording must not end the check
         fault = f"{type(error).__name__}: {error}"
         return Outcome(recording=recording, compared=compared, fault=fault)
-    faults = grammar_faults(ours)
+    unexpected = [one.error_text for one in ours if isinstance(one, Error)]
+    faults = [text for text in unexpected if text.startswith(UNEXPECTED)] + grammar_faults(ours)
     if faults:
         return Outcome(recording=recording, compared=compared, fault=faults[0])
     if golden is None:
@@ -280,6 +285,8 @@ async def check_fixtures(
 
 
 def _count(tally: Tally, outcome: Outcome) -> None:
+    if outcome.fault is None:
+        tally.paragraphs.update({_PARAGRAPHS[name] for name in outcome.listed})
     if outcome.fault is not None:
         tally.failed += 1
     elif not outcome.compared:
@@ -298,7 +305,7 @@ def _line(outcome: Outcome) -> str | None:
         return f"FAILED {name}: {outcome.fault}"
     if not outcome.listed:
         return None
-    listed = ", ".join(outcome.listed)
+    listed = ", ".join(f"{name} ({_PARAGRAPHS[name]})" for name in outcome.listed)
     if outcome.with_option:
         return f"equal with {OPTION} {name}: {listed}"
     return f"listed {name}: {listed}"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 __all__ = ["OPTION", "Tally", "summary"]
 
@@ -19,6 +20,7 @@ class Tally:
         equal: As the adapter is by default.
         with_option: Only with `compat="ai-sdk"`.
         listed: Neither; the listed differences explain it.
+        paragraphs: Of the specification, that ask for what is not equal by default -> recordings.
         failed: Nothing explains it.
         replayed: There is nothing to compare with.
     """
@@ -28,6 +30,7 @@ class Tally:
     listed: int = 0
     failed: int = 0
     replayed: int = 0
+    paragraphs: Counter[str] = field(default_factory=Counter[str])
 
     @property
     def passed(self) -> int:
@@ -53,13 +56,21 @@ def summary(
         )
     for api, count in unknown.items():
         yield f"{api}: not replayed, no installed adapter has a recipe for it ({count} recordings)"
-    equal = sum(tally.equal for tally in streams.values())
-    optional = sum(tally.with_option for tally in streams.values())
+    yield from _shares(streams)
+
+
+def _shares(streams: Mapping[str, Tally]) -> Iterator[str]:
     compared = sum(tally.passed + tally.failed for tally in streams.values())
-    if compared:
-        listed = sum(tally.listed for tally in streams.values())
-        yield (
-            f"streams compared: {compared}; equal by default: {equal} ({equal / compared:.1%}); "
-            f"with {OPTION} where they differ: {equal + optional} "
-            f"({(equal + optional) / compared:.1%}); listed differences left: {listed}"
-        )
+    if not compared:
+        return
+    equal = sum(tally.equal for tally in streams.values())
+    optional = equal + sum(tally.with_option for tally in streams.values())
+    listed = sum(tally.listed for tally in streams.values())
+    paragraphs = sum((tally.paragraphs for tally in streams.values()), Counter[str]())
+    asked = ", ".join(f"{name} ({count})" for name, count in sorted(paragraphs.items()))
+    yield f"differences by default, by the paragraph that asks for them: {asked or 'none'}"
+    yield f"streams equal by default: {equal} of {compared} ({equal / compared:.1%})"
+    yield (
+        f"streams equal with {OPTION} where they differ: {optional} of {compared} "
+        f"({optional / compared:.1%}); listed differences left: {listed}"
+    )

@@ -7,7 +7,7 @@ import pytest
 
 from chat_transport._chunk_log import ChunkLog
 from chat_transport.chunks import Finish, Start, TextDelta, TextStart, UIMessageChunk
-from chat_transport.errors import ConnectFailed, StreamInterrupted
+from chat_transport.errors import ConnectFailed, LocalProtocolError, StreamInterrupted
 from chat_transport.transports.http.redis_run_log import RedisRunLog
 from chat_transport.transports.http.run_log import LoggedRun
 
@@ -188,6 +188,13 @@ async def test_redis_that_stays_away_ends_followers_as_resumable(two, redis_serv
 
 async def test_a_redis_that_is_not_there_fails_on_entering():
     with pytest.raises(ConnectFailed, match="unable to reach the run log"):
+        async with RedisRunLog("redis://127.0.0.1:1/0"):
+            pytest.fail("entered")
+
+
+@pytest.mark.parametrize("anyio_backend", ["trio"])
+async def test_another_event_loop_than_asyncio_is_refused_with_what_to_do():
+    with pytest.raises(LocalProtocolError, match="redis-py runs on asyncio alone"):
         async with RedisRunLog("redis://127.0.0.1:1/0"):
             pytest.fail("entered")
 

@@ -11,6 +11,7 @@ from chat_transport.codecs.client_profiles import V5
 from chat_transport.codecs.ui_stream import encode_sse
 from chat_transport.errors import StreamInterrupted
 from chat_transport.transports.http.keep_alive import KeepAlive
+from chat_transport.transports.http.reply_place import ReplyPlace
 from chat_transport.transports.http.sse_body import SseBody, SseFormat
 
 pytestmark = pytest.mark.anyio
@@ -85,7 +86,7 @@ def whole() -> ChunkLog:
 
 async def test_what_is_ready_goes_out_together():
     client = Client()
-    assert await serve(SseBody(whole(), form(), OFF, exact=True), client)
+    assert await serve(SseBody(whole(), form(), OFF, place=ReplyPlace()), client)
     assert client.pieces == [OPEN, b"".join(map(encode_sse, REPLY)), DONE]
     assert client.head["headers"] == [(b"x", b"y")]
 
@@ -99,7 +100,7 @@ async def test_a_late_reader_gets_deltas_joined():
 
 async def test_an_older_client_gets_what_it_knows():
     client = Client()
-    await serve(SseBody(whole(), form(admit=V5.admit), OFF, exact=True), client)
+    await serve(SseBody(whole(), form(admit=V5.admit), OFF, place=ReplyPlace()), client)
     assert encode_sse(Finish()) in client.body
     assert b"finishReason" not in client.body
 
@@ -107,17 +108,17 @@ async def test_an_older_client_gets_what_it_knows():
 @pytest.mark.parametrize("start", range(7))
 async def test_a_cursor_continues_exactly_and_names_its_place(start: int):
     client = Client()
-    await serve(SseBody(whole(), form(cursor=True), OFF, start=start, exact=True), client)
+    await serve(SseBody(whole(), form(cursor=True), OFF, place=ReplyPlace(given=start)), client)
     events = client.body.removeprefix(OPEN).removesuffix(DONE)
     rest = b"".join(map(encode_sse, REPLY[start:]))
     assert events == (b"id: %d\n" % (start + 1) + rest if rest else b"")
 
 
-async def test_joined_deltas_stop_the_count_until_they_are_all_said():
+async def test_joined_deltas_have_places_of_their_own_until_they_are_all_said():
     client = Client()
     await serve(SseBody(whole(), form(cursor=True), OFF), client)
     events = client.body.removeprefix(OPEN).removesuffix(DONE).split(b"\n\n")[:-1]
-    assert events[0].startswith(b"id: -\n")
+    assert events[0].startswith(b"id: 0-6.1\n")
     assert events[-1].startswith(b"id: 6\n")
     assert not any(event.startswith(b"id:") for event in events[1:-1])
 
@@ -182,5 +183,5 @@ async def test_coalescing_gathers_what_comes_in_a_window():
     with anyio.fail_after(5):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(speak)
-            await serve(SseBody(log, form(coalesce_s=0.05), OFF, exact=True), client)
+            await serve(SseBody(log, form(coalesce_s=0.05), OFF, place=ReplyPlace()), client)
     assert len(client.pieces) == 4  # opening, the first at once, the rest together, the end

@@ -1,15 +1,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 import anyio
 import httpx2
 import pytest
 
+from chat_transport.agent.run import Run
+from chat_transport.chunks import TextDelta, TextStart, UIMessageChunk
+from chat_transport.codecs.retold import retold
 from chat_transport.codecs.ui_request import RequestLimits
+from chat_transport.codecs.ui_stream import decode_chunk
 from chat_transport.messages import UIMessage
 from chat_transport.transports.http.app import create_app
+from chat_transport.transports.http.chat_store import MemoryChatStore, StoredChat
 
 pytestmark = pytest.mark.anyio
 
@@ -79,3 +84,77 @@ async def test_resume_of_an_idle_chat_and_abort_of_an_unknown_request(
     abort = json.dumps({"type": "abort", "requestId": "never"})
     got = await replies(url, abort, frame(type="resume"))
     assert got == [{"type": "no-active", "requestId": "q1"}]
+
+
+QUESTION = UIMessage.user("hi", id="u1")
+ANSWERED = UIMessage.model_validate(
+    {
+        "id": "a1",
+        "role": "assistant",
+        "parts": [
+            {"type": "text", "text": "let me see", "state": "done"},
+            {
+                "type": "tool-locate",
+                "toolCallId": "call-1",
+                "state": "output-available",
+                "input": {},
+                "output": "Praha",
+            },
+        ],
+    }
+)
+
+
+async def some(url: str, text: str, count: int | None) -> list[dict[str, object]]:
+    """Send one frame, read so many chunks (None: to the end) and go."""
+    got: list[dict[str, object]] = []
+    async with httpx2.AsyncClient() as client:
+        async with client.websocket(url.replace("http", "ws") + "/api/chat") as session:
+            await session.send_text(text)
+            while count is None or len(got) < count:
+                said = json.loads(await session.receive_text())
+                if said["type"] == "end":
+                    break
+                if said["type"] == "chunk":
+                    got.append(said)
+    return [{"sequence": item["sequence"], "chunk": item["chunk"]} for item in got]
+
+
+@pytest.mark.parametrize("counts", ["run", "reply"])
+async def test_a_resume_goes_on_behind_every_sequence(
+    serve: Callable[[object], str], gate, counts: str
+):
+    """`all[:k] + resume(k) == all`, with a chunk that no client knows and so nobody counts."""
+
+    async def handler(run: Run) -> AsyncIterator[UIMessageChunk]:
+        yield TextStart(id="t")
+        yield decode_chunk(b'{"type": "of-tomorrow"}')
+        for word in ("in ", "Pra", "ha"):
+            yield TextDelta(id="t", delta=word)
+        await gate.passed()
+
+    store = MemoryChatStore()
+    await store.save("c", StoredChat(messages=[QUESTION, asked(ANSWERED)]))
+    url = serve(create_app(handler, store=store))
+    ask = [QUESTION.to_wire(), ANSWERED.to_wire()]
+    headers = {"x-chat-cursor": counts} if counts == "reply" else {}
+    length = 5 + (counts == "reply") * len(list(retold(ANSWERED))[1:])
+    with anyio.fail_after(20):
+        sent = await some(url, frame(type="send", trigger="submit-message", messages=ask), 5)
+        whole = sent
+        if counts == "reply":
+            resume = frame(type="resume", headers={"X-Chat-Cursor": "reply"})
+            whole = await some(url, resume, length)
+        assert [item["sequence"] for item in whole] == list(range(length))
+        for last in range(length - 1):
+            resume = frame(type="resume", headers=headers, lastSequence=last)
+            rest = await some(url, resume, length - last - 1)
+            assert whole[: last + 1] + rest == whole
+
+
+def asked(message: UIMessage) -> UIMessage:
+    """The message before its call was answered."""
+    wire = message.to_wire()
+    call = {key: value for key, value in wire["parts"][1].items() if key != "output"}
+    parts = [wire["parts"][0], {**call, "state": "input-available"}]
+    return UIMessage.model_validate({**wire, "parts": parts})

@@ -26,7 +26,7 @@ class Said:
         kind = event.get("type")
         if kind == "content_block_start":
             self._blocks[event["index"]] = dict(event["content_block"])
-        elif kind == "content_block_delta":
+        elif kind == "content_block_delta" and event["index"] in self._blocks:
             self._delta(self._blocks[event["index"]], event["index"], event["delta"])
 
     def _delta(self, block: dict[str, JSON], index: int, delta: JSON) -> None:

@@ -45,6 +45,7 @@ def messages_input(prompt: Sequence[PromptMessage]) -> tuple[list[Block], list[B
     sides = [(side, list(turns)) for side, turns in groupby(prompt, lambda t: _SIDES[t.role])]
     for index, (side, turns) in enumerate(sides):
         writer.side(side, turns, is_first=index == 0, is_last=index == len(sides) - 1)
+    writer.forget_lost_callers()
     return writer.system, writer.messages, writer.betas
 
 
@@ -54,6 +55,7 @@ class _Writer:
         self.messages: list[Block] = []
         self.betas: set[str] = set()
         self._mcp_calls: set[str] = set()
+        self._last_user = 0
 
     def side(
         self, side: str, turns: Sequence[PromptMessage], *, is_first: bool, is_last: bool
@@ -67,6 +69,8 @@ class _Writer:
                 self.messages += [{"role": "system", "content": [block]} for block in blocks]
         elif side == "user":
             content = [block for turn in turns for block in self._user(turn)]
+            if any(turn.role == "user" for turn in turns):
+                self._last_user = len(self.messages)
             self.messages.append({"role": "user", "content": content})
         else:
             content = [block for turn in turns for block in self._assistant(turn)]
@@ -74,6 +78,24 @@ class _Writer:
                 content[-1]["text"] = content[-1]["text"].strip()  # the API refuses it otherwise
             if content:
                 self.messages.append({"role": "assistant", "content": _calls_last(content)})
+
+    def forget_lost_callers(self) -> None:
+        """Leave out who called a tool where that program is no longer in the history.
+
+        A turn that is not over keeps it: Anthropic resumes the program by it.
+        """
+        said = [one for one in self.messages if one["role"] == "assistant"]
+        programs = {
+            block["id"]
+            for message in said
+            for block in message["content"]
+            if block["type"] == "server_tool_use" and block["name"] == "code_execution"
+        }
+        for message in self.messages[: self._last_user]:
+            for block in message["content"] if message["role"] == "assistant" else ():
+                caller = block.get("caller")
+                if caller and caller["type"] != "direct" and caller["tool_id"] not in programs:
+                    del block["caller"]
 
     # -- the user's side
 

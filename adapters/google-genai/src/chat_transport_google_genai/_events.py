@@ -63,7 +63,7 @@ _REASONS: dict[str, FinishReason] = {
         "error",
     ),
 }
-_KEPT = ("citationMetadata", "finishMessage", "groundingMetadata", "urlContextMetadata")
+_KEPT = frozenset({"citationMetadata", "finishMessage", "groundingMetadata", "urlContextMetadata"})
 """What a candidate says beside its parts, kept in the message's metadata."""
 _UNSPECIFIED = frozenset({"", "BLOCK_REASON_UNSPECIFIED", "BLOCKED_REASON_UNSPECIFIED"})
 
@@ -80,6 +80,7 @@ class GeminiDecoder(StepDecoder):
         self._provider = provider
         self._text: str | None = None
         self._reasoning: str | None = None
+        self._first_text: str | None = None
         self._signed: ProviderMetadata | Absent = ABSENT
         self._made = 0
         self._blocked = False
@@ -111,7 +112,9 @@ class GeminiDecoder(StepDecoder):
 
     def flush(self) -> Chunks:
         """End the calls whose arguments were streamed, then the blocks."""
-        chunks = [*self._functions.end_all(), *self.end_blocks()]
+        # A call whose arguments the stream's end has cut off is not one to run.
+        ended = self._functions.end_all() if self.raw_finish_reason is not None else []
+        chunks = [*ended, *self.end_blocks()]
         if self._usage is not None:
             self.usage = _usage(self._usage)
         if self.finish_reason == "stop" and self._functions.called:
@@ -142,19 +145,7 @@ class GeminiDecoder(StepDecoder):
             self._usage = event["usageMetadata"]
 
     def _candidate(self, candidate: JSON) -> Chunks:
-        for name in (
-            "groundingMetadata",
-            "urlContextMetadata",
-            "finishMessage",
-            "citationMetadata",
-        ):
-            if candidate.get(name) is not None:
-                self.metadata[name] = candidate[name]
-        chunks: Chunks = list(
-            grounding_sources(
-                candidate.get("groundingMetadata"), self._shown, lambda: self.new_id("source")
-            )
-        )
+        chunks: Chunks = [] if _KEPT.isdisjoint(candidate) else self._kept(candidate)
         for part in (candidate.get("content") or {}).get("parts") or []:
             chunks += self._part(part)
         reason = candidate.get("finishReason")
@@ -162,6 +153,13 @@ class GeminiDecoder(StepDecoder):
             self.raw_finish_reason = reason
             self.finish_reason = _REASONS.get(reason, "other")
         return chunks
+
+    def _kept(self, candidate: JSON) -> Chunks:
+        for name in sorted(_KEPT):
+            if candidate.get(name) is not None:
+                self.metadata[name] = candidate[name]
+        grounding = candidate.get("groundingMetadata")
+        return list(grounding_sources(grounding, self._shown, lambda: self.new_id("source")))
 
     def _part(self, part: JSON) -> Chunks:
         if (part.get("executableCode") or {}).get("code"):
@@ -193,19 +191,26 @@ class GeminiDecoder(StepDecoder):
                 chunks.append(ReasoningStart(id=self._reasoning, provider_metadata=signed))
             delta = ReasoningDelta(id=self._reasoning, delta=text, provider_metadata=signed)
             return [*chunks, delta]
-        chunks = [*self._end_reasoning()]
+        chunks = self._end_reasoning()
         if self._text is None:
             self._text = self.new_id("text")
             chunks.append(TextStart(id=self._text, provider_metadata=signed))
-            self._signed = ABSENT
-        # The AI SDK says a text's signature with every later piece of it, too.
-        signed = self._signed = self._signed if signed is ABSENT else signed
-        return [*chunks, TextDelta(id=self._text, delta=text, provider_metadata=signed)]
+        return [*chunks, self._text_delta(self._text, text, signed)]
+
+    def _text_delta(
+        self, part_id: str, text: str, signed: ProviderMetadata | Absent
+    ) -> UIMessageChunk:
+        # The AI SDK says the first text's signature with every later piece of it, too.
+        if self._first_text is None:
+            self._first_text = part_id
+        if self._first_text == part_id:
+            signed = self._signed = self._signed if signed is ABSENT else signed
+        return TextDelta(id=part_id, delta=text, provider_metadata=signed)
 
     def _signature(self, part: JSON, signed: ProviderMetadata | Absent) -> Chunks:
         """Keep a signature without words in its place."""
         if self._text is not None:
-            return [TextDelta(id=self._text, delta="", provider_metadata=signed)]
+            return [self._text_delta(self._text, "", signed)]
         chunks: Chunks = [*self._end_reasoning()]
         if part.get("thought"):
             block = self.new_id("reasoning")
@@ -243,11 +248,12 @@ class GeminiDecoder(StepDecoder):
 
     def _code(self, code: JSON) -> Chunks:
         self._code_id = self.new_id("code")
+        written = {name: code[name] for name in ("language", "code") if name in code}
         return [
             ToolInputAvailable(
                 tool_call_id=self._code_id,
                 tool_name="code_execution",
-                input=code,
+                input=written,
                 provider_executed=True,
             )
         ]

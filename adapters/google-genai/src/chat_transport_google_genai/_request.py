@@ -210,8 +210,8 @@ def _model_parts(turn: PromptMessage, *, is_signed: bool) -> list[Part]:
     has_signature = False
     for part in turn.content:
         if isinstance(part, ToolCall):
-            has_signature = has_signature or bool(_signed(part))
-            parts.append(_call(part, needs_signature=is_signed and not has_signature))
+            parts.append(_call(part, needs_signature=is_signed, is_covered=has_signature))
+            has_signature = has_signature or ("functionCall" in parts[-1] and bool(_signed(part)))
         elif isinstance(part, ToolResult):
             parts += _own_result(part)
         elif isinstance(part, Text | Reasoning):
@@ -229,8 +229,10 @@ def _model_parts(turn: PromptMessage, *, is_signed: bool) -> list[Part]:
     return parts
 
 
-def _call(part: ToolCall, *, needs_signature: bool) -> Part:
+def _call(part: ToolCall, *, needs_signature: bool, is_covered: bool) -> Part:
+    """Give a call; `is_covered` by the signature of an earlier call of the same response."""
     own = _own(part)
+    unsigned = {"thoughtSignature": SKIP_SIGNATURE} if needs_signature else {}
     if part.provider_executed and part.tool_name == "code_execution":
         return {"executableCode": part.input, **_signed(part)}
     if own.get("serverToolCallId") and own.get("serverToolType"):
@@ -239,9 +241,9 @@ def _call(part: ToolCall, *, needs_signature: bool) -> Part:
             "args": _object(part.input),
             "id": own["serverToolCallId"],
         }
-        return {"toolCall": call, **_signed(part)}
-    # The first call of a response carries the signature of all.
-    signed = _signed(part) or ({"thoughtSignature": SKIP_SIGNATURE} if needs_signature else {})
+        return {"toolCall": call, **(_signed(part) or unsigned)}
+    # The first function call of a response carries the signature of all.
+    signed = _signed(part) or ({} if is_covered else unsigned)
     call = {"id": part.tool_call_id, "name": part.tool_name, "args": _object(part.input)}
     return {"functionCall": call, **signed}
 

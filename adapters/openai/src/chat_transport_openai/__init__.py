@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from ._adapter import OpenAIChat, OpenAIResponses, create, create_chat
+from ._background import Background
 from ._chat_events import ChatDecoder
 from ._chat_request import chat_body
 from ._responses_events import ResponsesDecoder
 from ._responses_request import responses_body
 
 __all__ = [
+    "Background",
     "ChatDecoder",
     "OpenAIChat",
     "OpenAIResponses",

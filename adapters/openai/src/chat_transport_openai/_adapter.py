@@ -7,15 +7,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from typing import Any, Literal, TypeAlias
 
 from chat_transport.chunks import UIMessageChunk
 from chat_transport.messages import DynamicToolPart, ToolPart, UIMessage
 from chat_transport.model import ModelAdapter, ModelSettings, ProviderTool, ToolSpec
+from chat_transport.provider_client import ProviderClient
 from chat_transport.provider_stream import ByteResponse, stream_step
 from chat_transport.step import StepDecoder
 
 from ._ai_sdk import AiSdkChatDecoder, responses_decoder
+from ._background import Background, background_step
 from ._chat_events import ChatDecoder
 from ._chat_request import ReasoningField, chat_body
 from ._responses_events import ResponsesDecoder
@@ -27,6 +30,22 @@ JSON: TypeAlias = Any  # any JSON value
 Tools: TypeAlias = Sequence[ToolSpec | ProviderTool]
 
 _REQUIRED = ("model", "input", "messages")
+
+
+def _sdk_client(made_with: Mapping[str, Any], http: Any | None) -> Any:
+    from openai import AsyncOpenAI  # noqa: PLC0415  # a second to import: only when needed
+
+    return AsyncOpenAI(**made_with, http_client=http)
+
+
+def _aiohttp_client() -> Any:
+    from openai import DefaultAioHttpClient  # noqa: PLC0415  # as above
+
+    return DefaultAioHttpClient()
+
+
+async def _close(client: Any) -> None:
+    await client.close()
 
 
 class _OpenAIAdapter(ModelAdapter):
@@ -42,32 +61,28 @@ class _OpenAIAdapter(ModelAdapter):
         max_retries: int = 2,
         provider: str = "openai",
         compat: Literal["ai-sdk"] | None = None,
+        aiohttp: bool | None = None,
     ) -> None:
         self.model = model
         self._compat = compat
         self.provider = provider
-        self._client = client
-        self._is_ours = client is None
-        self._made_with: dict[str, Any] = {
-            "api_key": api_key,
-            "base_url": base_url,
-            "max_retries": max_retries,
-        }
+        made_with = {"api_key": api_key, "base_url": base_url, "max_retries": max_retries}
+        self._sdk = ProviderClient(
+            client,
+            make=partial(_sdk_client, made_with),
+            make_aiohttp=_aiohttp_client,
+            close=_close,
+            aiohttp=aiohttp,
+        )
 
     @property
     def client(self) -> Any:
         """The SDK's client; made at the first use if none was handed in."""
-        if self._client is None:
-            from openai import AsyncOpenAI  # noqa: PLC0415  # a second to import: only when needed
-
-            self._client = AsyncOpenAI(**self._made_with)
-        return self._client
+        return self._sdk.get()
 
     async def aclose(self) -> None:
         """Close the client, if we made it."""
-        if self._is_ours and self._client is not None:
-            client, self._client = self._client, None
-            await client.close()
+        await self._sdk.aclose()
 
     def _call(
         self, create: Any, body: Mapping[str, JSON], settings: ModelSettings | None
@@ -106,9 +121,13 @@ class OpenAIResponses(_OpenAIAdapter):
         provider: The key in `providerMetadata` and `ModelSettings.provider_options`.
         compat: `ai-sdk` gives the chunks of the AI SDK 7.0.173 even where we show more or say it
             better, for an interface that was written against them; None is the default.
-        sources: `citations`, as the AI SDK 7.0.173: `citations` on `text-end`, and a source for
-            each page that was retrieved. `parts`, as its versions up to 7.0.77: a source for each
-            citation.
+        sources: `citations`, as the AI SDK 7.0.173 for OpenAI: `citations` on `text-end`, and a
+            source for each page that was retrieved. `parts`, as its packages for Azure and xAI: a
+            source for each citation. None chooses by `provider`.
+        background: How responses are held on to that are made with the provider option
+            `background: true`; None is `Background()`.
+        aiohttp: Whether the client that we make runs on aiohttp, at less than half the cost of a
+            token: None where the extra `aiohttp` is installed, on asyncio; False never.
     """
 
     def __init__(
@@ -121,7 +140,9 @@ class OpenAIResponses(_OpenAIAdapter):
         max_retries: int = 2,
         provider: str = "openai",
         compat: Literal["ai-sdk"] | None = None,
-        sources: Literal["citations", "parts"] = "citations",
+        sources: Literal["citations", "parts"] | None = None,
+        background: Background | None = None,
+        aiohttp: bool | None = None,
     ) -> None:
         super().__init__(
             model,
@@ -131,8 +152,10 @@ class OpenAIResponses(_OpenAIAdapter):
             max_retries=max_retries,
             provider=provider,
             compat=compat,
+            aiohttp=aiohttp,
         )
-        self._sources: Literal["citations", "parts"] = sources
+        self._sources: Literal["citations", "parts"] | None = sources
+        self._background = background or Background()
 
     def stream(
         self,
@@ -147,7 +170,10 @@ class OpenAIResponses(_OpenAIAdapter):
         )
         decoder = self.decoder(tools, body=body, messages=messages)
         create = self.client.responses.with_streaming_response.create
-        return self._stream(self._call(create, body, settings), decoder)
+        call = self._call(create, body, settings)
+        if body.get("background") is not True:
+            return self._stream(call, decoder)
+        return self._hold(call, decoder)
 
     def resume(
         self, response_id: str, *, starting_after: int | None = None, tools: Tools = ()
@@ -155,16 +181,48 @@ class OpenAIResponses(_OpenAIAdapter):
         """Take up a stored response that runs in the background, from where it was left.
 
         Args:
-            response_id: In `finish`'s metadata as `responseId`, or from the provider.
+            response_id: In the message's metadata as `responseId`, from the response's first
+                event on.
             starting_after: The last `sequence_number` seen; None gives the response from its
                 start.
             tools: The tools that were declared.
         """
-        place = {} if starting_after is None else {"starting_after": starting_after}
-        call = self.client.responses.with_streaming_response.retrieve(
-            response_id, stream=True, **place
+        call = self._reopen(response_id, starting_after)
+        return self._hold(
+            call, self.decoder(tools), response_id=response_id, starting_after=starting_after
         )
-        return self._stream(call, self.decoder(tools))
+
+    def _hold(
+        self,
+        call: AbstractAsyncContextManager[ByteResponse],
+        decoder: StepDecoder,
+        *,
+        response_id: str | None = None,
+        starting_after: int | None = None,
+    ) -> AsyncGenerator[UIMessageChunk, None]:
+        from openai import APIError  # noqa: PLC0415  # a second to import: only when needed
+
+        return background_step(
+            call,
+            decoder,
+            reopen=self._reopen,
+            cancel=self.client.responses.cancel,
+            errors=(APIError,),
+            policy=self._background,
+            response_id=response_id,
+            starting_after=starting_after,
+        )
+
+    def _reopen(
+        self, response_id: str, starting_after: int | None
+    ) -> AbstractAsyncContextManager[ByteResponse]:
+        place = {} if starting_after is None else {"starting_after": starting_after}
+        call: AbstractAsyncContextManager[ByteResponse] = (
+            self.client.responses.with_streaming_response.retrieve(
+                response_id, stream=True, **place
+            )
+        )
+        return call
 
     async def from_events(
         self, events: AsyncIterable[Any], *, tools: Tools = ()
@@ -182,7 +240,7 @@ class OpenAIResponses(_OpenAIAdapter):
     ) -> ResponsesDecoder:
         """Make the decoder of one response."""
         search = [tool.name for tool in tools if ".web_search" in getattr(tool, "id", "")]
-        kind = ResponsesDecoder if self._compat is None else responses_decoder(self.provider)
+        kind = responses_decoder(self.provider, compat=self._compat is not None)
         return kind(
             provider=self.provider,
             tool_names=[tool.name for tool in tools if isinstance(tool, ToolSpec)],
@@ -210,6 +268,7 @@ class OpenAIChat(_OpenAIAdapter):
         compat: See `OpenAIResponses`.
         think_tags: Show what a server writes between `<think>` and `</think>` at the beginning of
             the text as reasoning; for servers that do not tell it apart themselves.
+        aiohttp: See `OpenAIResponses`.
     """
 
     def __init__(
@@ -225,6 +284,7 @@ class OpenAIChat(_OpenAIAdapter):
         include_usage: bool = True,
         compat: Literal["ai-sdk"] | None = None,
         think_tags: bool = False,
+        aiohttp: bool | None = None,
     ) -> None:
         super().__init__(
             model,
@@ -234,6 +294,7 @@ class OpenAIChat(_OpenAIAdapter):
             max_retries=max_retries,
             provider=provider,
             compat=compat,
+            aiohttp=aiohttp,
         )
         self._reasoning_field: ReasoningField = reasoning_field
         self._include_usage = include_usage

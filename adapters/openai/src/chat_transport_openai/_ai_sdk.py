@@ -13,14 +13,7 @@ import msgspec
 from chat_transport.chunks import (
     ABSENT,
     File,
-    ReasoningDelta,
-    ReasoningEnd,
-    ReasoningStart,
     SourceUrl,
-    TextDelta,
-    TextEnd,
-    TextStart,
-    ToolInputAvailable,
     ToolInputDelta,
     ToolInputStart,
     ToolOutputAvailable,
@@ -29,8 +22,10 @@ from chat_transport.chunks import (
 )
 
 from ._chat_events import ChatDecoder
+from ._open_responses import OpenResponsesDecoder
 from ._responses_events import ResponsesDecoder
 from ._responses_outputs import mcp_output
+from ._xai_responses import XaiResponsesDecoder
 
 __all__ = ["AiSdkChatDecoder", "AiSdkResponsesDecoder", "responses_decoder"]
 
@@ -38,6 +33,15 @@ JSON: TypeAlias = Any  # any JSON value
 Chunks: TypeAlias = list[UIMessageChunk]
 
 _OWN = frozenset({"openai", "azure"})
+_DIALECTS: dict[str, type[ResponsesDecoder]] = {
+    "azure": ResponsesDecoder,
+    "openai": ResponsesDecoder,
+    "xai": XaiResponsesDecoder,
+}
+_CITING = frozenset({"perplexity", "xai"})
+"""Compatible providers whose package gives sources."""
+_LENIENT = frozenset({"deepseek", "groq", "mistral", "perplexity", "xai"})
+"""Compatible providers whose package asks for no finish reason."""
 _UNREAD = frozenset({"audio", "executed_tools", "function_call", "reasoning_details"})
 """Fields of a delta that the AI SDK does not read."""
 
@@ -47,43 +51,50 @@ class AiSdkChatDecoder(ChatDecoder):
 
     The first choice of a frame is read whatever its index; speech, `function_call`,
     `executed_tools` and `reasoning_details` are not. For a compatible server a stream without a
-    finish reason is an error, and an error comes inside a step.
+    finish reason is an error, unless its package asks for none; pages that it cites are no sources.
     """
 
     def decode(self, event: JSON) -> Chunks:
         """Say what one frame means."""
-        if event.get("error"):
-            if self._provider not in _OWN:
-                self.begin()
-        elif event.get("choices"):
+        if event.get("choices"):
             first = event["choices"][0]
             read = {k: v for k, v in (first.get("delta") or {}).items() if k not in _UNREAD}
             event = event | {"choices": [first | {"index": 0, "delta": read}]}
-        return super().decode(event)
+        chunks = super().decode(event)
+        if self._provider in _OWN | _CITING:
+            return chunks
+        return [chunk for chunk in chunks if not isinstance(chunk, SourceUrl)]
 
     def flush(self) -> Chunks:
         """Close the blocks and calls; a compatible server must have said why it stopped."""
         chunks = super().flush()
-        if self.failed or self.raw_finish_reason is not None or self._provider in _OWN:
+        if self.failed or self.raw_finish_reason is not None:
+            return chunks
+        if self._provider in _OWN | _LENIENT:
+            self.finish_reason = "interrupted" if self._provider == "openai" else "other"
             return chunks
         return [*chunks, *self.fail("Response stream ended without a finish reason.")]
 
 
-class AiSdkResponsesDecoder(ResponsesDecoder):
-    """The Responses API as @ai-sdk/openai reads it.
+class _NoExtras(ResponsesDecoder):
+    """Images stay inside the tool's output, partial ones are not marked; no MCP call fails."""
 
-    Reasoning text is not shown, images stay inside the tool's output, partial ones are not marked,
-    and a failed call of an MCP server is an output.
-    """
+    def decode(self, event: JSON) -> Chunks:
+        """Say what one event means."""
+        item = event.get("item") or {}
+        return [
+            _plain(chunk, item) for chunk in super().decode(event) if not isinstance(chunk, File)
+        ]
+
+
+class AiSdkResponsesDecoder(_NoExtras):
+    """The Responses API as @ai-sdk/openai reads it: reasoning text is not shown."""
 
     def decode(self, event: JSON) -> Chunks:
         """Say what one event means."""
         if event.get("type") == "response.reasoning_text.delta":
             return []
-        item = event.get("item") or {}
-        return [
-            _plain(chunk, item) for chunk in super().decode(event) if not isinstance(chunk, File)
-        ]
+        return super().decode(event)
 
 
 def _plain(chunk: UIMessageChunk, item: JSON) -> UIMessageChunk:
@@ -100,90 +111,32 @@ def _plain(chunk: UIMessageChunk, item: JSON) -> UIMessageChunk:
     return chunk
 
 
-class _OpenResponsesDecoder(ResponsesDecoder):
-    """A server that speaks the Responses API as @ai-sdk/open-responses reads it.
-
-    Item ids come with the end of a part alone, and a call of a tool when it is whole.
-    """
+class _AiSdkOpenResponsesDecoder(_NoExtras, OpenResponsesDecoder):
+    """A compatible server as @ai-sdk/open-responses reads it: a call is told when it is whole."""
 
     def decode(self, event: JSON) -> Chunks:
         """Say what one event means."""
-        item = event.get("item") or {}
-        return [
-            _ended(chunk, item, self._provider)
-            for chunk in super().decode(event)
-            if not isinstance(chunk, ToolInputStart | ToolInputDelta)
-        ]
+        void = ToolInputStart | ToolInputDelta
+        return [chunk for chunk in super().decode(event) if not isinstance(chunk, void)]
 
 
-def _ended(chunk: UIMessageChunk, item: JSON, provider: str) -> UIMessageChunk:
-    if isinstance(chunk, ReasoningStart | ReasoningDelta | TextStart | TextDelta):
-        return msgspec.structs.replace(chunk, provider_metadata=ABSENT)
-    if isinstance(chunk, ReasoningEnd) and item.get("type") == "reasoning":
-        fields = {
-            "itemId": item["id"],
-            "reasoningSummary": item.get("summary") or [],
-            "reasoningContent": item.get("content") or [],
-        }
-        if item.get("encrypted_content") is not None:
-            fields["reasoningEncryptedContent"] = item["encrypted_content"]
-        return ReasoningEnd(id=chunk.id, provider_metadata={provider: fields})
-    return chunk
+class _AiSdkXaiDecoder(_NoExtras, XaiResponsesDecoder):
+    """xAI's Responses API as @ai-sdk/xai reads it."""
 
 
-class _XaiDecoder(ResponsesDecoder):
-    """xAI's Responses API as @ai-sdk/xai reads it.
+_AI_SDK: dict[type[ResponsesDecoder], type[ResponsesDecoder]] = {
+    ResponsesDecoder: AiSdkResponsesDecoder,
+    OpenResponsesDecoder: _AiSdkOpenResponsesDecoder,
+    XaiResponsesDecoder: _AiSdkXaiDecoder,
+}
 
-    Each citation is a source, as it comes and once more with the whole item; a page without a title
-    is called by its address.
+
+def responses_decoder(provider: str, *, compat: bool = False) -> type[ResponsesDecoder]:
+    """Give the decoder for a provider's dialect of the Responses API.
+
+    Args:
+        provider: As in `providerMetadata`; one that is not known speaks as an open server.
+        compat: Without what we show more than the AI SDK's package for this provider.
     """
-
-    def decode(self, event: JSON) -> Chunks:
-        """Say what one event means."""
-        kind, item = event.get("type"), event.get("item") or {}
-        if kind == "response.output_text.annotation.added":
-            return self._cited([event["annotation"]])
-        if item.get("type") == "web_search_call":
-            self.begin()
-            return self._searched(item) if kind == "response.output_item.added" else []
-        chunks = [_unnamed(chunk) for chunk in super().decode(event)]
-        if kind == "response.output_item.done" and item.get("type") == "message":
-            parts = item.get("content") or []
-            cited = [one for part in parts for one in part.get("annotations") or []]
-            return [*self._cited(cited), *chunks]
-        return chunks
-
-    def _cited(self, annotations: list[JSON]) -> Chunks:
-        return [
-            SourceUrl(
-                source_id=self._items.source_id(),
-                url=one["url"],
-                title=one.get("title") or one["url"],
-            )
-            for one in annotations
-            if one.get("type") == "url_citation" and one.get("url")
-        ]
-
-    def _searched(self, item: JSON) -> Chunks:
-        call_id, name = item["id"], item.get("name") or "web_search"
-        return [
-            ToolInputStart(tool_call_id=call_id, tool_name=name),
-            ToolInputDelta(tool_call_id=call_id, input_text_delta=item.get("arguments") or ""),
-            ToolInputAvailable(
-                tool_call_id=call_id, tool_name=name, input={}, provider_executed=True
-            ),
-            ToolOutputAvailable(tool_call_id=call_id, output={}, provider_executed=True),
-        ]
-
-
-def _unnamed(chunk: UIMessageChunk) -> UIMessageChunk:
-    if isinstance(chunk, TextStart):
-        return TextStart(id=chunk.id)
-    return TextEnd(id=chunk.id) if isinstance(chunk, TextEnd) else chunk
-
-
-def responses_decoder(provider: str) -> type[ResponsesDecoder]:
-    """Give the decoder that does as the AI SDK's package for a provider."""
-    if provider in _OWN:
-        return AiSdkResponsesDecoder
-    return _XaiDecoder if provider == "xai" else _OpenResponsesDecoder
+    kind = _DIALECTS.get(provider, OpenResponsesDecoder)
+    return _AI_SDK[kind] if compat else kind

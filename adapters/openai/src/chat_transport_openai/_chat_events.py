@@ -62,6 +62,7 @@ class ChatDecoder(StepDecoder):
         self._provider = provider
         self._keeps_empty = provider == "openai" if keeps_empty_text is None else keeps_empty_text
         self._text: str | None = None
+        self._held: Chunks = []
         self._reasoning: str | None = None
         self._blocks_made = 0
         self._refused = False
@@ -74,6 +75,8 @@ class ChatDecoder(StepDecoder):
     def decode(self, event: JSON) -> Chunks:
         """Say what one frame means."""
         if event.get("error"):
+            if self._provider != "openai":  # as the AI SDK: a reply of theirs has begun
+                self.begin()
             return self._error(event["error"])
         if "choices" not in event:
             if isinstance(event.get("type"), str) and event["type"].startswith("response."):
@@ -83,15 +86,17 @@ class ChatDecoder(StepDecoder):
                 )
             return []
         self._note_head(event)
-        chunks: Chunks = list(self._page_sources(event))
+        chunks: Chunks = list(self._page_sources(event)) if "citations" in event else []
         for choice in event["choices"]:
             if choice.get("index") in {0, None}:
                 chunks += self._choice(choice)
+        if self._held and chunks:
+            chunks, self._held = [*self._held, *chunks], []
         return chunks
 
     def flush(self) -> Chunks:
         """Close the blocks, then give the tool calls, which nothing else ends."""
-        chunks: Chunks = []
+        chunks, self._held = self._held, []
         if self._tags is not None:
             for thinks, words in self._tags.flush():
                 chunks += self._think(words) if thinks else self._say(words)
@@ -125,8 +130,8 @@ class ChatDecoder(StepDecoder):
         usage = event.get("usage")
         if usage is None and event["choices"]:
             usage = event["choices"][0].get("usage")  # Moonshot
-        if usage is None:
-            usage = (event.get("x_groq") or {}).get("usage")
+        if usage is None and "x_groq" in event:
+            usage = (event["x_groq"] or {}).get("usage")
         if usage:
             self.usage = _usage(usage)
 
@@ -196,6 +201,8 @@ class ChatDecoder(StepDecoder):
         return self._think(text) if isinstance(text, str) and text else []
 
     def _say(self, text: str) -> Chunks:
+        if self._text is not None and text:  # the path of a token
+            return [TextDelta(id=self._text, delta=text)]
         delta: Chunks = []
         if self._text is None:
             ends = self._end_reasoning()
@@ -203,6 +210,9 @@ class ChatDecoder(StepDecoder):
             start = TextStart(id=self._text)
             # The AI SDK's package for DeepSeek ends the reasoning one chunk later than its others.
             delta = [start, *ends] if self._provider == "deepseek" else [*ends, start]
+            if not text:  # no output yet: an error that comes now stands alone
+                self._held = delta
+                return []
         if text:
             delta.append(TextDelta(id=self._text, delta=text))
         return delta

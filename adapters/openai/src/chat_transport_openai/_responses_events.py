@@ -47,6 +47,8 @@ _BEFORE_OUTPUT = frozenset(
 _SOURCES = frozenset({"container_file_citation", "file_citation", "file_path", "url_citation"})
 """Annotations that name a source."""
 
+_SOURCES_OF = {"azure": "parts", "xai": "parts"}
+
 
 class ResponsesDecoder(StepDecoder):
     """One response of the Responses API as one step.
@@ -61,7 +63,8 @@ class ResponsesDecoder(StepDecoder):
         shell_is_hosted: The provider runs the `shell` tool.
         approvals: Approval request id -> tool call id, for MCP calls approved in this request.
         sources: `citations` tells what a text cites at its end, and what was retrieved as sources;
-            `parts` tells each citation as a source where it is made, and nothing else.
+            `parts` tells each citation as a source where it is made, and nothing else. None is as
+            the AI SDK's package for the provider: `parts` for Azure and xAI, else `citations`.
     """
 
     def __init__(
@@ -73,10 +76,10 @@ class ResponsesDecoder(StepDecoder):
         stores: bool = False,
         shell_is_hosted: bool = False,
         approvals: dict[str, str] | None = None,
-        sources: Literal["citations", "parts"] = "citations",
+        sources: Literal["citations", "parts"] | None = None,
     ) -> None:
         super().__init__()
-        self._cites = sources == "citations"
+        self._cites = (sources or _SOURCES_OF.get(provider, "citations")) == "citations"
         self._provider = provider
         self._stores = stores
         self._items = ItemDecoder(

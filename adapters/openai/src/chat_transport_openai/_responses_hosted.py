@@ -146,7 +146,8 @@ class HostedItems:
 
     def web_search_done(self, call: Call | None, item: JSON) -> Chunks:
         """A web search is complete."""
-        if item.get("status") != "completed":
+        # Azure says `searching` of a search that is done.
+        if item.get("status") != "completed" and self._provider != "azure":
             text = to_json({"status": item.get("status")})
             return [
                 ToolOutputError(tool_call_id=item["id"], error_text=text, provider_executed=True)

@@ -307,7 +307,7 @@ class _Writer:
 
 def _arguments(value: JSON) -> str:
     if not isinstance(value, str):
-        return to_json({} if value is None else value)
+        return to_json(value)
     try:
         msgspec.json.decode(value)
     except msgspec.DecodeError:

@@ -92,9 +92,7 @@ class ItemDecoder(HostedItems):
         self.called = True
         name, call_id, arguments = item["name"], item["call_id"], item["arguments"]
         chunks: Chunks = []
-        if call is None:  # some servers never announce it
-            chunks = [ToolInputStart(tool_call_id=call_id, tool_name=name)]
-        elif call.held is not None:
+        if call is not None and call.held is not None:  # some servers never announce it
             expanded = expand_parallel(item, self._tool_names, self._provider)
             if expanded:
                 return expanded

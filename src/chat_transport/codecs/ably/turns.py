@@ -324,7 +324,7 @@ class Turns(ABC):
         return sorted(self._nodes.values(), key=lambda node: node.serial)
 
     def _entries(self, node: _Node) -> list[tuple[str, UIMessage]]:
-        return node.entries(UIFold(), self._codec)
+        return node.entries(UIFold(first_answer_counts=True), self._codec)
 
 
 def _view(node: _Node, run: RunFacts, *, whole: bool) -> RunView:

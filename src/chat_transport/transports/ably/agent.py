@@ -23,8 +23,11 @@ from ..._tasks import open_task_group
 from ...agent.run import Handler
 from ...agent.runtime import Agent
 from ...errors import LocalProtocolError, RequestRejected, TransportClosed
-from .agent_session import AgentSession, Serving
+from .agent_session import AgentSession
+from .left_runs import OfLeftRuns
 from .policy import OwnerPolicy, Policy
+from .prompt_reading import Past
+from .serving import Serving
 from .supervisor import AblyConnection
 from .wire import Wire
 from .wires import wire_of
@@ -64,7 +67,13 @@ class AblyAgent:
         listens: Answer every input on served channels; off answers invocations only.
         window_s: Seconds in which deltas are put together; the first goes at once; 0 is off.
         locate_s: Seconds for finding the input that an invocation names.
+        left_runs: What becomes of a run whose process died, once an agent of the same client id
+            is there: `end` ends it as failed; `again` runs its handler again, and named steps take
+            back what they said before. On wires without steps it ends.
         chat_id: Gives the chat's id from the channel's name; None takes the name itself.
+        past: Gives what a store of your own has of the chat with an id, asked before each run. The
+            channel is then read back only to the newest of these messages, and may have forgotten
+            them.
     """
 
     def __init__(
@@ -78,7 +87,9 @@ class AblyAgent:
         listens: bool = True,
         window_s: float = WINDOW_S,
         locate_s: float = 10.0,
+        left_runs: OfLeftRuns = "end",
         chat_id: Callable[[str], str] | None = None,
+        past: Past | None = None,
     ) -> None:
         self._agent = agent if isinstance(agent, Agent) else Agent(agent)
         self._owns_agent = not isinstance(agent, Agent)
@@ -91,6 +102,8 @@ class AblyAgent:
             listens=listens,
             window_s=window_s,
             locate_s=locate_s,
+            past=past,
+            left_runs=left_runs,
         )
         self._sessions: dict[str, AgentSession] = {}
         self._leaving: dict[str, asyncio.Event] = {}
@@ -191,7 +204,21 @@ class AblyAgent:
             )
         session = await self.attend(name)
         await session.locate(event_id)
-        return Woken(run_id=session.begin(event_id), session_name=name)
+        return Woken(run_id=await session.answer(event_id), session_name=name)
+
+    async def finish(self, body: Mapping[str, JSON]) -> Woken:
+        """Answer the input that an invocation names, and wait until its run ends or waits.
+
+        For work that an engine repeats until it is done (a Temporal activity, say): given again
+        after a process died, with `left_runs="again"`, it runs the handler of the same run again.
+
+        Raises:
+            LocalProtocolError, RequestRejected: As `invoke`.
+        """
+        woken = await self.invoke(body)
+        if woken.run_id is not None:
+            await (await self.serve(woken.session_name)).until_over(woken.run_id)
+        return woken
 
     async def drain(self) -> None:
         """Wait until no run is under way, as a function does that lives for one request.

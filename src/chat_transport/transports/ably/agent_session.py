@@ -8,55 +8,40 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
-from typing import Literal, TypeVar
+from dataclasses import dataclass, replace
 
 import anyio
 from anyio.abc import TaskGroup
 
 from ..._tasks import open_task_group
+from ..._waiters import Waiters
 from ...agent.run import RunRequest, User
 from ...agent.runtime import ActiveRun, Agent
 from ...codecs.ably.operations import Inbound
 from ...errors import RequestRejected, TransportError
+from .again import AdoptingAgent
 from .channel import AblyChannel
 from .channel_reader import ChannelReader
-from .orphans import close_orphan
-from .policy import Policy, user_of
+from .left_runs import LeftRuns
+from .orphans import close_orphan, decline
+from .policy import user_of
+from .prompt_reading import read_prompt
+from .remembered import remember
+from .replicas import STANDBY_S, Replicas
 from .run_carrier import RunCarrier
+from .serving import Serving
+from .shown_status import ShownStatus
 from .wire import Act, AgentWire, Heard, Orphan, RunRef, RunTask
 from .wire_abilities import RefusingAgent, SteeringAgent
 
-__all__ = ["AgentSession"]
+__all__ = ["AgentSession", "Serving"]
 
 log = logging.getLogger(__name__)
-V = TypeVar("V")
 
-REMEMBERED = 1000
-"""Inputs, and runs of our own, that are known to be dealt with."""
 CLOSING_S = 10.0
 """Seconds for saying the ends of runs when the session is left."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Serving:
-    """How an agent serves its chats.
-
-    Attributes:
-        policy: Who may do what.
-        listens: Answer every input that comes while attached; off answers invocations only.
-        window_s: Seconds in which deltas are put together; 0 is off.
-        locate_s: Seconds for finding the input that an invocation names.
-        pages: Pages of history read at most to find an input, or for a prompt.
-    """
-
-    policy: Policy
-    listens: bool = True
-    window_s: float = 0.04
-    locate_s: float = 10.0
-    pages: int = 20
 
 
 @dataclass(slots=True)
@@ -65,7 +50,6 @@ class _Served:
     ref: RunRef
     carrier: RunCarrier | None = None
     has_spoken: bool = False
-    over: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class AgentSession:
@@ -89,18 +73,22 @@ class AgentSession:
         self._serving = serving
         self._reader = ChannelReader(channel, self)
         self._runs: dict[str, _Served] = {}
+        self._claims: dict[str, asyncio.Event] = {}
         self._begun: dict[str, str] = {}
         self._early: dict[str, str] = {}
-        self._ours: dict[str, None] = {}
+        self._left = LeftRuns(channel, channel.connection.client_id)
         self._users: dict[str, User] = {}
         self._unjudged: list[Inbound] = []
-        self._awaited: dict[str, asyncio.Event] = {}
-        self._speakers: dict[str, str | None] = {}
+        self._heard = Waiters()
         self._tasks: TaskGroup | None = None
-        self._shown: str | None = None
-        self._mood = asyncio.Event()
         self._serves = 0
         self._is_leaving = False
+        self._replicas = Replicas(
+            channel,
+            lambda name: self._may(Act(kind="speak"), User(id=name)),
+            listens=serving.listens,
+        )
+        self._status = ShownStatus(channel, since=self._replicas.since)
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -123,9 +111,8 @@ class AgentSession:
             async with open_task_group() as self._tasks:
                 await self._reader.begin()
                 if self.channel.connection.client_id is not None:
-                    await self.channel.present(_shown_as("online"))
-                    self._shown = "online"
-                    self._tasks.start_soon(self._show)
+                    await self._status.enter()
+                    self._tasks.start_soon(self._status.show)
                 self._on_presence()
                 try:
                     yield
@@ -141,25 +128,33 @@ class AgentSession:
         Raises:
             RequestRejected: If it was not found in time (404, 104010).
         """
-        found = self._awaited.setdefault(event_id, asyncio.Event())
-        try:
-            async with asyncio.timeout(self._serving.locate_s):
-                for _ in range(self._serving.pages):
-                    if self._wire.knows(event_id) and not self._wire.lacks_run(event_id):
-                        break
-                    if not await self._load_older():
-                        break
-                if not self._wire.knows(event_id):
-                    await found.wait()
-        except TimeoutError as error:
+        with anyio.move_on_after(self._serving.locate_s):
+            for _ in range(self._serving.pages):
+                if self._wire.knows(event_id) and not self._wire.lacks_run(event_id):
+                    break
+                if not await self._load_older():
+                    break
+            await self._until(lambda: self._wire.knows(event_id))
+        if not self._wire.knows(event_id):
             raise RequestRejected(
                 f"unable to find input {event_id!r} on channel {self.channel.name!r} in"
                 f" {self._serving.locate_s:g} s; publish it before the invocation is sent",
                 status=404,
                 code=104010,
-            ) from error
-        finally:
-            self._awaited.pop(event_id, None)
+            )
+
+    async def answer(self, event_id: str) -> str | None:
+        """As `begin`, for an invocation: the process that leads is given the time to be first."""
+        with anyio.move_on_after(STANDBY_S):
+            await self._until(lambda: self._leads() or self._is_answered(event_id))
+        return self.begin(event_id)
+
+    def _is_answered(self, event_id: str) -> bool:
+        task = self._wire.resolve(event_id)
+        return task is None or self._wire.answered_by(task) is not None
+
+    def _leads(self) -> bool:
+        return self._replicas.leads(self.channel.connection.connection_id)
 
     def begin(self, event_id: str) -> str | None:
         """Serve the input unless that is done; give the run that answers it, if it is a trigger."""
@@ -174,12 +169,27 @@ class AgentSession:
             assert self._tasks is not None
             self._serves += 1
             self._idle.clear()
-            self._tasks.start_soon(self._try_to_serve, task, self._users.pop(event_id, User()))
-        elif task.continues and run_id in self._runs:
+            user = self._users.pop(event_id, User())
+            self._tasks.start_soon(self._serve_counted, event_id, task, user)
+        elif task.continues:
             self._early[run_id] = event_id  # answered before the run has said that it waits
             return run_id
-        _remember(self._begun, event_id, run_id)
+        remember(self._begun, event_id, run_id)
         return run_id
+
+    async def until_over(self, run_id: str) -> None:
+        """Wait until a run has ended, or waits for somebody, whoever serves it."""
+        await self._until(
+            lambda: (
+                run_id not in self._runs
+                and all(ref.run_id != run_id for ref in self._wire.active_runs())
+            )
+        )
+
+    async def _until(self, test: Callable[[], bool]) -> None:
+        """Wait until something that was heard, or a presence that changed, makes it so."""
+        while not test():
+            await self._heard.wait()
 
     # From the channel --------------------------------------------------------------------------
 
@@ -218,6 +228,7 @@ class AgentSession:
         heard = self._wire.feed(message, live=live)
         if heard is not None:
             self._react(heard, user, live=live)
+        self._heard.wake()
 
     def _may(self, act: Act, user: User) -> bool:
         own = self.channel.connection.client_id
@@ -238,9 +249,7 @@ class AgentSession:
         event_id = heard.event_id
         if heard.event == "input" and event_id is not None:
             if event_id not in self._begun:
-                _remember(self._users, event_id, user)
-            if event_id in self._awaited:
-                self._awaited[event_id].set()
+                remember(self._users, event_id, user)
             if live and self._serving.listens and self._tasks is not None:
                 self._tasks.start_soon(self._begin_soon, event_id)
         elif heard.event == "cancel" and live:
@@ -248,8 +257,8 @@ class AgentSession:
         elif heard.event == "run-suspend" and heard.ref.run_id in self._early:
             assert self._tasks is not None
             self._tasks.start_soon(self._begin_soon, self._early.pop(heard.ref.run_id))
-        elif heard.event in {"run-start", "run-resume"} and heard.ref.run_id is not None:
-            _remember(self._speakers, heard.ref.run_id, user.id)
+        elif heard.event in {"run-start", "run-resume"}:
+            self._left.note_speaker(heard.ref.run_id, user.id)
 
     def _cancel(self, ref: RunRef) -> None:
         for served in self._runs.values():
@@ -258,7 +267,8 @@ class AgentSession:
                 return
         waiting = self._wire.suspended(ref)
         if waiting is not None and self._tasks is not None:
-            self._tasks.start_soon(self._close_run, waiting, "cancelled")
+            orphan = self._wire.orphan(waiting, "cancelled")
+            self._tasks.start_soon(close_orphan, self.channel, orphan)
 
     async def _judge_late(self, message: Inbound) -> None:
         """Read back until it is known whose run an answer or a cancel is about."""
@@ -284,49 +294,70 @@ class AgentSession:
             if not self._wire.lacks_run(event_id) or not await self._load_older():
                 break
         steer = self._wire.steer_of(event_id) if isinstance(self._wire, SteeringAgent) else None
-        if steer is None:
+        if steer is None and not self._leads():
+            self._replicas.note(event_id)
+        elif steer is None:
             self.begin(event_id)
         elif (served := self._runs.get(steer.run_id)) is not None and served.carrier is not None:
             served.carrier.steer(steer)
 
-    async def _try_to_serve(self, task: RunTask, user: User) -> None:
+    async def _serve_counted(self, event_id: str, task: RunTask, user: User) -> None:
         try:
-            await self._serve(task, user)
-        except Exception:  # what one input does must not end the other runs
-            log.exception(
-                "input %s on %s could not be served", task.ref.input_id, self.channel.name
-            )
+            await self._serve_in_turn(event_id, task, user)
         finally:
             self._serves -= 1
             if not self._serves:
                 self._idle.set()
 
-    async def _serve(self, task: RunTask, user: User) -> None:
+    async def _serve_in_turn(self, event_id: str, task: RunTask, user: User) -> None:
+        """Serve the input unless another one about its run was first, and has answered it."""
         run_id = task.ref.run_id
         assert run_id is not None
-        for _ in range(self._serving.pages):
-            if not self._wire.needs_older(task) or not await self._load_older():
-                break
-        while run_id in self._runs:  # it waits, and that is not acknowledged yet
-            await self._runs[run_id].over.wait()
+        while (earlier := self._claims.get(run_id)) is not None:
+            await earlier.wait()
+            again = self._wire.resolve(event_id)
+            if again is None or self._wire.answered_by(again) is not None:
+                return
+            task = again
+        claim = self._claims[run_id] = asyncio.Event()
+        try:
+            await self._serve(run_id, task, user)
+        except Exception:  # what one input does must not end the other runs
+            log.exception(
+                "input %s on %s could not be served", task.ref.input_id, self.channel.name
+            )
+            await decline(self.channel, self._wire.speaker(task))
+        finally:
+            del self._claims[run_id]
+            claim.set()
+
+    async def _serve(self, run_id: str, task: RunTask, user: User) -> None:
+        past = self._serving.past
+        prompt = await read_prompt(
+            self._wire,
+            task,
+            self._load_older,
+            pages=self._serving.pages,
+            own=await past(self.chat_id) if past is not None else (),
+        )
         if self._is_leaving:
             return
         active = self._agent.start(
             RunRequest(
                 chat_id=self.chat_id,
-                messages=self._wire.prompt(task),
+                messages=prompt,
                 trigger=task.trigger,
                 message_id=task.ref.message_id,
                 user=user,
                 run_id=run_id,
-                response_message_id=task.response_message_id,
+                response_message_id=task.reply_id,
             )
         )
         served = self._runs[run_id] = _Served(active, task.ref)
-        _remember(self._ours, run_id, None)
+        self._left.take(run_id)
         if self._wire.is_cancelled(task):
             active.stop()
-        self._mood.set()
+        self._show_mood()
         served.carrier = carrier = RunCarrier(
             active,
             lambda: self._wire.speaker(task),
@@ -338,12 +369,15 @@ class AgentSession:
             await carrier.carry()
         finally:
             del self._runs[run_id]
-            served.over.set()
-            self._mood.set()
+            self._heard.wake()
+            self._show_mood()
 
     def _spoke(self, served: _Served) -> None:
         served.has_spoken = True
-        self._mood.set()
+        self._show_mood()
+
+    def _show_mood(self) -> None:
+        self._status.want_for([served.has_spoken for served in self._runs.values()])
 
     async def _stop_all(self) -> None:
         self._is_leaving = True
@@ -353,47 +387,29 @@ class AgentSession:
 
     # Presence ----------------------------------------------------------------------------------
 
-    async def _show(self) -> None:
-        """Show what the agent is doing, whenever that has changed."""
-        while True:
-            await self._mood.wait()
-            self._mood.clear()
-            status = "online"
-            if self._runs:
-                is_speaking = any(served.has_spoken for served in self._runs.values())
-                status = "streaming" if is_speaking else "thinking"
-            if status != self._shown:
-                self._shown = status
-                try:
-                    await self.channel.present(_shown_as(status))
-                except TransportError as error:
-                    log.warning("unable to show presence on %s: %s", self.channel.name, error)
-
     def _on_presence(self) -> None:
-        """Close the runs of an agent of our name that is gone, now that nobody else is left."""
-        own, connection = self.channel.connection.client_id, self.channel.connection.connection_id
-        if own is None or self._tasks is None or self._reader.is_held:
+        """See to the runs of an agent of our name that is gone, now that nobody else is left."""
+        if self._tasks is None or self._reader.is_held:
             return
-        for member in self.channel.members():
-            if member.client_id == own and member.connection_id != connection:
-                return
-        for ref in self._wire.active_runs():
-            if ref.run_id is None or ref.run_id in self._ours:
-                continue
-            if self._speakers.get(ref.run_id) == own:
-                _remember(self._ours, ref.run_id, None)
-                self._tasks.start_soon(self._close_run, ref, "error")
+        connection_id = self.channel.connection.connection_id
+        for ref in self._left.found(self._wire.active_runs(), connection_id):
+            self._tasks.start_soon(self._take_over, ref)
+        for event_id in self._replicas.inherited(connection_id):
+            self._tasks.start_soon(self._begin_soon, event_id)
+        self._heard.wake()
 
-    async def _close_run(self, ref: RunRef, reason: Literal["cancelled", "error"]) -> None:
-        await close_orphan(self.channel, self._wire.orphan(ref, reason))
-
-
-def _shown_as(status: str) -> dict[str, str]:
-    # `type` is how clients of ably-ai-sdk-transport tell an agent from a person.
-    return {"type": "agent", "status": status}
-
-
-def _remember(known: dict[str, V], key: str, value: V) -> None:
-    known[key] = value
-    if len(known) > REMEMBERED:
-        del known[next(iter(known))]
+    async def _take_over(self, ref: RunRef) -> None:
+        """Run the handler of a left run again, or end the run as failed."""
+        found = None
+        if self._serving.left_runs == "again" and isinstance(self._wire, AdoptingAgent):
+            while (found := self._wire.adopt(ref)) is None:
+                if not await self._load_older():
+                    break
+        if found is None:
+            await close_orphan(self.channel, self._wire.orphan(ref, "error"))
+            return
+        event_id, task = found
+        await close_orphan(self.channel, replace(self._wire.orphan(ref, "error"), publish=()))
+        self._serves += 1
+        self._idle.clear()
+        await self._serve_counted(event_id, task, self._users.pop(event_id, User()))

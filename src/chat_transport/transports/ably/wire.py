@@ -8,6 +8,7 @@ here is called in the channel's order and never waits. Which wire is spoken is o
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
@@ -71,6 +72,7 @@ class Heard:
         after_id: Which message that follows; None for none.
         reason: For `run-end`: how.
         error_text: For `run-end` by an error: the agent's words.
+        is_edit: For `input`: the message takes the place of another one, and of what followed it.
         is_replaced: What was said before has been replaced: read it anew.
     """
 
@@ -82,6 +84,7 @@ class Heard:
     after_id: str | None = None
     reason: Literal["complete", "cancelled", "error"] | None = None
     error_text: str | None = None
+    is_edit: bool = False
     is_replaced: bool = False
 
 
@@ -120,6 +123,10 @@ class ClientWire(Protocol):
 
     def needs_older(self, request: SendMessages) -> bool:
         """Whether `request` names messages that have not been read yet."""
+        ...
+
+    def meets(self, known: AbstractSet[str]) -> bool:
+        """Whether one of these messages is shown, and all after it hangs together."""
         ...
 
     def encode(self, request: SendMessages) -> Sequence[Outgoing]:
@@ -184,7 +191,8 @@ class RunTask:
     Attributes:
         ref: The run; `message_id` is the message that is regenerated or continued.
         continues: It resumes a run that waited.
-        response_message_id: What the reply is called on the wire; None lets the agent name it.
+        reply_id: What the reply is called, if the wire says so or a process that died has begun
+            it; None lets the agent name it.
         token: The wire's own.
     """
 
@@ -193,7 +201,7 @@ class RunTask:
     owner: str | None
     continues: bool
     token: object
-    response_message_id: str | None = None
+    reply_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ import anyio
 from ..._extras import wanted_by
 from ...errors import ConnectFailed, TransportClosed
 from .run_log import LoggedRun, RunState
+from .stored_messages import dump_stored, load_stored, read_stored
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -175,22 +176,22 @@ class RedisPort:
     async def register(self, run: LoggedRun, process: str, fence: int) -> None:
         """Begin a run's record anew."""
         name = self._key("run", run.chat_id, run.run_id)
-        now_s, _ = await self._redis.time()
+        now_s, microseconds = await self._redis.time()
         pipe = self._redis.pipeline(transaction=True)
         pipe.delete(self.stream(run))
-        pipe.hset(
-            name,
-            mapping={
-                "owner": run.owner or "",
-                "key": run.request_key or "",
-                "state": "active",
-                "fence": fence,
-                "next": 0,
-                "process": process,
-            },
-        )
+        record: dict[str, str | int | bytes] = {
+            "owner": run.owner or "",
+            "key": run.request_key or "",
+            "state": "active",
+            "fence": fence,
+            "next": 0,
+            "process": process,
+        }
+        if run.begins_with is not None:
+            record["before"] = dump_stored(run.begins_with)
+        pipe.hset(name, mapping=record)
         pipe.pexpire(name, DAY_MS)
-        pipe.zadd(self._key("active", run.chat_id), {run.run_id: now_s})
+        pipe.zadd(self._key("active", run.chat_id), {run.run_id: now_s + microseconds / 1e6})
         pipe.pexpire(self._key("active", run.chat_id), DAY_MS)
         if run.request_key is not None:
             key = self._key("key", run.chat_id, run.request_key)
@@ -232,11 +233,14 @@ class RedisPort:
             return None
         said = fields[b"state"].decode()
         state: RunState = next(name for name in get_args(RunState) if name == said)
+        before = fields.get(b"before")
+        begun = [] if before is None else read_stored([load_stored(before)], chat_id=chat_id)
         run = LoggedRun(
             chat_id=chat_id,
             run_id=run_id,
             owner=fields[b"owner"].decode() or None,
             request_key=fields[b"key"].decode() or None,
+            begins_with=begun[0] if begun else None,
             state=state,
         )
         return run, fields[b"process"].decode()

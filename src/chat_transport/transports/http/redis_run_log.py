@@ -8,6 +8,7 @@ in one command. Source: redis.io/docs/latest/develop/data-types/streams, read 20
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from types import TracebackType
@@ -19,7 +20,7 @@ import anyio
 from ..._chunk_log import ChunkLog
 from ..._tasks import open_task_group
 from ...codecs.ui_stream import decode_chunk, encode_chunk
-from ...errors import StreamInterrupted
+from ...errors import LocalProtocolError, StreamInterrupted
 from .redis_port import (
     LOST,
     SUPERSEDED,
@@ -121,7 +122,19 @@ class RedisRunLog(RunLog):
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        """Connect, and start the three loops: write, read, live."""
+        """Connect, and start the three loops: write, read, live.
+
+        Raises:
+            ConnectFailed: If Redis cannot be reached.
+            LocalProtocolError: On another event loop than asyncio's.
+        """
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError as error:
+            raise LocalProtocolError(
+                "unable to open RedisRunLog on this event loop; redis-py runs on asyncio alone: "
+                "serve with uvicorn, granian or `hypercorn --worker-class asyncio`"
+            ) from error
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._port.connected())
             self._process = uuid4().hex

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Literal, Self, TypeAlias
 
 import anyio
 
 from ..._chunk_log import ChunkLog
+from ...messages import UIMessage
 
 __all__ = ["LoggedRun", "MemoryRunLog", "RunLog", "RunState"]
 
@@ -32,6 +33,8 @@ class LoggedRun:
         run_id: The run.
         owner: The verified user that asked; None if anonymous.
         request_key: The client's idempotency key: the same key in the same chat is the same run.
+        begins_with: The message that the run goes on with (a call was answered), as it was when
+            the run began; None if the run began a message of its own.
         state: `interrupted` when the process that wrote it died before the end.
     """
 
@@ -39,6 +42,7 @@ class LoggedRun:
     run_id: str
     owner: str | None = None
     request_key: str | None = None
+    begins_with: UIMessage | None = None
     state: RunState = "active"
 
 
@@ -165,13 +169,7 @@ class MemoryRunLog(RunLog):
             return None
         if not kept.log.closed:
             return kept.run
-        return LoggedRun(
-            chat_id=kept.run.chat_id,
-            run_id=kept.run.run_id,
-            owner=kept.run.owner,
-            request_key=kept.run.request_key,
-            state="ended" if kept.log.error is None else "interrupted",
-        )
+        return replace(kept.run, state="ended" if kept.log.error is None else "interrupted")
 
     def _expire(self) -> None:
         """Forget ended runs that are too old or too many; called whenever a run starts."""

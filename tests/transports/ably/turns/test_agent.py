@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import pytest
 
+from chat_transport.chunks import ToolApprovalRequest, ToolInputAvailable
 from chat_transport.codecs.ably.operations import Inbound
+from chat_transport.codecs.ably.prompts import PromptEncoder
 from chat_transport.transports.ably.wire import RunRef
 
 
@@ -96,3 +98,19 @@ def test_only_a_waiting_reply_is_suspended(ends):
     (ref,) = ends.agent.active_runs()
     assert ends.agent.suspended(ref) is None
     assert ends.agent.suspended(RunRef(run_id=None, input_id=ref.input_id)) is None
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_of_two_decisions_the_first_counts(make_ends, first):
+    ends = make_ends("message-per-response")
+    _, speaker = ends.begin(ends.ask("rm"))
+    call = ToolInputAvailable(tool_call_id="c", tool_name="rm", input={})
+    for chunk in (call, ToolApprovalRequest(tool_call_id="c", approval_id="c")):
+        ends.put(speaker.encode(chunk), by="agent")
+    ends.put(speaker.suspend(), by="agent")
+    encoder = PromptEncoder(new_id=ends.new_id)
+    for approved in (first, not first):
+        ends.put([encoder.approval("c", approved=approved).operation], by="alice")
+    for end in (ends.agent, ends.client):
+        part = end.conversation.messages()[-1].parts[-1]
+        assert part.approval.approved is first

@@ -30,6 +30,13 @@ def test_nothing_older_is_needed_to_ask(ends):
     assert not ends.client.needs_older(request)
 
 
+def test_an_own_copy_is_met_where_a_message_of_it_was_read(ends):
+    ends.ask("hi")
+    (message,) = ends.client.messages()
+    assert ends.client.meets({message.id})
+    assert not ends.client.meets({"elsewhere"})
+
+
 def test_a_stop_names_the_prompt(ends):
     asked = ends.ask("hi")
     _, speaker = ends.begin(asked)
@@ -171,7 +178,7 @@ def test_a_prompt_and_its_reply_have_the_ids_that_the_client_sees(make_ends):
     ends.say(speaker, "yes")
     ends.finish(speaker)
     assert [message.id for message in ends.client.messages()] == ["u-hi", "reply-u-hi"]
-    assert task.response_message_id == "reply-u-hi"
+    assert task.reply_id == "reply-u-hi"
 
 
 def test_only_replies_of_agents_that_mark_nothing_may_end_in_silence(make_ends):

@@ -8,6 +8,7 @@ Source: @ably/ai-transport 0.8.0, `vercel/codec/reducer.ts`; the message itself 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, TypeAlias
 
 from .... import chunks as c
 from ....chunks import UIMessageChunk
@@ -19,6 +20,8 @@ from .input_events import ApprovalAnswered, InputEvent, MessagePart, MessageSaid
 from .lifecycle import LifecycleRepair
 
 __all__ = ["UIFold"]
+
+JSON: TypeAlias = Any  # any JSON value
 
 _INPUTS = (c.ToolInputStart, c.ToolInputAvailable, c.ToolInputError)
 _READY = (c.ToolInputAvailable, c.ToolInputError)
@@ -56,11 +59,19 @@ class _Spoken:
     def add(self, part: UIMessagePart) -> None:
         self.message = self.message.model_copy(update={"parts": [*self.message.parts, part]})
 
+    def describe(self, metadata: JSON) -> None:
+        self.message = self.message.model_copy(update={"metadata": metadata})
+
 
 class UIFold:
-    """Folds the wires of one node."""
+    """Folds the wires of one node.
 
-    def __init__(self) -> None:
+    Args:
+        first_answer_counts: Of several answers to one approval keep the first, not the last.
+    """
+
+    def __init__(self, *, first_answer_counts: bool = False) -> None:
+        self._first_answer_counts = first_answer_counts
         self._messages: dict[str, _Assistant | _Spoken] = {}
         self._owner: dict[str, _Assistant] = {}
         self._approvals: dict[str, str] = {}
@@ -99,7 +110,9 @@ class UIFold:
                 known.add(event.part)
             elif known is None:
                 said = UIMessage(id=event.message_id, role=event.role, parts=[event.part])
-                self._messages[message_id] = _Spoken(said)
+                known = self._messages[message_id] = _Spoken(said)
+            if event.metadata is not None and isinstance(known, _Spoken):
+                known.describe(event.metadata)
         elif isinstance(event, MessageSaid):
             self._said(message_id, event.message)
         elif isinstance(event, ToolResolved):
@@ -164,6 +177,8 @@ class UIFold:
             owner.feed((chunk,))
         elif event.tool_call_id not in self._settled:
             owner.feed((chunk,))  # a later answer wins until there is an output
+            if self._first_answer_counts:
+                self._settled.add(event.tool_call_id)
 
     def _as_chunk(self, event: ToolResolved | ApprovalAnswered) -> UIMessageChunk | None:
         call = event.tool_call_id

@@ -84,7 +84,7 @@ class TurnsAgent(TurnsReading):
             owner=trigger.client_id,
             continues=False,
             token=trigger,
-            response_message_id=named,
+            reply_id=named,
         )
 
     def needs_older(self, task: RunTask) -> bool:

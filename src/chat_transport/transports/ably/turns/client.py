@@ -49,6 +49,10 @@ class _TurnsClient(TurnsReading):
         run = self.conversation.run(ref.run_id or "")
         return run is not None and not run.announced
 
+    def meets(self, known: AbstractSet[str]) -> bool:
+        """Whether one of these messages has been read: everything is in one line here."""
+        return any(message.id in known for message in self.messages())
+
     def reply(self, ref: RunRef) -> Sequence[UIMessageChunk]:
         """Give what a reply has said so far."""
         return self.conversation.reply(ref.run_id or "")

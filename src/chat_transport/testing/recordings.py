@@ -1,0 +1,117 @@
+"""Tests of recorded streams, to inherit: an adapter's test file names its recipes and nothing else.
+
+Rule: imports no pytest; a subclass called `Test...` is found by it, and gives the fixture
+`shared_folder`, beneath which the recordings lie. For authors of adapters.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar, TypeAlias
+
+import anyio
+import msgspec
+
+from ..step import StepDecoder
+from .fixtures import check_fixtures, cut_faults, load_recordings, normalised
+from .replay import Recipe
+from .tally import OPTION
+
+__all__ = ["RecordingSuite", "SourceSuite"]
+
+JSON: TypeAlias = Any  # any JSON value
+Wire: TypeAlias = list[dict[str, JSON]]
+
+GOLDEN = "ai-7.0.173"
+EARLIER = "ai-7.0.77"
+"""Folders of golden chunks, by the version of the AI SDK that made them."""
+ALWAYS = ("closes-open-parts (17.1)", "never-fetches")
+"""Differences that no option takes away: the grammar and the trust model come first."""
+
+
+class RecordingSuite:
+    """Recorded streams: whole through the real SDK, and cut after every event.
+
+    Attributes:
+        recipes: By API; the folder of its recordings has this name.
+    """
+
+    recipes: ClassVar[Mapping[str, Recipe]]
+
+    def _checked(self, folder: Path, api: str, recipe: Recipe) -> list[str]:
+        lines: list[str] = []
+
+        async def check() -> int:
+            golden = folder / "_golden" / GOLDEN
+            return (await check_fixtures(folder / api, golden, write=lines.append, recipes=only))[1]
+
+        only = {api: recipe}
+        failed = anyio.run(check)
+        assert failed == 0, "\n".join(lines)
+        assert len(lines) > 1
+        return lines
+
+    def test_recordings_give_what_the_ai_sdk_gives(self, shared_folder: Path) -> None:
+        """Through the real SDK, split at random bytes; what differs is listed."""
+        for api, recipe in self.recipes.items():
+            self._checked(shared_folder / "fixtures", api, recipe)
+
+    def test_recordings_cut_after_every_event_obey_the_grammar(self, shared_folder: Path) -> None:
+        """Whatever the place of the cut, every part is closed and the step is finished."""
+        for api, recipe in self.recipes.items():
+            recordings = list(load_recordings(shared_folder / "fixtures" / api))
+            assert recordings
+            assert [fault for one in recordings for fault in cut_faults(recipe, one)] == []
+
+    def test_with_the_option_only_broken_streams_differ(self, shared_folder: Path) -> None:
+        """`compat="ai-sdk"` leaves no other difference; nothing is asked of a recipe without it."""
+        for api, recipe in self.recipes.items():
+            if recipe.compat is None:
+                continue
+            always = replace(recipe, adapter=recipe.compat)
+            lines = self._checked(shared_folder / "fixtures", api, always)
+            differing = [
+                line for line in lines if line.startswith(("listed ", f"equal with {OPTION}"))
+            ]
+            assert all(line.endswith(ALWAYS) for line in differing)
+
+
+class SourceSuite:
+    """`sources="parts"`: the sources of the AI SDK's versions before citations.
+
+    Attributes:
+        api: Whose recordings these are.
+        names: Of recordings that cite.
+    """
+
+    api: ClassVar[str]
+    names: ClassVar[tuple[str, ...]]
+
+    def decoder(self) -> StepDecoder:
+        """Make the adapter's decoder with `sources="parts"`."""
+        raise NotImplementedError
+
+    def test_sources_as_parts_are_those_of_the_earlier_ai_sdk(self, shared_folder: Path) -> None:
+        """Each citation is a source, and no text has citations."""
+        folder = shared_folder / "fixtures"
+        recordings = {one.name: one for one in load_recordings(folder / self.api)}
+        for name in self.names:
+            wire = list(_told(self.decoder(), recordings[name].events))
+            golden = folder / "_golden" / EARLIER / self.api / f"{name}.ui.jsonl"
+            lines = golden.read_text("utf-8").splitlines()
+            assert _sources(wire) == _sources([json.loads(line) for line in lines])
+            assert _sources(wire)
+            assert not any("citations" in chunk for chunk in wire)
+
+
+def _told(decoder: StepDecoder, events: Any) -> Iterator[dict[str, JSON]]:
+    for event in events:
+        yield from map(msgspec.to_builtins, decoder.feed(json.loads(event)))
+    yield from map(msgspec.to_builtins, decoder.end())
+
+
+def _sources(chunks: Wire) -> Wire:
+    return [one for one in normalised(chunks) if one["type"].startswith("source-")]
