@@ -2,7 +2,7 @@
 import * as Ably from 'ably';
 import { convertToModelMessages, isStepCount, jsonSchema, readUIMessageStream, streamText, tool } from 'ai';
 import { MockLanguageModelV4 } from 'ai/test';
-import { serve, say } from './lines.mjs';
+import { serve, say } from '../lines.mjs';
 import { subscribeToChannel } from './sdk_transport_agent.mjs';
 
 let realtime;

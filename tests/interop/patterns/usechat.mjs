@@ -3,7 +3,7 @@ import * as Ably from 'ably';
 import {
   AbstractChat, lastAssistantMessageIsCompleteWithApprovalResponses, lastAssistantMessageIsCompleteWithToolCalls,
 } from 'ai';
-import { say, serve, until } from './lines.mjs';
+import { say, serve, until } from '../lines.mjs';
 
 const FATES = {
   'tool-output': 'tool-output-available',
