@@ -59,7 +59,7 @@ class ReplyReader:
         """
         if self.chunks.run_id is None and heard.ref.run_id is not None:
             self.name(heard.ref.run_id)
-        if heard.is_replaced:
+        if heard.is_replaced and heard.event != "input":
             self._replace(told)
         elif heard.chunks:
             self._extend(heard.chunks)
