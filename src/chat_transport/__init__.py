@@ -12,6 +12,7 @@ from ._extras import lazy_names
 
 if TYPE_CHECKING:
     from .agent.approvals import ApprovalSigner
+    from .agent.attempts import Attempt
     from .agent.message_stream import MessageStream, StreamEnd
     from .agent.reply_writer import ReplyWriter
     from .agent.run import Handler, Run, RunEnd, RunEndReason, RunRequest, User
@@ -81,6 +82,7 @@ __all__ = [
     "AgentPresence",
     "ApprovalResponse",
     "ApprovalSigner",
+    "Attempt",
     "Capabilities",
     "Chat",
     "ChatChange",
@@ -223,6 +225,7 @@ _HOMES = {
     "ActiveRun": "agent.runtime",
     "Agent": "agent.runtime",
     "ApprovalSigner": "agent.approvals",
+    "Attempt": "agent.attempts",
     "StepEnd": "agent.tool_loop",
     "ToolLoop": "agent.tool_loop",
     "Tool": "agent.tools",

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import TypeAlias
 
+from ._taken_back import without_void
 from .chunks import (
     ABSENT,
     ReasoningDelta,
@@ -160,13 +161,16 @@ def merge_deltas(chunks: Iterable[UIMessageChunk]) -> list[UIMessageChunk]:
     """Join the deltas of each part; folding the result gives the same message.
 
     A joined delta stands where its first piece stood. Deltas that carry more than text stay alone.
+    What was taken back is left out.
     """
     merged: list[UIMessageChunk | list[str]] = []
     keys: dict[int, _Key] = {}
     growing: dict[_Key, list[str]] = {}
+    is_reset = False
     for chunk in chunks:
         key = _key_of(chunk, longest=None)
         if key is None:
+            is_reset = is_reset or isinstance(chunk, ResetStep)
             _shut(growing, chunk)
             merged.append(chunk)
         elif key in growing:
@@ -175,10 +179,11 @@ def merge_deltas(chunks: Iterable[UIMessageChunk]) -> list[UIMessageChunk]:
             pieces = growing[key] = [_text(chunk)]
             keys[len(merged)] = key
             merged.append(pieces)
-    return [
+    told = [
         _delta(keys[at], "".join(said)) if isinstance(said, list) else said
         for at, said in enumerate(merged)
     ]
+    return list(without_void(told)) if is_reset else told
 
 
 _ENDS: dict[type[UIMessageChunk], type[UIMessageChunk]] = {

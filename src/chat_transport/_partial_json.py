@@ -87,7 +87,10 @@ class _Scan:
             elif place == _KEY:
                 self._key()
             else:
-                self._step(place, text[self.at])
+                char = text[self.at]
+                self._step(place, char)
+                if char > "\uffff":  # two characters to JavaScript
+                    self._step(self.stack[-1], char)
                 self.at += 1
 
     def closings(self) -> str:

@@ -7,7 +7,7 @@ Source: AI SDK 7.0.173 `UIMessageChunk`; see docs/reference/chunks.md.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 import msgspec
 from msgspec import UNSET as ABSENT
@@ -121,9 +121,14 @@ class FinishStep(UIMessageChunk, frozen=True, tag_field="type", tag="finish-step
 
 
 class ResetStep(UIMessageChunk, frozen=True, tag_field="type", tag="reset-step"):
-    """What the current step said is void (7.0.70 and later)."""
+    """What the current step said is void (7.0.70 and later); the step goes on.
+
+    `steps` is ours: so many steps are void, the current one and those before it, and the first of
+    them goes on. AI SDK clients do not look at it: they take back the current step alone.
+    """
 
     type: ClassVar[Literal["reset-step"]] = "reset-step"
+    steps: Annotated[int, msgspec.Meta(ge=1)] | Absent = ABSENT
 
 
 class TextStart(UIMessageChunk, frozen=True, tag_field="type", tag="text-start"):

@@ -54,6 +54,11 @@ class Capabilities:
     drops: frozenset[str] = field(default_factory=frozenset[str])
     """Chunk types that this wire cannot carry and drops, as documented."""
 
+    @property
+    def takes_back(self) -> bool:
+        """Whether what a failed attempt of a step said disappears when the step is tried again."""
+        return "reset-step" not in self.drops
+
 
 class ChunkStream(ABC):
     """The chunks of one reply, in order: `async for chunk in stream`.

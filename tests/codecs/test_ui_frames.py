@@ -75,6 +75,14 @@ BASE = {
 }
 
 
+def test_a_message_that_is_none_is_told_beside_the_words_of_the_ai_sdk():
+    with pytest.raises(
+        RemoteProtocolError, match=r"^Invalid UI messages in .*request\.$"
+    ) as raised:
+        parse_client_frame({**BASE, "messages": [{"id": "u"}]})
+    assert "messages[0]; `role` must" in str(raised.value.__cause__)
+
+
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
@@ -85,7 +93,6 @@ BASE = {
         ({**BASE, "trigger": []}, "Invalid WebSocket chat send request"),
         ({**BASE, "messageId": None}, "Invalid WebSocket chat send request"),
         ({**BASE, "messages": []}, "Invalid UI messages"),
-        ({**BASE, "messages": [{"id": "u"}]}, r"Invalid UI messages .*messages\[0\]; `role` must"),
         ({**BASE, "type": "resume", "lastSequence": -1}, "Invalid WebSocket chat resume sequence"),
         (
             {**BASE, "type": "resume", "lastSequence": True},

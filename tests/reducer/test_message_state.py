@@ -31,10 +31,22 @@ def test_dropping_a_step_forgets_its_calls():
     state = MessageState("m", parts=[_call("a")])
     state.push(PartState(StepStartPart, {"type": "step-start"}))
     state.push(_call("b"))
-    assert state.drop_step()
+    assert state.drop_steps()
     assert state.call("b") is None
     assert state.call("a") is not None
-    assert not state.drop_step()
+    assert not state.drop_steps()
+
+
+def test_several_steps_go_with_all_markers_but_the_first() -> None:
+    state = MessageState("m")
+    for _ in range(3):
+        state.push(PartState(StepStartPart, {"type": "step-start"}))
+        state.push(PartState(TextPart, {"type": "text", "text": "x", "state": "done"}))
+    assert state.drop_steps(2)
+    assert [part.type for part in state.snapshot().parts] == ["step-start", "text", "step-start"]
+    assert state.drop_steps(3), "there are not so many: everything goes"
+    assert state.snapshot().parts == []
+    assert not state.drop_steps(3)
 
 
 def test_data_parts_are_found_by_type_and_id():

@@ -9,12 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from anyio import CancelScope
 from anyio.abc import TaskGroup
 
 from .._chunk_log import ChunkLog
 from .._metadata import merge_metadata
 from ..chunks import ABSENT, Finish, FinishReason, UIMessageChunk
-from ..messages import UIMessage
+from ..messages import StepStartPart, UIMessage
 from .run import Run
 from .tools import Tool, ToolContext
 
@@ -31,6 +32,7 @@ class LoopState:
         waits: A call waits for a person or a client.
         failed: The model said `error`.
         running: Calls that run now.
+        calls: Their scopes: they end with the loop, however it is left.
         metadata: What the model calls said at their ends, usage summed.
     """
 
@@ -40,6 +42,7 @@ class LoopState:
     waits: bool = False
     failed: bool = False
     running: int = 0
+    calls: set[CancelScope] = field(default_factory=set[CancelScope])
     calls_of_step: int = 0
     finish_reason: FinishReason | None = None
     usage_of_step: Mapping[str, JSON] = field(default_factory=dict[str, JSON])
@@ -69,10 +72,9 @@ class LoopState:
         pieces: list[UIMessage] = []
         start = 0
         for place, message in (*self._heard, (len(reply.parts), None)):
-            if place > start:
-                piece = reply.parts[start:place]
+            piece, start = reply.parts[start:place], max(start, place)
+            if any(not isinstance(part, StepStartPart) for part in piece):
                 pieces.append(reply.model_copy(update={"parts": piece}))
-                start = place
             if message is not None:
                 pieces.append(message)
         return (*before, *pieces)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..chunks import (
+    ABSENT,
     Absent,
     FinishStep,
     ReasoningDelta,
@@ -36,6 +37,9 @@ from ..errors import LocalProtocolError
 from ..messages import DynamicToolPart, StepStartPart, ToolPart, UIMessage
 
 __all__ = ["OpenCall", "OpenParts"]
+
+
+_OF_CALLS = (ToolApprovalRequest, ToolOutputAvailable, ToolOutputDenied, ToolOutputError)
 
 
 @dataclass(slots=True)
@@ -76,6 +80,7 @@ class OpenParts:
         self.calls: dict[str, OpenCall] = {}
         self._approvals: dict[str, str] = {}
         self.step_is_open = False
+        self._has_steps = False
         self._rules: dict[type[UIMessageChunk], Callable[[Any], None]] = {
             TextStart: lambda chunk: self._open(self.text, chunk),
             TextDelta: lambda chunk: self._need(self.text, chunk),
@@ -127,8 +132,35 @@ class OpenParts:
             or any(call.waits_for == "input" for call in self.calls.values())
         )
 
+    @property
+    def step(self) -> int:
+        """The number of the current step; 0 before the first one of this reply."""
+        return self._step
+
+    @property
+    def open_part(self) -> str | None:
+        """A text, reasoning or tool input that was begun and not ended, in words; None if none."""
+        for kind, opened in (("text", self.text), ("reasoning", self._reasoning)):
+            for part_id in opened:
+                return f"{kind} {part_id!r}"
+        writing = (key for key, call in self.calls.items() if call.waits_for == "input")
+        return next((f"the input of tool call {key!r}" for key in writing), None)
+
+    def is_late(self, chunk: UIMessageChunk, step: int) -> bool:
+        """Whether the chunk is about a tool call that was made before this step: it makes no part.
+
+        Such a chunk outlives a reset of the step: the tool did run, the person did answer.
+        """
+        if isinstance(chunk, ToolApprovalResponse):
+            call = self.calls.get(self._approvals.get(chunk.approval_id, ""))
+        elif isinstance(chunk, _OF_CALLS):
+            call = self.calls.get(chunk.tool_call_id)
+        else:
+            return False
+        return call is not None and max(call.steps) < step
+
     def close(
-        self, said: Iterable[UIMessageChunk], *, why: str, cut_calls: bool
+        self, said: Iterable[UIMessageChunk], *, why: str, cut_calls: bool, since_step: int = 0
     ) -> Iterator[UIMessageChunk]:
         """Give the chunks that close what is open, and note them.
 
@@ -136,6 +168,7 @@ class OpenParts:
             said: The reply so far; read only if a tool input is open, to keep what it says.
             why: The error text of tool calls that are cut.
             cut_calls: End calls that run; False leaves them to a client that will answer.
+            since_step: Calls that were made before this step are let alone; 0 lets none.
         """
         for text_id in tuple(self.text):
             yield TextEnd(id=text_id)
@@ -144,6 +177,8 @@ class OpenParts:
         self.text.clear()
         self._reasoning.clear()
         for call in self.calls.values():
+            if since_step and max(call.steps) < since_step:
+                continue
             if call.waits_for == "input" or (cut_calls and call.waits_for == "output"):
                 yield from _end_of(call, said, why)
                 call.waits_for = "nothing"
@@ -185,24 +220,25 @@ class OpenParts:
         del opened[chunk.id]
 
     def _start_step(self, chunk: StartStep) -> None:
-        self.step_is_open = True
+        self.step_is_open = self._has_steps = True
         self._step += 1
 
     def _finish_step(self, chunk: FinishStep) -> None:
         self.step_is_open = False
 
     def _reset_step(self, chunk: ResetStep) -> None:
+        first = self._step + 1 - (1 if chunk.steps is ABSENT else chunk.steps)
         inputs = {
             call.tool_call_id: max(call.steps)
             for call in self.calls.values()
             if call.waits_for == "input"
         }
         for part_id, opened_in in (*self.text.items(), *self._reasoning.items(), *inputs.items()):
-            if opened_in != self._step:
+            if opened_in < first:
                 raise _out_of_order(chunk.type, part_id, "it is open since an earlier step")
         self.text.clear()
         self._reasoning.clear()
-        void = {key for key, call in self.calls.items() if self._step in call.steps}
+        void = {key for key, call in self.calls.items() if max(call.steps) >= first}
         self._approvals = {
             approval: call_id
             for approval, call_id in self._approvals.items()
@@ -210,11 +246,13 @@ class OpenParts:
         }
         for key in void:
             call = self.calls[key]
-            call.steps.discard(self._step)
+            call.steps = {step for step in call.steps if step < first}
             call.waits_for = "nothing"
             call.approval_id = call.approved = None
             if not call.steps:
                 del self.calls[key]
+        self._step = first
+        self.step_is_open = self._has_steps  # the step goes on, also when it was finished
 
     def _call_named(self, chunk: ToolInputStart | ToolInputAvailable | ToolInputError) -> None:
         call = self.calls.get(chunk.tool_call_id)

@@ -60,7 +60,7 @@ class ReplyOrder:
         self.ended = False
         self._message_id = message_id
         self._started = False
-        self._in_step = False
+        self._in_step = self._has_steps = False
         self._text: dict[str, None] = {}
         self._reasoning: dict[str, None] = {}
         self._inputs: set[str] = set()
@@ -146,7 +146,7 @@ class ReplyOrder:
 
     def _start_step(self, _: StartStep) -> list[UIMessageChunk]:
         before = self._close_step()
-        self._in_step = True
+        self._in_step = self._has_steps = True
         self._leave_step()
         return before
 
@@ -162,6 +162,7 @@ class ReplyOrder:
     def _reset_step(self, _: ResetStep) -> list[UIMessageChunk]:
         self._text, self._reasoning, self._in_this_step = {}, {}, {}
         self._inputs.clear()
+        self._in_step = self._has_steps  # the step goes on, also when it was finished
         return []
 
     def _close_blocks(self) -> list[UIMessageChunk]:

@@ -6,14 +6,17 @@ Rule: the handler gets what the agent's end has checked, never the raw request.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from anyio.abc import TaskGroup
 
 from ..chunks import FinishReason, UIMessageChunk
+from ..errors import LocalProtocolError
 from ..inputs import Trigger
 from ..messages import UIMessage
+from .attempts import Attempt, Attempts
 from .steering import Steering
 
 __all__ = ["Handler", "Run", "RunEnd", "RunEndReason", "RunRequest", "User"]
@@ -82,6 +85,7 @@ class Run:
             only in a run that no `Agent` made.
         reply_so_far: Gives the reply as far as it was said; None only as above.
         steers: What the user says meanwhile, where the transport can steer.
+        attempts: The run's named steps, for `step`; None only as above.
     """
 
     run_id: str
@@ -95,6 +99,7 @@ class Run:
     tasks: TaskGroup | None = None
     reply_so_far: Callable[[], UIMessage] | None = None
     steers: Steering = field(default_factory=Steering, repr=False, compare=False)
+    attempts: Attempts | None = field(default=None, repr=False, compare=False)
 
     def steering(self) -> AsyncIterator[UIMessage]:
         """Give what the user says while the run is under way, each once, as it comes.
@@ -102,6 +107,23 @@ class Run:
         Never ends by itself; `steers.take()` gives what waits without waiting for more.
         """
         return self.steers
+
+    def step(self, name: str) -> AbstractAsyncContextManager[Attempt]:
+        """Put a block around work that may fail and be tried again: `async with run.step("plan")`.
+
+        The same name again, at once, is a retry: what the attempt before it said is taken back. An
+        exception ends the attempt as failed and goes on; what it said stays until a retry. What is
+        open at the end of the block is closed. One block holds no other; yield in it, in order.
+
+        Raises (on entering):
+            LocalProtocolError: If another step or a part is open, or the run has gone on since the
+                attempt that this would take back.
+        """
+        if self.attempts is None:
+            raise LocalProtocolError(
+                f"unable to begin step {name!r} of run {self.run_id!r}; use an Agent"
+            )
+        return self.attempts.step(name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

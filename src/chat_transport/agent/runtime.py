@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, Self, TypeAlias
+from typing import Self, TypeAlias
 
 import anyio
 from anyio.abc import TaskGroup
@@ -19,12 +19,9 @@ from anyio.abc import TaskGroup
 from .._chunk_log import ChunkLog
 from .._tasks import open_task_group
 from ..chunks import (
-    ABSENT,
     Abort,
     Error,
     Finish,
-    FinishReason,
-    MessageMetadata,
     Start,
     TextDelta,
     UIMessageChunk,
@@ -33,8 +30,10 @@ from ..errors import TransportClosed
 from ..messages import UIMessage
 from ..reducer import MessageReducer
 from ._closing import closing_stream
+from ._ending import Ending
 from ._open_parts import OpenParts
 from ._states import Completed, Failed, RunEvent, RunState, Stopped, Waits, step
+from .attempts import Attempts
 from .run import Handler, Run, RunEnd, RunRequest
 
 __all__ = ["MASKED_ERROR_TEXT", "ActiveRun", "Agent", "OnEnd"]
@@ -45,6 +44,8 @@ END_TIMEOUT_S = 10.0
 """Seconds that `on_end` may take, also when the agent is cancelled."""
 
 OnEnd: TypeAlias = Callable[[RunEnd], Awaitable[None]]
+Keep: TypeAlias = Callable[[RunEnd], Awaitable[str | None]]
+"""Keeps a reply and gives None, or what the user reads because it could not. Raises nothing."""
 _log = logging.getLogger("chat_transport.agent")
 
 
@@ -96,8 +97,13 @@ class Agent:
             run.stop("the agent closed")
         return await self._stack.__aexit__(exc_type, exc, traceback)
 
-    def start(self, request: RunRequest) -> ActiveRun:
+    def start(self, request: RunRequest, *, keep: Keep | None = None) -> ActiveRun:
         """Start a run and give it at once; it lives in the agent, not in the caller.
+
+        Args:
+            request: What is asked.
+            keep: Awaited before the terminal chunk is said, so that whoever reads that chunk
+                finds the reply kept; a reply that was not ends with `error`. Bounds its own time.
 
         Raises:
             TransportClosed: If the agent is not entered.
@@ -106,7 +112,7 @@ class Agent:
             raise TransportClosed(
                 f"unable to start a run in chat {request.chat_id!r}; the agent is not open"
             )
-        active = ActiveRun(self._run(request), self.handler, finish=self._finish)
+        active = ActiveRun(self._run(request), self.handler, finish=self._finish, keep=keep)
         self._runs.setdefault(request.chat_id, []).append(active)
         self._open.start_soon(active._execute, self._error_text)  # noqa: SLF001  # one piece
         return active
@@ -167,6 +173,7 @@ class ActiveRun:
         log: What the run has said; closed when the run has ended and `on_end` is done.
         state: `active`, `suspended` (a tool call waits for a person or a client) or `ended`.
         end: How it ended; None while active.
+        attempts: Its named steps, and where their attempts stand in the log.
     """
 
     def __init__(
@@ -175,6 +182,7 @@ class ActiveRun:
         handler: Handler,
         *,
         finish: Callable[[ActiveRun, RunEnd], Awaitable[None]],
+        keep: Keep | None = None,
     ) -> None:
         self.run = run
         self.log = ChunkLog(run.run_id)
@@ -182,12 +190,16 @@ class ActiveRun:
         self.end: RunEnd | None = None
         self._handler = handler
         self._finish = finish
+        self._keep = keep
         self._scope = anyio.CancelScope()
         self._stopped: Stopped | None = None
         self._done = anyio.Event()
         self._continued = _continued(run)
         self._parts = OpenParts(self._continued)
-        self._terminal: Finish | Abort | Error | None = None
+        self._ending = Ending(self.log)
+        self.attempts = Attempts(
+            run.run_id, self.log, self._parts, ending=self._ending, steers=run.steers
+        )
         self.log.append(Start(message_id=run.response_message_id))
 
     def stop(self, reason: str | None = None) -> None:
@@ -235,54 +247,51 @@ class ActiveRun:
     async def _follow(self, error_text: Callable[[Exception], str]) -> RunEvent:
         if self._stopped is not None:  # stopped before it began
             return self._stopped
+        text, append = self._parts.text, self.log.append
         try:
             async with open_task_group() as tasks:
-                run = replace(self.run, tasks=tasks, reply_so_far=self._reply_so_far)
+                run = replace(
+                    self.run,
+                    tasks=tasks,
+                    reply_so_far=self._reply_so_far,
+                    attempts=self.attempts,
+                )
                 chunks = self._handler(run)
                 async with closing_stream(chunks):
                     async for chunk in chunks:
-                        self._accept(chunk)
+                        # Nearly all chunks there are go the short way; one call less counts here.
+                        if type(chunk) is TextDelta and chunk.id in text and not self._stopped:
+                            append(chunk)
+                        else:
+                            self._accept(chunk)
                 tasks.cancel_scope.cancel()
         except Exception as error:  # noqa: BLE001  # the application's handler: this run ends, no other
             _log.exception("the handler of run %r failed", self.run.run_id)
             return Failed(_say(error_text, error), error)
-        if isinstance(self._terminal, Error):
-            return Failed(self._terminal.error_text)
-        if isinstance(self._terminal, Abort):
-            reason = self._terminal.reason
+        held = self._ending.held
+        if isinstance(held, Error):
+            return Failed(held.error_text)
+        if isinstance(held, Abort):
+            reason = held.reason
             return Stopped(reason if isinstance(reason, str) else None)
         return Waits() if self._parts.waits else Completed()
 
     def _accept(self, chunk: UIMessageChunk) -> None:
         if self._stopped is not None:
             return  # a handler that will not hear: what it says after the stop is void
-        if type(chunk) is TextDelta and chunk.id in self._parts.text:  # nearly all chunks there are
-            self.log.append(chunk)
-        elif isinstance(chunk, Start):
-            self._tell_metadata(chunk.message_metadata)
+        if isinstance(chunk, Start):
+            self._ending.tell(chunk.message_metadata)
         elif isinstance(chunk, Finish | Abort | Error):
-            self._hold(chunk)
+            if isinstance(chunk, Error):
+                self.attempts.fail()
+            self._ending.hold(chunk)
         else:
             answer = self._parts.answer_before(chunk)
-            if answer is not None:
-                self._parts.see(answer)
-                self.log.append(answer)
-            self._parts.see(chunk)
-            self.log.append(chunk)
-
-    def _hold(self, chunk: Finish | Abort | Error) -> None:
-        """Keep the handler's ending until it has ended; the gravest one wins."""
-        held = self._terminal
-        if isinstance(held, Finish):
-            self._tell_metadata(held.message_metadata)
-        if isinstance(held, Abort | Error) and isinstance(chunk, Finish):
-            self._tell_metadata(chunk.message_metadata)
-        elif not isinstance(held, Error):
-            self._terminal = chunk
-
-    def _tell_metadata(self, metadata: Any) -> None:  # any JSON
-        if metadata is not ABSENT:
-            self.log.append(MessageMetadata(message_metadata=metadata))
+            said = (chunk,) if answer is None else (answer, chunk)
+            for each in said:
+                for admitted in self.attempts.admit(each):
+                    self._parts.see(admitted)
+                    self.log.append(admitted)
 
     async def _conclude(self, event: RunEvent) -> None:
         was_cut = self._parts.is_cut
@@ -296,32 +305,24 @@ class ActiveRun:
         )
         if isinstance(event, Completed) and self._parts.waits:
             event = Waits()
-        self.log.append(self._last_chunk(event, was_cut=was_cut))
         self.run.steers.close()
+        last = self._ending.last_chunk(event, was_cut=was_cut)
+        end = self._make_end(event, last)
+        lost = None if self._keep is None else await self._keep(end)
+        if lost is not None:
+            event = Failed(lost)
+            if isinstance(last, Finish):
+                self._ending.tell(last.message_metadata)
+            last = Error(error_text=lost)
+            end = self._make_end(event, last)
+        self.log.append(last)
         self.state = step(self.state, event)
-        self.end = self._make_end(event)
+        self.end = end
         try:
-            await self._finish(self, self.end)
+            await self._finish(self, end)
         finally:
             self.log.close()
             self._done.set()
-
-    def _last_chunk(self, event: RunEvent, *, was_cut: bool) -> UIMessageChunk:
-        held = self._terminal
-        match event:
-            case Failed(text=text):
-                if isinstance(held, Finish):
-                    self._tell_metadata(held.message_metadata)
-                return Error(error_text=text)
-            case Stopped(text=text):
-                if isinstance(held, Finish):
-                    self._tell_metadata(held.message_metadata)
-                return Abort(reason=ABSENT if text is None else text)
-            case Completed() | Waits():
-                if isinstance(held, Finish):
-                    return held
-                reason: FinishReason = "other" if was_cut else "stop"
-                return Finish(finish_reason="tool-calls" if isinstance(event, Waits) else reason)
 
     def _fold(self) -> MessageReducer:
         fold = MessageReducer(self._continued, message_id=self.run.response_message_id)
@@ -332,8 +333,9 @@ class ActiveRun:
     def _reply_so_far(self) -> UIMessage:
         return self._fold().message
 
-    def _make_end(self, event: RunEvent) -> RunEnd:
+    def _make_end(self, event: RunEvent, last: UIMessageChunk) -> RunEnd:
         fold = self._fold()
+        fold.feed(last)
         messages = self.run.messages
         kept = messages[:-1] if self._continued is not None else messages
         return RunEnd(

@@ -21,8 +21,21 @@ class Steering:
 
     def __init__(self) -> None:
         self._waiting: deque[tuple[UIMessage, Callable[[], None] | None]] = deque()
+        self._heard: list[UIMessage] = []
         self._changed: anyio.Event | None = None
         self._closed = False
+
+    @property
+    def heard(self) -> int:
+        """How many messages were heard so far."""
+        return len(self._heard)
+
+    def say_again(self, since: int) -> None:
+        """Let what was heard from number `since` on wait once more, first: its answer is void."""
+        again, self._heard[since:] = self._heard[since:], []
+        self._waiting.extendleft((message, None) for message in reversed(again))
+        if again:
+            self._wake()
 
     def say(self, message: UIMessage, *, heard: Callable[[], None] | None = None) -> bool:
         """Say something to the run; False if it has ended.
@@ -41,6 +54,7 @@ class Steering:
         """Give what was said and not heard yet, without waiting."""
         taken = list(self._waiting)
         self._waiting.clear()
+        self._heard.extend(message for message, _ in taken)
         for _, heard in taken:
             if heard is not None:
                 heard()
@@ -68,6 +82,7 @@ class Steering:
                 self._changed = anyio.Event()
             await self._changed.wait()
         message, heard = self._waiting.popleft()
+        self._heard.append(message)
         if heard is not None:
             heard()
         return message

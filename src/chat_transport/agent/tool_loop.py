@@ -14,6 +14,8 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+import anyio
+
 from ..chunks import (
     ABSENT,
     Error,
@@ -114,6 +116,16 @@ class ToolLoop:
         if run.tasks is None or run.reply_so_far is None:
             raise LocalProtocolError(f"unable to run tools in run {run.run_id!r}; use an Agent")
         state = LoopState(run=run, tasks=run.tasks)
+        try:
+            async with aclosing(self._reply(state)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+        finally:
+            for call in state.calls:  # a loop that is left in the middle leaves no tool running
+                call.cancel()
+
+    async def _reply(self, state: LoopState) -> AsyncGenerator[UIMessageChunk, None]:
+        run = state.run
         async with aclosing(self._answered(state)) as chunks:
             async for chunk in chunks:
                 yield chunk
@@ -193,12 +205,17 @@ class ToolLoop:
     def _start(self, state: LoopState, tool: Tool, tool_input: JSON, context: ToolContext) -> None:
         state.running += 1
 
+        scope = anyio.CancelScope()
+        state.calls.add(scope)
+
         async def run() -> None:
             try:
-                await run_call(
-                    tool, tool_input, context, say=state.log.append, error_text=self._error_text
-                )
+                with scope:
+                    await run_call(
+                        tool, tool_input, context, say=state.log.append, error_text=self._error_text
+                    )
             finally:
+                state.calls.discard(scope)
                 state.end_call()
 
         state.tasks.start_soon(run)
@@ -310,9 +327,10 @@ def _open_calls(run: Run) -> Sequence[ToolPart | DynamicToolPart]:
     """Give the calls without output in the message that is continued, in their order."""
     if not run.messages or run.trigger != "submit-message":
         return ()
-    last = run.messages[-1]
-    if last.role != "assistant":
+    if run.messages[-1].role != "assistant":
         return ()
+    assert run.reply_so_far is not None
+    last = run.reply_so_far()  # a loop before this one may have acted upon some
     is_open = {"input-available", "approval-requested", "approval-responded"}
     return [
         part

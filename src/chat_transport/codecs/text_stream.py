@@ -10,6 +10,7 @@ import codecs
 from collections.abc import Sequence
 
 from ..chunks import (
+    CHUNK_TYPES,
     Finish,
     FinishStep,
     Start,
@@ -20,10 +21,14 @@ from ..chunks import (
     UIMessageChunk,
 )
 
-__all__ = ["RESPONSE_CONTENT_TYPE", "TextStreamDecoder"]
+__all__ = ["DROPPED_BY_TEXT", "RESPONSE_CONTENT_TYPE", "TextStreamDecoder"]
 
 RESPONSE_CONTENT_TYPE = "text/plain; charset=utf-8"
 """Content type that a server of plain text gives."""
+DROPPED_BY_TEXT = frozenset(CHUNK_TYPES) - {
+    cls.type for cls in (Start, StartStep, TextStart, TextDelta, TextEnd, FinishStep, Finish)
+}
+"""Chunk types that such a body has no words for."""
 _BLOCK_ID = "text-1"
 
 
@@ -40,6 +45,10 @@ class TextStreamDecoder:
     def feed(self, data: bytes) -> Sequence[UIMessageChunk]:
         """Give the text of one read."""
         text = self._utf8.decode(data)
+        waiting = self._utf8.getstate()[0]
+        if waiting[:1] == b"\xed" and waiting[1:2] >= b"\xa0":
+            # Half a surrogate pair in UTF-8 is invalid; Python waits for its third byte to say so.
+            text += self._utf8.decode(b"", final=True)
         return (TextDelta(id=_BLOCK_ID, delta=text),) if text else ()
 
     def close(self) -> Sequence[UIMessageChunk]:

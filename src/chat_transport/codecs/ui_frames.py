@@ -36,6 +36,10 @@ __all__ = [
 ServerFrameType: TypeAlias = Literal["start", "chunk", "end", "error", "no-active"]
 
 
+MAX_SEQUENCE = 2**53 - 1
+"""The largest whole number that JavaScript counts to exactly."""
+
+
 # ── what a client sends ──────────────────────────────────────────────────────────────────────────
 
 
@@ -159,7 +163,7 @@ def _messages(raw: JSON) -> list[UIMessage]:
         return validate_messages(raw)
     except RemoteProtocolError as error:
         raise RemoteProtocolError(
-            f"Invalid UI messages in WebSocket chat request. {error}", data=error.data
+            "Invalid UI messages in WebSocket chat request.", data=error.data
         ) from error
 
 
@@ -296,7 +300,7 @@ class FrameRequests:
 
 
 def _is_sequence(value: JSON) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_SEQUENCE
 
 
 def _invalid(what: str, value: JSON) -> RemoteProtocolError:

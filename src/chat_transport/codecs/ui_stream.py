@@ -90,6 +90,11 @@ def encode_sse(chunk: UIMessageChunk) -> bytes:
     Raises:
         LocalProtocolError: If a field holds what JSON cannot.
     """
+    if type(chunk) is TextDelta and chunk.extra is ABSENT:  # nearly all chunks there are
+        try:
+            return b"data: %b\n\n" % _encode(chunk)
+        except UnicodeEncodeError:
+            pass
     return b"data: %b\n\n" % encode_chunk(chunk)
 
 
@@ -144,6 +149,10 @@ def decode_chunk(
     except msgspec.ValidationError as error:
         raise RemoteProtocolError(
             f"unable to read chunk {kind!r}; {_lower_first(str(error))}", data=value
+        ) from error
+    except UnicodeEncodeError as error:  # msgspec, where it expects one of a few words
+        raise RemoteProtocolError(
+            f"unable to read chunk {kind!r}; half a surrogate pair stands for a word", data=value
         ) from error
     if unknown == "refuse":
         raise RemoteProtocolError(f"unable to read chunk; unknown type {kind!r}", data=value)

@@ -99,9 +99,10 @@ def _start_step(state: ReplyState, _: StartStep) -> None:
     state.message.push(PartState(StepStartPart, {"type": "step-start"}))
 
 
-def _reset_step(state: ReplyState, _: ResetStep) -> Write | None:
+def _reset_step(state: ReplyState, chunk: ResetStep) -> Write | None:
     state.forget_open()
-    return WRITE if state.message.drop_step() else None
+    count = 1 if chunk.steps is ABSENT else chunk.steps
+    return WRITE if state.message.drop_steps(count) else None
 
 
 # ── text and reasoning ───────────────────────────────────────────────────────────────────────

@@ -157,7 +157,7 @@ def _tool_approval_response(state: ReplyState, chunk: ToolApprovalResponse) -> W
     part = state.message.asked_approval(chunk.approval_id)
     if part is None:
         refuse(
-            "tool-invocation",
+            chunk.type,
             chunk.approval_id,
             f'No tool invocation found for approval ID "{chunk.approval_id}".',
         )

@@ -222,11 +222,18 @@ class MessageState:
         """Note that the id or the metadata changed."""
         self._snapshot = None
 
-    def drop_step(self) -> bool:
-        """Remove every part of the current step; whether there was any."""
-        if self.step_start == len(self.parts):
+    def drop_steps(self, count: int = 1) -> bool:
+        """Remove every part of the last `count` steps but the first marker; whether there was any.
+
+        With fewer steps than that, everything goes.
+        """
+        keep = self.step_start
+        if count > 1:
+            starts = [at + 1 for at, part in enumerate(self.parts) if part.cls is StepStartPart]
+            keep = starts[-count] if count <= len(starts) else 0
+        if keep == len(self.parts):
             return False
-        kept, self.parts = self.parts[: self.step_start], []
+        kept, self.parts = self.parts[:keep], []
         self._snapshot = None
         self._index(kept)
         return True

@@ -6,7 +6,9 @@ Rule: no clock and no sleep: every step of a check waits for the one before.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing, suppress
+from dataclasses import dataclass
 
 import anyio
 
@@ -14,6 +16,19 @@ from ..agent.run import Run, RunEnd
 from ..chunks import UIMessageChunk
 
 __all__ = ["Line", "Puppet"]
+
+
+class _AttemptFails(Exception):  # reads as `suppress(_AttemptFails)`
+    """What leaves an attempt that shall fail."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Try:
+    """An attempt to be made."""
+
+    step: str
+    chunks: Sequence[UIMessageChunk]
+    fails: bool
 
 
 class Line:
@@ -27,7 +42,7 @@ class Line:
     def __init__(self, run: Run) -> None:
         self.run = run
         self.closed = anyio.Event()
-        self._unsaid: deque[UIMessageChunk] = deque()
+        self._unsaid: deque[UIMessageChunk | _Try] = deque()
         self._over = False
         self._error: Exception | None = None
         self._told = anyio.Event()
@@ -35,6 +50,11 @@ class Line:
     def say(self, *chunks: UIMessageChunk) -> None:
         """Let the handler yield these."""
         self._unsaid.extend(chunks)
+        self._told.set()
+
+    def attempt(self, step: str, *chunks: UIMessageChunk, fails: bool = False) -> None:
+        """Let the handler yield these in an attempt of a named step."""
+        self._unsaid.append(_Try(step, chunks, fails))
         self._told.set()
 
     def finish(self, *chunks: UIMessageChunk) -> None:
@@ -52,7 +72,13 @@ class Line:
         try:
             while True:
                 while self._unsaid:
-                    yield self._unsaid.popleft()
+                    cue = self._unsaid.popleft()
+                    if not isinstance(cue, _Try):
+                        yield cue
+                        continue
+                    async with aclosing(self._attempt(cue)) as chunks:
+                        async for chunk in chunks:
+                            yield chunk
                 if self._error is not None:
                     raise self._error
                 if self._over:
@@ -61,6 +87,14 @@ class Line:
                 await self._told.wait()
         finally:
             self.closed.set()
+
+    async def _attempt(self, cue: _Try) -> AsyncGenerator[UIMessageChunk, None]:
+        with suppress(_AttemptFails):
+            async with self.run.step(cue.step):
+                for chunk in cue.chunks:
+                    yield chunk
+                if cue.fails:
+                    raise _AttemptFails
 
 
 class Puppet:

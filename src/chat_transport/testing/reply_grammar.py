@@ -44,6 +44,7 @@ class _Reply:
         self._approvals: set[str] = set()
         self._calls: dict[str, str] = {}
         self._in_step = False
+        self._steps: list[set[str]] = []
         self._terminal: str | None = None
         for part in continued.parts if continued is not None else ():
             if isinstance(part, ToolPart | DynamicToolPart):
@@ -92,6 +93,7 @@ class _Reply:
         if self._in_step:
             self._fault("the step before is not finished")
         self._in_step = True
+        self._steps.append(set())
 
     def finishes_step(self, chunk: Any) -> None:
         if not self._in_step:
@@ -102,16 +104,31 @@ class _Reply:
         self._in_step = False
 
     def resets_step(self, chunk: Any) -> None:
+        """The step goes on, also when it was finished, and its calls were never made."""
+        count = 1 if chunk.steps is c.ABSENT else chunk.steps
+        if self._steps and count > len(self._steps):
+            self._fault(f"takes back {count} steps of {len(self._steps)}")
         self._open.clear()
+        self._in_step = bool(self._steps)
+        for call_id in set[str]().union(*self._steps[-count:]):
+            self._calls.pop(call_id, None)
+        if self._steps:
+            self._steps[-count:] = [set()]
+
+    def _makes_call(self, call_id: str) -> None:
+        if call_id not in self._calls and self._steps:
+            self._steps[-1].add(call_id)
 
     def starts_input(self, chunk: Any) -> None:
         if chunk.tool_call_id in self._calls:
             self._fault(f"tool call {chunk.tool_call_id!r} was made before")
+        self._makes_call(chunk.tool_call_id)
         self._calls[chunk.tool_call_id] = "input"
         self.opens("tool input", chunk.tool_call_id)
 
     def has_input(self, chunk: Any) -> None:
         self._open.discard(("tool input", chunk.tool_call_id))
+        self._makes_call(chunk.tool_call_id)
         self._calls[chunk.tool_call_id] = "output" if chunk.type == "tool-input-error" else "input"
 
     def has_output(self, chunk: Any) -> None:

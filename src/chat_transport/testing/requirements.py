@@ -17,6 +17,7 @@ from . import (
     _chat_requirements,
     _end_requirements,
     _resume_requirements,
+    _retry_requirements,
     _stream_requirements,
     _trust_requirements,
 )
@@ -32,6 +33,7 @@ _SOURCES = (
     _stream_requirements,
     _end_requirements,
     _resume_requirements,
+    _retry_requirements,
     _chat_requirements,
     _trust_requirements,
 )

@@ -6,6 +6,7 @@ import { createAgentSession } from '@ably/ai-transport/vercel';
 import { say, serve } from './lines.mjs';
 
 let settings;
+const [going, goOn] = signal();
 
 function* text(id, words) {
   yield { type: 'text-start', id };
@@ -108,6 +109,7 @@ async function work(body) {
     const open = new Set();
     const pass = () => {
       const messages = run.view.getMessages().map(({ message }) => message);
+      if (messages.at(-1)?.parts.at(-1)?.text === 'retry') return retried(run);
       return run.pipe(watched(reply(run, messages, steered), open));
     };
     let result = await pass();
@@ -123,6 +125,29 @@ async function work(body) {
   }
 }
 
+/** A step whose first attempt fails in mid-word; the second begins when the test says so. */
+async function retried(run) {
+  const attempts = [['plan', 'the plan: '], ['answer', 'half', true], ['answer', 'the whole']];
+  for (const [stepId, words, fails] of attempts) {
+    const step = run.createStep({ stepId: `${run.runId}-${stepId}` });
+    await step.start();
+    await step.pipe(attempt(words, fails));
+    await step.end();
+    if (fails) await going;
+  }
+  return { reason: 'complete' };
+}
+
+async function* attempt(words, fails) {
+  yield { type: 'start', messageId: crypto.randomUUID() };
+  yield { type: 'start-step' };
+  yield { type: 'text-start', id: 't1' };
+  yield { type: 'text-delta', id: 't1', delta: words };
+  if (fails) throw new Error('the model is out');
+  yield { type: 'text-end', id: 't1' };
+  yield { type: 'finish-step' };
+}
+
 /** Notes which calls wait for a person or for the client. */
 async function* watched(chunks, open) {
   for await (const chunk of chunks) {
@@ -133,6 +158,7 @@ async function* watched(chunks, open) {
 }
 
 serve({
+  goOn,
   async open(options) {
     settings = options;
     const server = http.createServer((request, response) => {

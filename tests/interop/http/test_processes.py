@@ -28,9 +28,7 @@ HERE = Path(__file__).parent
 
 
 def _redis_module() -> Any:
-    spec = importlib.util.spec_from_file_location(
-        "redis_server", HERE.parents[1] / "redis_server.py"
-    )
+    spec = importlib.util.spec_from_file_location("servers", HERE.parents[1] / "servers.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

@@ -14,6 +14,8 @@ from chat_transport.chunks import (
     Abort,
     Error,
     Finish,
+    FinishStep,
+    ResetStep,
     Start,
     StartStep,
     TextDelta,
@@ -191,30 +193,81 @@ async def test_what_comes_after_the_last_chunk_is_not_given() -> None:
     assert chunks[-1].type == "finish"
 
 
-async def test_text_that_is_replaced_interrupts_the_stream_resumably() -> None:
+async def test_text_that_is_replaced_is_told_anew_in_its_step() -> None:
     async with playing() as (_channel, session, tape):
         agent = speaker()
         with session.reading("m1") as stream:
             opening = tape.play([*agent.start(), *said(agent, *OPENING)])
             hear(session, opening)
-            hear(session, tape.play(said(agent, TextDelta(id="t", delta="wrong"))))
+            (wrong,) = tape.play(said(agent, TextDelta(id="t", delta="wrong")))
+            hear(session, [wrong])
             hear(
                 session,
                 [
                     Inbound(
                         action="update",
                         serial=opening[-1].serial,
-                        version="9999",
+                        version=f"{wrong.version}-b",
                         data="right",
                         extras=opening[-1].extras,
                     )
                 ],
             )
-            with pytest.raises(StreamInterrupted, match="replaced") as raised:
-                async for _ in stream:
-                    pass
+            hear(session, tape.play(said(agent, TextEnd(id="t"), FinishStep(), Finish())))
+            chunks = [chunk async for chunk in stream]
         assert session.wire.messages()[-1].text == "right"
-    assert raised.value.resumable
+    assert chunks == [
+        *OPENING,
+        TextDelta(id="t", delta="wrong"),
+        ResetStep(),
+        TextStart(id="t"),
+        TextDelta(id="t", delta="right"),
+        TextEnd(id="t"),
+        FinishStep(),
+        Finish(finish_reason="stop"),
+    ]
+
+
+def attempt(encoder: Any, tape: Tape, name: str, *chunks: UIMessageChunk) -> list[Inbound]:
+    """Say chunks in an attempt of a step, as a channel that acknowledges at once."""
+    (begin,) = encoder.begin_attempt(name)
+    heard = tape.play([begin])
+    heard += tape.play(encoder.acknowledged(begin.key, heard[0].serial))
+    return [*heard, *tape.play([*said(encoder, *chunks), *encoder.end_attempt("complete")])]
+
+
+HALF = (StartStep(), TextStart(id="t"), TextDelta(id="t", delta="half"))
+
+
+async def test_a_reader_takes_back_what_a_retry_takes_back_on_the_channel() -> None:
+    async with playing() as (_channel, session, tape):
+        agent = speaker()
+        with session.reading("m1") as stream:
+            hear(session, tape.play([*agent.start(), *said(agent, Start(message_id="a1"))]))
+            hear(session, attempt(agent, tape, "plan", *HALF, TextEnd(id="t"), FinishStep()))
+            hear(session, attempt(agent, tape, "answer", *HALF))
+            whole = (StartStep(), TextStart(id="u"), TextDelta(id="u", delta="whole"))
+            hear(session, attempt(agent, tape, "answer", *whole))
+            hear(session, tape.play([*said(agent, Finish()), *agent.end()]))
+            chunks = [chunk async for chunk in stream]
+    again = [ResetStep(), *whole[1:], Finish(finish_reason="stop")]
+    assert chunks[6:] == [*HALF, *again]
+
+
+async def test_an_observer_of_a_retry_is_not_told_to_read_the_chat_anew() -> None:
+    async with playing() as (_channel, session, tape):
+        agent = speaker()
+        async with session.observing() as changes:
+            hear(session, tape.play([*agent.start(), *said(agent, Start(message_id="a1"))]))
+            for words in (HALF, HALF):
+                hear(session, attempt(agent, tape, "answer", *words))
+            hear(session, tape.play([*said(agent, Finish()), *agent.end()]))
+            seen = await anext(changes)
+            assert isinstance(seen, RunSeen)
+            chunks = [chunk async for chunk in seen.chunks]
+            session._notify(MessagesReplaced(messages=()))
+            assert await anext(changes) == MessagesReplaced(messages=())
+    assert [chunk.type for chunk in chunks].count("reset-step") == 1
 
 
 async def test_a_gap_is_filled_from_history_in_order_and_once() -> None:

@@ -24,9 +24,7 @@ from chat_transport.chunks import (
     UIMessageChunk,
 )
 
-_spec = importlib.util.spec_from_file_location(
-    "redis_server", Path(__file__).parents[2] / "redis_server.py"
-)
+_spec = importlib.util.spec_from_file_location("servers", Path(__file__).parents[2] / "servers.py")
 assert _spec is not None
 assert _spec.loader is not None
 _module = importlib.util.module_from_spec(_spec)

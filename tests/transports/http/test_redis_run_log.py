@@ -7,7 +7,7 @@ import pytest
 
 from chat_transport._chunk_log import ChunkLog
 from chat_transport.chunks import Finish, Start, TextDelta, TextStart, UIMessageChunk
-from chat_transport.errors import ConnectFailed, StreamInterrupted
+from chat_transport.errors import ConnectFailed, LocalProtocolError, StreamInterrupted
 from chat_transport.transports.http.redis_run_log import RedisRunLog
 from chat_transport.transports.http.run_log import LoggedRun
 
@@ -58,6 +58,20 @@ async def test_a_run_of_one_process_is_found_and_followed_in_another(two):
         log.extend(REPLY[2:])
         log.close()
         assert [chunk async for chunk in stream] == REPLY[2:]
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_leaving_while_an_end_is_being_written_writes_it_once(redis_server, turns):
+    log = ChunkLog("r1")
+    with anyio.fail_after(10):
+        async with RedisRunLog(redis_server.url, write_every_s=0) as other:
+            async with RedisRunLog(redis_server.url, write_every_s=0) as one:
+                await one.start(RUN, log, never)
+                log.extend(REPLY)
+                log.close()
+                for _turn in range(turns):
+                    await anyio.lowlevel.checkpoint()
+            assert await read(await other.follow(RUN)) == REPLY
 
 
 async def test_resume_from_every_place_gives_the_rest(two):
@@ -188,6 +202,13 @@ async def test_redis_that_stays_away_ends_followers_as_resumable(two, redis_serv
 
 async def test_a_redis_that_is_not_there_fails_on_entering():
     with pytest.raises(ConnectFailed, match="unable to reach the run log"):
+        async with RedisRunLog("redis://127.0.0.1:1/0"):
+            pytest.fail("entered")
+
+
+@pytest.mark.parametrize("anyio_backend", ["trio"])
+async def test_another_event_loop_than_asyncio_is_refused_with_what_to_do():
+    with pytest.raises(LocalProtocolError, match="redis-py runs on asyncio alone"):
         async with RedisRunLog("redis://127.0.0.1:1/0"):
             pytest.fail("entered")
 

@@ -63,8 +63,8 @@ async def test_a_reply_cut_at_any_byte_is_whole_and_without_duplicates(cut: int)
 
     async def reopen(place: Place) -> FakeBody:
         assert place.next is not None
-        tail = b"".join(map(encode_sse, REPLY[place.next :]))
-        rest.append(FakeBody(b"id: %d\n" % (place.next + 1) + tail))
+        tail = b"".join(map(encode_sse, REPLY[int(place.next) :]))
+        rest.append(FakeBody(b"id: %d\n" % (int(place.next) + 1) + tail))
         return rest[-1]
 
     reader = ReplyReader(body, reopen, AT_ONCE)
@@ -81,7 +81,7 @@ async def test_a_joined_replay_is_counted_from_its_end():
         breaks=True,
     )
     reader, places = await read(first, FakeBody(encode_sse(REPLY[4])))
-    assert places == [Place(run_id="r1", next=4)]
+    assert places == [Place(run_id="r1", next="4")]
     assert reader.log.since(0) == [*REPLY[:2], joined, REPLY[4]]
 
 

@@ -1,15 +1,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 import anyio
 import httpx2
 import pytest
 
+from chat_transport._chunk_log import ChunkLog
+from chat_transport.agent.run import Run
+from chat_transport.chunks import Start, TextDelta, TextStart, UIMessageChunk
+from chat_transport.codecs.retold import retold
 from chat_transport.codecs.ui_request import RequestLimits
+from chat_transport.codecs.ui_stream import decode_chunk
+from chat_transport.errors import StreamInterrupted
 from chat_transport.messages import UIMessage
 from chat_transport.transports.http.app import create_app
+from chat_transport.transports.http.chat_store import MemoryChatStore, StoredChat
+from chat_transport.transports.http.routes import INTERRUPTED_TEXT
+from chat_transport.transports.http.run_log import LoggedRun, MemoryRunLog
 
 pytestmark = pytest.mark.anyio
 
@@ -79,3 +88,155 @@ async def test_resume_of_an_idle_chat_and_abort_of_an_unknown_request(
     abort = json.dumps({"type": "abort", "requestId": "never"})
     got = await replies(url, abort, frame(type="resume"))
     assert got == [{"type": "no-active", "requestId": "q1"}]
+
+
+QUESTION = UIMessage.user("hi", id="u1")
+ANSWERED = UIMessage.model_validate(
+    {
+        "id": "a1",
+        "role": "assistant",
+        "parts": [
+            {"type": "text", "text": "let me see", "state": "done"},
+            {
+                "type": "tool-locate",
+                "toolCallId": "call-1",
+                "state": "output-available",
+                "input": {},
+                "output": "Praha",
+            },
+        ],
+    }
+)
+
+
+async def some(url: str, text: str, count: int | None) -> list[dict[str, object]]:
+    """Send one frame, read so many chunks (None: to the end) and go."""
+    got: list[dict[str, object]] = []
+    async with httpx2.AsyncClient() as client:
+        async with client.websocket(url.replace("http", "ws") + "/api/chat") as session:
+            await session.send_text(text)
+            while count is None or len(got) < count:
+                said = json.loads(await session.receive_text())
+                if said["type"] == "end":
+                    break
+                if said["type"] == "chunk":
+                    got.append(said)
+    return [{"sequence": item["sequence"], "chunk": item["chunk"]} for item in got]
+
+
+@pytest.mark.parametrize("counts", ["run", "reply"])
+async def test_a_resume_goes_on_behind_every_sequence(
+    serve: Callable[[object], str], gate, counts: str
+):
+    """`all[:k] + resume(k) == all`, with a chunk that no client knows and so nobody counts."""
+
+    async def handler(run: Run) -> AsyncIterator[UIMessageChunk]:
+        yield TextStart(id="t")
+        yield decode_chunk(b'{"type": "of-tomorrow"}')
+        for word in ("in ", "Pra", "ha"):
+            yield TextDelta(id="t", delta=word)
+        await gate.passed()
+
+    store = MemoryChatStore()
+    await store.save("c", StoredChat(messages=[QUESTION, asked(ANSWERED)]))
+    url = serve(create_app(handler, store=store))
+    ask = [QUESTION.to_wire(), ANSWERED.to_wire()]
+    headers = {"x-chat-cursor": counts} if counts == "reply" else {}
+    length = 5 + (counts == "reply") * len(list(retold(ANSWERED))[1:])
+    with anyio.fail_after(20):
+        sent = await some(url, frame(type="send", trigger="submit-message", messages=ask), 5)
+        whole = sent
+        if counts == "reply":
+            resume = frame(type="resume", headers={"X-Chat-Cursor": "reply"})
+            whole = await some(url, resume, length)
+        assert [item["sequence"] for item in whole] == list(range(length))
+        for last in range(length - 1):
+            resume = frame(type="resume", headers=headers, lastSequence=last)
+            rest = await some(url, resume, length - last - 1)
+            assert whole[: last + 1] + rest == whole
+
+
+def asked(message: UIMessage) -> UIMessage:
+    """The message before its call was answered."""
+    wire = message.to_wire()
+    call = {key: value for key, value in wire["parts"][1].items() if key != "output"}
+    parts = [wire["parts"][0], {**call, "state": "input-available"}]
+    return UIMessage.model_validate({**wire, "parts": parts})
+
+
+async def test_a_client_that_leaves_stops_its_runs_where_the_route_says_so(
+    serve: Callable[[object], str], gate
+):
+    async def handler(run: Run) -> AsyncIterator[UIMessageChunk]:
+        try:
+            yield TextStart(id="t")
+            await anyio.sleep_forever()
+        finally:
+            gate.open()
+
+    url = serve(create_app(handler, on_disconnect="stop"))
+    with anyio.fail_after(10):
+        assert len(await some(url, send_frame(), 2)) == 2
+        await gate.passed()
+
+
+async def test_a_run_whose_process_died_ends_with_error_and_is_kept():
+    store, run_log, log = MemoryChatStore(), MemoryRunLog(), ChunkLog("r")
+    app = create_app(nobody, store=store, run_log=run_log)
+    said: list[dict[str, object]] = []
+    over = anyio.Event()
+    frames = [{"type": "websocket.connect"}]
+    frames.append({"type": "websocket.receive", "text": frame(type="resume")})
+
+    async def receive() -> dict[str, object]:
+        if frames:
+            return frames.pop(0)
+        await over.wait()
+        return {"type": "websocket.disconnect"}
+
+    async def send(message: dict[str, object]) -> None:
+        if message["type"] == "websocket.send":
+            said.append(json.loads(str(message["text"])))
+            if said[-1]["type"] == "chunk" and said[-1]["sequence"] == 2:
+                log.close(StreamInterrupted("died"))
+            if said[-1]["type"] == "end":
+                over.set()
+
+    with anyio.fail_after(10):
+        async with app.lifespan():
+            run = LoggedRun(chat_id="c", run_id="r")
+            await run_log.start(run, log, lambda _reason: None)
+            log.extend([Start(message_id="a1"), TextStart(id="t"), TextDelta(id="t", delta="so f")])
+            scope = {"type": "websocket", "path": "/api/chat", "headers": []}
+            await app(scope, receive, send)  # type: ignore[arg-type]
+    last = [item.get("chunk") for item in said[-2:]]
+    assert last == [{"type": "error", "errorText": INTERRUPTED_TEXT}, None]
+    kept = await store.load("c")
+    assert kept is not None
+    assert kept.messages[-1].text == "so f"
+
+
+async def nobody(run: Run) -> AsyncIterator[UIMessageChunk]:
+    raise AssertionError
+    yield Start()
+
+
+async def test_a_socket_that_is_gone_ends_its_serving():
+    frames = [{"type": "websocket.connect"}]
+    frames.append({"type": "websocket.receive", "text": frame(type="resume")})
+
+    async def receive() -> dict[str, object]:
+        if frames:
+            return frames.pop(0)
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    async def send(message: dict[str, object]) -> None:
+        if message["type"] == "websocket.send":
+            raise OSError("gone")
+
+    app = create_app(nobody)
+    with anyio.fail_after(10):
+        async with app.lifespan():
+            scope = {"type": "websocket", "path": "/api/chat", "headers": []}
+            await app(scope, receive, send)  # type: ignore[arg-type]

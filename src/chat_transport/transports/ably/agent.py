@@ -23,8 +23,10 @@ from ..._tasks import open_task_group
 from ...agent.run import Handler
 from ...agent.runtime import Agent
 from ...errors import LocalProtocolError, RequestRejected, TransportClosed
-from .agent_session import AgentSession, Serving
+from .agent_session import AgentSession
+from .left_runs import OfLeftRuns
 from .policy import OwnerPolicy, Policy
+from .serving import Serving
 from .supervisor import AblyConnection
 from .wire import Wire
 from .wires import wire_of
@@ -64,6 +66,9 @@ class AblyAgent:
         listens: Answer every input on served channels; off answers invocations only.
         window_s: Seconds in which deltas are put together; the first goes at once; 0 is off.
         locate_s: Seconds for finding the input that an invocation names.
+        left_runs: What becomes of a run whose process died, once an agent of the same client id
+            is there: `end` ends it as failed; `again` runs its handler again, and named steps take
+            back what they said before. On wires without steps it ends.
         chat_id: Gives the chat's id from the channel's name; None takes the name itself.
     """
 
@@ -78,6 +83,7 @@ class AblyAgent:
         listens: bool = True,
         window_s: float = WINDOW_S,
         locate_s: float = 10.0,
+        left_runs: OfLeftRuns = "end",
         chat_id: Callable[[str], str] | None = None,
     ) -> None:
         self._agent = agent if isinstance(agent, Agent) else Agent(agent)
@@ -91,6 +97,7 @@ class AblyAgent:
             listens=listens,
             window_s=window_s,
             locate_s=locate_s,
+            left_runs=left_runs,
         )
         self._sessions: dict[str, AgentSession] = {}
         self._leaving: dict[str, asyncio.Event] = {}
@@ -191,7 +198,21 @@ class AblyAgent:
             )
         session = await self.attend(name)
         await session.locate(event_id)
-        return Woken(run_id=session.begin(event_id), session_name=name)
+        return Woken(run_id=await session.answer(event_id), session_name=name)
+
+    async def finish(self, body: Mapping[str, JSON]) -> Woken:
+        """Answer the input that an invocation names, and wait until its run ends or waits.
+
+        For work that an engine repeats until it is done (a Temporal activity, say): given again
+        after a process died, with `left_runs="again"`, it runs the handler of the same run again.
+
+        Raises:
+            LocalProtocolError, RequestRejected: As `invoke`.
+        """
+        woken = await self.invoke(body)
+        if woken.run_id is not None:
+            await (await self.serve(woken.session_name)).until_over(woken.run_id)
+        return woken
 
     async def _hold(
         self,

@@ -8,54 +8,38 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from typing import Literal, TypeVar
+from dataclasses import dataclass, field, replace
 
 import anyio
 from anyio.abc import TaskGroup
 
 from ..._tasks import open_task_group
+from ..._waiters import Waiters
 from ...agent.run import RunRequest, User
 from ...agent.runtime import ActiveRun, Agent
 from ...codecs.ably.operations import Inbound
 from ...errors import RequestRejected, TransportError
+from .again import AdoptingAgent
 from .channel import AblyChannel, HistoryReader
 from .feed import OrderedFeed
+from .left_runs import LeftRuns
 from .orphans import close_orphan
-from .policy import Policy, user_of
+from .policy import user_of
+from .remembered import remember
+from .replicas import STANDBY_S, Replicas
 from .run_carrier import RunCarrier
+from .serving import Serving
+from .shown_status import ShownStatus
 from .wire import Act, AgentWire, Heard, RunRef, RunTask, SteeringAgent
 
-__all__ = ["AgentSession"]
+__all__ = ["AgentSession", "Serving"]
 
 log = logging.getLogger(__name__)
-V = TypeVar("V")
 
-REMEMBERED = 1000
-"""Inputs, and runs of our own, that are known to be dealt with."""
 CLOSING_S = 10.0
 """Seconds for saying the ends of runs when the session is left."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Serving:
-    """How an agent serves its chats.
-
-    Attributes:
-        policy: Who may do what.
-        listens: Answer every input that comes while attached; off answers invocations only.
-        window_s: Seconds in which deltas are put together; 0 is off.
-        locate_s: Seconds for finding the input that an invocation names.
-        pages: Pages of history read at most to find an input, or for a prompt.
-    """
-
-    policy: Policy
-    listens: bool = True
-    window_s: float = 0.04
-    locate_s: float = 10.0
-    pages: int = 20
 
 
 @dataclass(slots=True)
@@ -92,15 +76,18 @@ class AgentSession:
         self._runs: dict[str, _Served] = {}
         self._begun: dict[str, str] = {}
         self._early: dict[str, str] = {}
-        self._ours: dict[str, None] = {}
+        self._left = LeftRuns(channel, channel.connection.client_id)
         self._users: dict[str, User] = {}
         self._unjudged: list[Inbound] = []
-        self._awaited: dict[str, asyncio.Event] = {}
-        self._speakers: dict[str, str | None] = {}
+        self._heard = Waiters()
         self._newest = ""
         self._tasks: TaskGroup | None = None
-        self._shown: str | None = None
-        self._mood = asyncio.Event()
+        self._replicas = Replicas(
+            channel,
+            lambda name: self._may(Act(kind="speak"), User(id=name)),
+            listens=serving.listens,
+        )
+        self._status = ShownStatus(channel, since=self._replicas.since)
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -122,9 +109,8 @@ class AgentSession:
                 page = await self._history.next_page()
                 self._feed.release(list(reversed(page)))
                 if self.channel.connection.client_id is not None:
-                    await self.channel.present({"status": "online"})
-                    self._shown = "online"
-                    self._tasks.start_soon(self._show)
+                    await self._status.enter()
+                    self._tasks.start_soon(self._status.show)
                 self._on_presence()
                 try:
                     yield
@@ -140,25 +126,33 @@ class AgentSession:
         Raises:
             RequestRejected: If it was not found in time (404, 104010).
         """
-        found = self._awaited.setdefault(event_id, asyncio.Event())
-        try:
-            async with asyncio.timeout(self._serving.locate_s):
-                for _ in range(self._serving.pages):
-                    if self._wire.knows(event_id) and not self._wire.lacks_run(event_id):
-                        break
-                    if not await self._load_older():
-                        break
-                if not self._wire.knows(event_id):
-                    await found.wait()
-        except TimeoutError as error:
+        with anyio.move_on_after(self._serving.locate_s):
+            for _ in range(self._serving.pages):
+                if self._wire.knows(event_id) and not self._wire.lacks_run(event_id):
+                    break
+                if not await self._load_older():
+                    break
+            await self._until(lambda: self._wire.knows(event_id))
+        if not self._wire.knows(event_id):
             raise RequestRejected(
                 f"unable to find input {event_id!r} on channel {self.channel.name!r} in"
                 f" {self._serving.locate_s:g} s; publish it before the invocation is sent",
                 status=404,
                 code=104010,
-            ) from error
-        finally:
-            self._awaited.pop(event_id, None)
+            )
+
+    async def answer(self, event_id: str) -> str | None:
+        """As `begin`, for an invocation: the process that leads is given the time to be first."""
+        with anyio.move_on_after(STANDBY_S):
+            await self._until(lambda: self._leads() or self._is_answered(event_id))
+        return self.begin(event_id)
+
+    def _is_answered(self, event_id: str) -> bool:
+        task = self._wire.resolve(event_id)
+        return task is None or self._wire.answered_by(task) is not None
+
+    def _leads(self) -> bool:
+        return self._replicas.leads(self.channel.connection.connection_id)
 
     def begin(self, event_id: str) -> str | None:
         """Serve the input unless that is done; give the run that answers it, if it is a trigger."""
@@ -172,11 +166,25 @@ class AgentSession:
             run_id = task.ref.run_id
             assert self._tasks is not None
             self._tasks.start_soon(self._try_to_serve, task, self._users.pop(event_id, User()))
-        elif task.continues and run_id in self._runs:
+        elif task.continues:
             self._early[run_id] = event_id  # answered before the run has said that it waits
             return run_id
-        _remember(self._begun, event_id, run_id)
+        remember(self._begun, event_id, run_id)
         return run_id
+
+    async def until_over(self, run_id: str) -> None:
+        """Wait until a run has ended, or waits for somebody, whoever serves it."""
+        await self._until(
+            lambda: (
+                run_id not in self._runs
+                and all(ref.run_id != run_id for ref in self._wire.active_runs())
+            )
+        )
+
+    async def _until(self, test: Callable[[], bool]) -> None:
+        """Wait until something that was heard, or a presence that changed, makes it so."""
+        while not test():
+            await self._heard.wait()
 
     # From the channel --------------------------------------------------------------------------
 
@@ -221,6 +229,7 @@ class AgentSession:
         heard = self._wire.feed(message, live=live)
         if heard is not None:
             self._react(heard, user, live=live)
+        self._heard.wake()
 
     def _may(self, act: Act, user: User) -> bool:
         own = self.channel.connection.client_id
@@ -232,9 +241,7 @@ class AgentSession:
         event_id = heard.event_id
         if heard.event == "input" and event_id is not None:
             if event_id not in self._begun:
-                _remember(self._users, event_id, user)
-            if event_id in self._awaited:
-                self._awaited[event_id].set()
+                remember(self._users, event_id, user)
             if live and self._serving.listens and self._tasks is not None:
                 self._tasks.start_soon(self._begin_soon, event_id)
         elif heard.event == "cancel" and live:
@@ -242,8 +249,8 @@ class AgentSession:
         elif heard.event == "run-suspend" and heard.ref.run_id in self._early:
             assert self._tasks is not None
             self._tasks.start_soon(self._begin_soon, self._early.pop(heard.ref.run_id))
-        elif heard.event in {"run-start", "run-resume"} and heard.ref.run_id is not None:
-            _remember(self._speakers, heard.ref.run_id, user.id)
+        elif heard.event in {"run-start", "run-resume"}:
+            self._left.note_speaker(heard.ref.run_id, user.id)
 
     def _cancel(self, ref: RunRef) -> None:
         for served in self._runs.values():
@@ -252,7 +259,8 @@ class AgentSession:
                 return
         waiting = self._wire.suspended(ref)
         if waiting is not None and self._tasks is not None:
-            self._tasks.start_soon(self._close_run, waiting, "cancelled")
+            orphan = self._wire.orphan(waiting, "cancelled")
+            self._tasks.start_soon(close_orphan, self.channel, orphan)
 
     async def _judge_late(self) -> None:
         """Read back until it is known whose run an answer or a cancel is about."""
@@ -295,7 +303,9 @@ class AgentSession:
             if not self._wire.lacks_run(event_id) or not await self._load_older():
                 break
         steer = self._wire.steer_of(event_id) if isinstance(self._wire, SteeringAgent) else None
-        if steer is None:
+        if steer is None and not self._leads():
+            self._replicas.note(event_id)
+        elif steer is None:
             self.begin(event_id)
         elif (served := self._runs.get(steer.run_id)) is not None and served.carrier is not None:
             served.carrier.steer(steer)
@@ -324,14 +334,15 @@ class AgentSession:
                 message_id=task.ref.message_id,
                 user=user,
                 run_id=run_id,
+                response_message_id=task.reply_id,
             )
         )
         served = self._runs[run_id] = _Served(active, task.ref)
-        _remember(self._ours, run_id, None)
+        self._left.take(run_id)
         self._idle.clear()
         if self._wire.is_cancelled(task):
             active.stop()
-        self._mood.set()
+        self._show_mood()
         served.carrier = carrier = RunCarrier(
             active,
             lambda: self._wire.speaker(task),
@@ -346,11 +357,15 @@ class AgentSession:
             served.over.set()
             if not self._runs:
                 self._idle.set()
-            self._mood.set()
+            self._heard.wake()
+            self._show_mood()
 
     def _spoke(self, served: _Served) -> None:
         served.has_spoken = True
-        self._mood.set()
+        self._show_mood()
+
+    def _show_mood(self) -> None:
+        self._status.want_for([served.has_spoken for served in self._runs.values()])
 
     async def _stop_all(self) -> None:
         for served in self._runs.values():
@@ -359,42 +374,27 @@ class AgentSession:
 
     # Presence ----------------------------------------------------------------------------------
 
-    async def _show(self) -> None:
-        """Show what the agent is doing, whenever that has changed."""
-        while True:
-            await self._mood.wait()
-            self._mood.clear()
-            status = "online"
-            if self._runs:
-                is_speaking = any(served.has_spoken for served in self._runs.values())
-                status = "streaming" if is_speaking else "thinking"
-            if status != self._shown:
-                self._shown = status
-                try:
-                    await self.channel.present({"status": status})
-                except TransportError as error:
-                    log.warning("unable to show presence on %s: %s", self.channel.name, error)
-
     def _on_presence(self) -> None:
-        """Close the runs of an agent of our name that is gone, now that nobody else is left."""
-        own, connection = self.channel.connection.client_id, self.channel.connection.connection_id
-        if own is None or self._tasks is None or self._feed.is_held:
+        """See to the runs of an agent of our name that is gone, now that nobody else is left."""
+        if self._tasks is None or self._feed.is_held:
             return
-        for member in self.channel.members():
-            if member.client_id == own and member.connection_id != connection:
-                return
-        for ref in self._wire.active_runs():
-            if ref.run_id is None or ref.run_id in self._ours:
-                continue
-            if self._speakers.get(ref.run_id) == own:
-                _remember(self._ours, ref.run_id, None)
-                self._tasks.start_soon(self._close_run, ref, "error")
+        connection_id = self.channel.connection.connection_id
+        for ref in self._left.found(self._wire.active_runs(), connection_id):
+            self._tasks.start_soon(self._take_over, ref)
+        for event_id in self._replicas.inherited(connection_id):
+            self._tasks.start_soon(self._begin_soon, event_id)
+        self._heard.wake()
 
-    async def _close_run(self, ref: RunRef, reason: Literal["cancelled", "error"]) -> None:
-        await close_orphan(self.channel, self._wire.orphan(ref, reason))
-
-
-def _remember(known: dict[str, V], key: str, value: V) -> None:
-    known[key] = value
-    if len(known) > REMEMBERED:
-        del known[next(iter(known))]
+    async def _take_over(self, ref: RunRef) -> None:
+        """Run the handler of a left run again, or end the run as failed."""
+        found = None
+        if self._serving.left_runs == "again" and isinstance(self._wire, AdoptingAgent):
+            while (found := self._wire.adopt(ref)) is None:
+                if not await self._load_older():
+                    break
+        if found is None:
+            await close_orphan(self.channel, self._wire.orphan(ref, "error"))
+            return
+        event_id, task = found
+        await close_orphan(self.channel, replace(self._wire.orphan(ref, "error"), publish=()))
+        await self._try_to_serve(task, self._users.pop(event_id, User()))

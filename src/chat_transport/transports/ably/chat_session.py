@@ -123,8 +123,10 @@ class ChatSession:
             self._speakers[heard.ref.input_id] = client_id
 
     def _deliver(self, heard: Heard) -> None:
-        for reader in tuple(self._readers.get(heard.ref.input_id or "", ())):
-            reader.take(heard)
+        readers = tuple(self._readers.get(heard.ref.input_id or "", ()))
+        told = self.wire.reply(heard.ref) if heard.is_replaced and readers else ()
+        for reader in readers:
+            reader.take(heard, told)
 
     async def _heal(self) -> None:
         """Read history back to what is known for sure, then go on in order."""
@@ -220,7 +222,7 @@ class ChatSession:
                     replaces_id=heard.ref.message_id,
                 )
             )
-        elif heard.is_replaced:
+        elif heard.is_replaced and input_id not in self._readers:
             self._notify(MessagesReplaced(messages=self.wire.messages()))
 
     def _tell_message(self, heard: Heard) -> None:

@@ -1,14 +1,27 @@
 """One reader of one reply: a log of its own, fed from what the channel says.
 
 Rule: a stream ends with exactly one terminal chunk, the agent's or one made of how the run ended.
+What was taken back or replaced on the channel is taken back here, as far as a step, and told anew.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..._chunk_columns import merge_deltas
 from ..._chunk_log import ChunkLog
-from ...chunks import Abort, Error, Finish, UIMessageChunk, is_terminal
+from ...chunks import (
+    ABSENT,
+    Abort,
+    Error,
+    Finish,
+    MessageMetadata,
+    ResetStep,
+    Start,
+    StartStep,
+    UIMessageChunk,
+    is_terminal,
+)
 from ...errors import StreamInterrupted
 from .wire import Heard
 
@@ -26,32 +39,90 @@ class ReplyReader:
     def __init__(self, run_id: str | None = None) -> None:
         self.chunks = ChunkLog(run_id)
         self.stream = self.chunks.stream()
+        self._has_marker = False
 
     def name(self, run_id: str) -> None:
         """Note which run speaks."""
         self.chunks.run_id = self.stream.run_id = run_id
 
-    def take(self, heard: Heard) -> None:
-        """Take what was said of this reply."""
+    def take(self, heard: Heard, told: Sequence[UIMessageChunk] = ()) -> None:
+        """Take what was said of this reply.
+
+        Args:
+            heard: What.
+            told: If that replaces what was said before: the whole reply, anew.
+        """
         if self.chunks.run_id is None and heard.ref.run_id is not None:
             self.name(heard.ref.run_id)
-        if heard.chunks:
-            self._extend(heard.chunks)
         if heard.is_replaced:
-            self.chunks.close(
-                StreamInterrupted("what was said before was replaced", resumable=True)
-            )
-        elif heard.event in {"run-end", "run-suspend"} and not self.chunks.closed:
+            self._replace(told)
+        elif heard.chunks:
+            self._extend(heard.chunks)
+        if heard.event in {"run-end", "run-suspend"} and not self.chunks.closed:
             self.chunks.append(_terminal(heard))
             self.chunks.close()
 
     def _extend(self, chunks: Sequence[UIMessageChunk]) -> None:
+        if self._has_marker:
+            chunks = self._without_marker(chunks)
         for index, chunk in enumerate(chunks):
             if is_terminal(chunk):
                 self.chunks.extend(chunks[: index + 1])
                 self.chunks.close()
                 return
         self.chunks.extend(chunks)
+
+    def _without_marker(self, chunks: Sequence[UIMessageChunk]) -> Sequence[UIMessageChunk]:
+        """Leave out the step's begin that a reset has left standing."""
+        for index, chunk in enumerate(chunks):
+            if not isinstance(chunk, Start | MessageMetadata):
+                self._has_marker = False
+                if isinstance(chunk, StartStep):
+                    return [*chunks[:index], *chunks[index + 1 :]]
+                return chunks
+        return chunks
+
+    def _replace(self, told: Sequence[UIMessageChunk]) -> None:
+        """Take back all steps from the first one that is no longer so, and tell them anew."""
+        if self.chunks.closed:
+            return
+        given, wanted = _steps(self.chunks.merged()), _steps(merge_deltas(told))
+        same = 0
+        while same < min(len(given), len(wanted)) and _says(given[same], wanted[same]):
+            same += 1
+        if same == len(given) == len(wanted):
+            return
+        if same == 0:  # said before any step: it cannot be taken back alone
+            self.chunks.close(
+                StreamInterrupted("what was said before was replaced", resumable=True)
+            )
+            return
+        void = len(given) - same
+        anew = [chunk for step in wanted[same:] for chunk in step]
+        if void:
+            self.chunks.append(ResetStep(steps=ABSENT if void == 1 else void))
+            self._has_marker = not anew
+            anew = anew[1:]  # a reset leaves the marker of the first step
+        self._extend(anew)
+
+
+def _steps(chunks: Sequence[UIMessageChunk]) -> list[list[UIMessageChunk]]:
+    """Split a reply at its steps; what comes before them is the first piece."""
+    steps: list[list[UIMessageChunk]] = [[]]
+    for chunk in chunks:
+        if isinstance(chunk, StartStep):
+            steps.append([])
+        steps[-1].append(chunk)
+    return steps
+
+
+def _says(given: Sequence[UIMessageChunk], wanted: Sequence[UIMessageChunk]) -> bool:
+    """Whether both make the same parts; `start` and metadata make none."""
+    return _parts(given) == _parts(wanted)
+
+
+def _parts(step: Sequence[UIMessageChunk]) -> Sequence[UIMessageChunk]:
+    return [chunk for chunk in step if not isinstance(chunk, Start | MessageMetadata)]
 
 
 def _terminal(heard: Heard) -> UIMessageChunk:

@@ -18,6 +18,7 @@ from ...chunks import Abort, Error, Finish, TextDelta, ToolInputDelta, UIMessage
 from ...codecs.ably.operations import Operation, Publish
 from ...errors import ChatTransportError, LocalProtocolError, RequestRejected
 from .sending import Outlet
+from .speech import Speech
 from .wire import ContinuingSpeaker, Speaker, Steer, SteeringSpeaker
 from .writer import OperationWriter
 
@@ -53,6 +54,7 @@ class RunCarrier:
         self.active = active
         self._speak = speak
         self._speaker = speak()
+        self._speech = Speech(self._speaker, active.attempts.marks)
         self._outlet = outlet
         self._on_speech = on_speech
         self._writer = OperationWriter(outlet, on_serial=self._acknowledged, window_s=window_s)
@@ -94,17 +96,17 @@ class RunCarrier:
         stream = self.active.log.stream()
         has_spoken = False
         while batch := await stream.drain():
-            for chunk in batch:
+            for number, chunk in enumerate(batch, start=stream.position - len(batch)):
                 if not has_spoken and isinstance(chunk, TextDelta | ToolInputDelta):
                     has_spoken = True
                     self._on_speech()
                 if self._failure is None:
-                    self._say(chunk)
+                    self._say(number, chunk)
             await self._writer.room()
 
-    def _say(self, chunk: UIMessageChunk) -> None:
+    def _say(self, number: int, chunk: UIMessageChunk) -> None:
         try:
-            self._put(self._speaker.encode(chunk))
+            self._put(self._speech.say(number, chunk))
         except LocalProtocolError as error:
             if self._writer.error is not None:
                 raise

@@ -180,6 +180,7 @@ class RunTask:
     Attributes:
         ref: The run; `message_id` is the message that is regenerated or continued.
         continues: It resumes a run that waited.
+        reply_id: The reply's message id, if a process that died has begun it; None for a new one.
         token: The wire's own.
     """
 
@@ -188,6 +189,7 @@ class RunTask:
     owner: str | None
     continues: bool
     token: object
+    reply_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

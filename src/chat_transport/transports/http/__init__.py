@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from ...agent.trust import TrustRules
     from ...codecs.ui_request import PreparedRequest, RequestDraft, RequestLimits
     from .app import ChatApp, create_app
-    from .chat_store import ChatStore, MemoryChatStore, StoredChat
+    from .chat_store import ChatStore, MemoryChatStore, StoredChat, with_message
     from .client import HttpChatTransport
     from .cors import CorsPolicy
     from .exchange import IncomingRequest
     from .redis_run_log import RedisRunLog
     from .reply_reader import ReconnectPolicy
-    from .run_log import MemoryRunLog, RunLog
+    from .run_log import LoggedRun, MemoryRunLog, RunLog
     from .settings import Authenticate, Authorize, Invocation
     from .sqlite_chat_store import SqliteChatStore
     from .websocket import WebSocketChatTransport
@@ -33,6 +33,7 @@ __all__ = [
     "HttpChatTransport",
     "IncomingRequest",
     "Invocation",
+    "LoggedRun",
     "MemoryChatStore",
     "MemoryRunLog",
     "PreparedRequest",
@@ -46,6 +47,7 @@ __all__ = [
     "TrustRules",
     "WebSocketChatTransport",
     "create_app",
+    "with_message",
 ]
 
 _HOMES = {
@@ -57,6 +59,7 @@ _HOMES = {
     "HttpChatTransport": "client",
     "IncomingRequest": "exchange",
     "Invocation": "settings",
+    "LoggedRun": "run_log",
     "MemoryChatStore": "chat_store",
     "MemoryRunLog": "run_log",
     "PreparedRequest": "..codecs.ui_request",
@@ -70,6 +73,7 @@ _HOMES = {
     "TrustRules": "..agent.trust",
     "WebSocketChatTransport": "websocket",
     "create_app": "app",
+    "with_message": "chat_store",
 }
 
 __getattr__, __dir__ = lazy_names(__name__, _HOMES)

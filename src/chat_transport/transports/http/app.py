@@ -30,6 +30,7 @@ from .exchange import (
     respond_json,
     respond_text,
 )
+from .keep_alive import KeepAlive
 from .openapi import describe
 from .routes import ChatRoutes
 from .run_log import LoggedRun, MemoryRunLog, RunLog
@@ -58,6 +59,7 @@ def create_app(
     on_disconnect: DisconnectPolicy = "continue",
     keep_alive_s: float | None = 15.0,
     coalesce_s: float = 0.0,
+    store_timeout_s: float | None = 10.0,
     limits: RequestLimits | None = None,
     trust: TrustRules | None = None,
     cors: CorsPolicy | None = None,
@@ -77,6 +79,8 @@ def create_app(
         on_disconnect: Whether the run goes on when the client that asked for it leaves.
         keep_alive_s: Seconds of silence before a comment is sent; None for never.
         coalesce_s: Seconds to gather chunks before writing; 0 writes each at once.
+        store_timeout_s: Seconds that the store may take to keep a reply; then, and if it fails,
+            the reply ends with `error`. None waits for ever.
         limits: What a request may weigh.
         trust: How much of a client's word is taken. A chat that the store knows is read from
             there; of another, the client's history is taken as far as it can be believed.
@@ -92,6 +96,7 @@ def create_app(
         on_disconnect=on_disconnect,
         keep_alive_s=keep_alive_s,
         coalesce_s=coalesce_s,
+        store_timeout_s=store_timeout_s,
         limits=limits or RequestLimits(),
         trust=trust or TrustRules(),
         cors=cors,
@@ -142,8 +147,11 @@ class ChatApp:
             agent = self._agent
             if not isinstance(agent, Agent):
                 agent = await stack.enter_async_context(Agent(agent))
-            self._routes = routes = ChatRoutes(self._settings, agent, run_log, store, tasks)
-            stack.callback(routes.keep_alive.stop)
+            keep_alive = KeepAlive(self._settings.keep_alive_s)
+            tasks.start_soon(keep_alive.run, tasks)
+            stack.callback(keep_alive.stop)
+            self._routes = routes = ChatRoutes(self._settings, agent, run_log, store, keep_alive)
+            stack.push_async_callback(routes.end_all)
             try:
                 yield
             finally:

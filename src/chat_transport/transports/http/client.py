@@ -17,6 +17,7 @@ from uuid import uuid4
 import anyio
 
 from ..._tasks import open_task_group
+from ...codecs.text_stream import DROPPED_BY_TEXT
 from ...codecs.ui_request import (
     Credentials,
     HttpRequest,
@@ -116,6 +117,7 @@ class HttpChatTransport(ChatTransport):
             stops=True,
             history=True,
             concurrent_runs=True,
+            drops=DROPPED_BY_TEXT if self._is_text else frozenset(),
         )
         self._own: OwnClient | None = None
 
@@ -162,7 +164,7 @@ class HttpChatTransport(ChatTransport):
         if body.status == 204:
             await body.close()
             raise rejection(204, "")
-        async with self._reading(body, self._reopen_for(request)) as stream:
+        async with self._reading(body, self._reopen_for(request), "0") as stream:
             yield stream
 
     @asynccontextmanager
@@ -180,7 +182,7 @@ class HttpChatTransport(ChatTransport):
         if body is None:
             yield None
             return
-        async with self._reading(body, self._reopen_for(request)) as stream:
+        async with self._reading(body, self._reopen_for(request), None) as stream:
             yield stream
 
     async def stop(self, chat_id: str, run_id: str | None = None) -> None:
@@ -245,14 +247,18 @@ class HttpChatTransport(ChatTransport):
 
     @asynccontextmanager
     async def _reading(
-        self, body: HttpBody, reopen: Callable[[Place], Awaitable[HttpBody | None]]
+        self,
+        body: HttpBody,
+        reopen: Callable[[Place], Awaitable[HttpBody | None]],
+        place: str | None,
     ) -> AsyncGenerator[ChunkStream, None]:
         reader: ReplyReader | TextReader
         if self._is_text:
             reader = TextReader(body)
         else:
             may_reopen = reopen if self._policy and self._capabilities.resumes else None
-            reader = ReplyReader(body, may_reopen, self._policy or ReconnectPolicy())
+            policy = self._policy or ReconnectPolicy()
+            reader = ReplyReader(body, may_reopen, policy, place=place)
         async with open_task_group() as tasks:
             tasks.start_soon(reader.pump)
             try:
@@ -272,8 +278,10 @@ class HttpChatTransport(ChatTransport):
 
         async def reopen(place: Place) -> HttpBody | None:
             headers: dict[str, str] = {}
-            if place.run_id is not None and place.next is not None:
-                headers = {"x-chat-run-id": place.run_id, "last-event-id": str(place.next)}
+            if place.run_id is not None:
+                headers["x-chat-run-id"] = place.run_id
+            if place.next is not None:
+                headers["last-event-id"] = place.next
             return await self._get_stream(again, headers)
 
         return reopen

@@ -17,6 +17,7 @@ from ...chunks import UIMessageChunk, is_terminal
 from ...codecs.sse import SseDecoder, SseEvent
 from ...codecs.ui_stream import decode_chunk
 from ...errors import ChatTransportError, ConnectFailed, RequestRejected, StreamInterrupted
+from .reply_place import next_place
 
 __all__ = ["Body", "Place", "ReconnectPolicy", "ReplyReader"]
 
@@ -49,11 +50,11 @@ class Place:
 
     Attributes:
         run_id: None if the server did not name the run.
-        next: Chunks of the run that were seen; None if the server does not count.
+        next: The place after what was seen, in the server's words; None if it does not say.
     """
 
     run_id: str | None
-    next: int | None
+    next: str | None
 
 
 class Body(Protocol):
@@ -86,15 +87,23 @@ class ReplyReader:
         body: The first connection.
         reopen: Connects again; gives None if nothing is there to resume. None: never try.
         policy: How often and how fast.
+        place: Where the first connection begins; None if that is only known from its first event.
     """
 
-    def __init__(self, body: Body, reopen: Reopen | None, policy: ReconnectPolicy) -> None:
+    def __init__(
+        self,
+        body: Body,
+        reopen: Reopen | None,
+        policy: ReconnectPolicy,
+        *,
+        place: str | None = "0",
+    ) -> None:
         self.log = ChunkLog(body.run_id)
         self._body = body
         self._reopen = reopen
         self._policy = policy
         self._events = SseDecoder()
-        self._place: int | None = 0
+        self._place = place
         self._last_id = ""
         self._skip = 0
         self._complete = False
@@ -154,12 +163,12 @@ class ReplyReader:
             raise
         return chunks
 
-    def _place_after(self, event: SseEvent) -> int | None:
+    def _place_after(self, event: SseEvent) -> str | None:
         """An id names the place after its event; events without one of their own count one."""
         if event.id != self._last_id:
             self._last_id = event.id
-            return int(event.id) if event.id.isdigit() else None
-        return None if self._place is None else self._place + 1
+            return event.id
+        return next_place(self._place)
 
     def _check_replay(self, chunk: UIMessageChunk, chunks: Sequence[UIMessageChunk]) -> None:
         """Let pass what was seen before, of a server that starts over."""
@@ -204,5 +213,5 @@ class ReplyReader:
         self._last_id = ""
         if not (body.counts and self._body.counts and self._place is not None):
             self._skip = len(self.log)
-            self._place = 0
+            self._place = None
         self._body = body

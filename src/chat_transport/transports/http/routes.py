@@ -2,28 +2,26 @@
 
 Rule: authenticate first, then read; check the right to the chat before anything is told of it.
 A run belongs to the application, not to the request that asked for it.
-Source: AI SDK 7.0.173 `DefaultChatTransport`; docs/reference/http.md lists what is ours.
+Source: AI SDK 7.0.173 `DefaultChatTransport`; docs/how-to/http.md lists what is ours.
 """
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any, TypeAlias, TypeVar
 from uuid import uuid4
+from weakref import WeakSet
 
 import anyio
-from anyio.abc import TaskGroup
 
 from ..._chunk_log import ChunkLog
-from ...agent.run import Run, User
+from ...agent.run import User
 from ...agent.runtime import ActiveRun, Agent
 from ...agent.trust import believe
 from ...chunks import Error, Finish, OpaqueChunk, UIMessageChunk
 from ...codecs.client_profiles import V7
-from ...codecs.retold import retold
 from ...codecs.ui_request import ChatRequest, load_object, parse_chat_request
 from ...codecs.ui_response import response_headers
 from ...codecs.ui_stream import encode_sse
@@ -33,9 +31,9 @@ from ...messages import UIMessage
 from .chat_store import ChatStore, StoredChat
 from .exchange import HttpError, IncomingRequest, Receive, Send, read_body, respond, respond_json
 from .keep_alive import KeepAlive
-from .partial_reply import folded_partial
 from .profile_choice import profile_for
-from .reply_beginning import find_beginning
+from .reply_keeping import ReplyKeeper, logged
+from .reply_place import ReplyPlace
 from .run_log import LoggedRun, RunLog
 from .settings import HttpSettings, Invocation
 from .sse_body import SseBody, SseFormat
@@ -43,7 +41,6 @@ from .sse_body import SseBody, SseFormat
 __all__ = ["ChatRoutes"]
 
 JSON: TypeAlias = Any  # any JSON value
-_log = logging.getLogger("chat_transport.http")
 Answer = TypeVar("Answer")
 CURSOR_HEADER = "x-chat-cursor"
 """Asked for by our client: each event's place in the run. Sent back where it is honoured."""
@@ -68,7 +65,7 @@ class ChatRoutes:
         agent: Entered; runs live in it.
         run_log: Entered; finds runs of this and other processes.
         store: Entered; believed.
-        tasks: Keeps finished replies; outlives every request.
+        keep_alive: Running.
     """
 
     def __init__(
@@ -77,17 +74,15 @@ class ChatRoutes:
         agent: Agent,
         run_log: RunLog,
         store: ChatStore,
-        tasks: TaskGroup,
+        keep_alive: KeepAlive,
     ) -> None:
         self.settings = settings
         self._agent = agent
         self._run_log = run_log
         self._store = store
-        self._tasks = tasks
-        self._unsaved: dict[str, list[ActiveRun]] = {}
-        self._saved = anyio.Event()
-        self.keep_alive = KeepAlive(settings.keep_alive_s)
-        tasks.start_soon(self.keep_alive.run, tasks)
+        self._keeper = ReplyKeeper(store, timeout_s=settings.store_timeout_s)
+        self._keep_alive = keep_alive
+        self._begun: WeakSet[ActiveRun] = WeakSet()
 
     async def send(self, request: IncomingRequest, receive: Receive, send: Send) -> None:
         """Start a run and stream it; the same idempotency key again follows the same run."""
@@ -103,13 +98,21 @@ class ChatRoutes:
             raise HttpError(400, str(error)) from error
         key = request.headers.get("idempotency-key")
         await self.authorize(user, wish.chat_id)
-        if key is not None:
+        if key is not None and not await self._run_log.reserve(wish.chat_id, key):
             known = await self.find_for(user, wish.chat_id, request_key=key)
-            if known is not None:
-                await self._serve_known(known, request, receive, send)
-                return
-        active = await self.begin(wish, user, key)
-        delivered = await self._stream(active.log, active.run, request, receive, send)
+            if known is None:
+                raise HttpError(409, "this request was answered before, and its reply is past")
+            await self._serve_known(known, request, receive, send)
+            return
+        try:
+            active = await self.begin(wish, user, key)
+        except BaseException:
+            if key is not None:
+                with anyio.CancelScope(shield=True):
+                    await self._run_log.give_back(wish.chat_id, key)
+            raise
+        run = logged(active, owner=user.id)
+        delivered = await self._stream(active.log, run, request, receive, send)
         if not delivered and self.settings.on_disconnect == "stop":
             active.stop("the client left")
 
@@ -120,7 +123,7 @@ class ChatRoutes:
             HttpError: If the chat is another's, or the wish does not fit it.
         """
         await self._run_log.find(wish.chat_id)  # keeps the reply of a run whose process died
-        stored = await self._load(wish.chat_id)
+        stored = await self._store.load(wish.chat_id)
         chat = stored or StoredChat(owner=user.id)
         self._check_owner(chat.owner, user, wish.chat_id)
         try:
@@ -135,14 +138,11 @@ class ChatRoutes:
         await self._store.save(
             wish.chat_id, StoredChat(messages=request.messages, owner=chat.owner)
         )
-        active = self._agent.start(replace(request, run_id=uuid4().hex))
-        self._unsaved.setdefault(wish.chat_id, []).append(active)
-        logged = LoggedRun(
-            chat_id=wish.chat_id, run_id=active.run.run_id, owner=chat.owner, request_key=key
-        )
-        self._tasks.start_soon(self._keep, active, request.messages)
+        active = self._agent.start(replace(request, run_id=uuid4().hex), keep=self._keeper.keep)
+        self._begun.add(active)
+        run = logged(active, owner=chat.owner, request_key=key)
         try:
-            await self._run_log.start(logged, active.log, active.stop)
+            await self._run_log.start(run, active.log, active.stop)
         except ConnectFailed:
             active.stop("the run log cannot be reached")
             raise
@@ -215,7 +215,7 @@ class ChatRoutes:
         await self.authorize(user, chat_id)
         limit = _whole_number(request.query.get("limit", "100"))
         run = await self._run_log.find(chat_id)
-        stored = await self._load(chat_id) or StoredChat()
+        stored = await self._store.load(chat_id) or StoredChat()
         self._check_owner(stored.owner, user, chat_id)
         messages = list(stored.messages)
         before = request.query.get("before")
@@ -282,19 +282,12 @@ class ChatRoutes:
         if log is None:
             await respond(send, 204, headers={CURSOR_HEADER: "1"})
             return
-        goes_on = {RUN_HEADER, "idempotency-key"} & request.headers.keys()  # has the beginning
-        before = None if goes_on else await self.before(run, log)
-        await self._stream(log, run, request, receive, send, before=before)
-
-    async def before(self, run: LoggedRun, log: ChunkLog) -> UIMessage | None:
-        """Give the message that the run goes on with, as it was when the run began; else None."""
-        local = self._unsaved.get(run.chat_id, [])
-        return await find_beginning(run, log, local, self._store, self._run_log)
+        await self._stream(log, run, request, receive, send, before=run.begins_with)
 
     async def _stream(
         self,
         log: ChunkLog,
-        run: Run | LoggedRun,
+        run: LoggedRun,
         request: IncomingRequest,
         receive: Receive,
         send: Send,
@@ -302,17 +295,15 @@ class ChatRoutes:
         before: UIMessage | None = None,
     ) -> bool:
         cursor = CURSOR_HEADER in request.headers
-        start = _whole_number(request.headers.get("last-event-id", "0")) if cursor else 0
-        keep = partial(self.keep_orphan, run.chat_id, log)
+        place = _place(request.headers.get("last-event-id")) if cursor else None
+        keep = partial(self.keep_orphan, run, log)
         form = self._format(request, keep, cursor=cursor)
         headers = {**_SSE_HEADERS, RUN_HEADER: run.run_id}
         if cursor:
             headers[CURSOR_HEADER] = "1"
-        if before is not None and start == 0:
-            prelude = tuple(retold(before))  # says `start` itself
-            body = SseBody(log, form, self.keep_alive, start=1, prelude=prelude)
-        else:
-            body = SseBody(log, form, self.keep_alive, start=start, exact=start > 0)
+        if "idempotency-key" in request.headers:
+            before = None  # it asked for the run with what was before it in its hands
+        body = SseBody(log, form, self._keep_alive, place=place, before=before)
         return await body.serve(headers, receive, send)
 
     def _format(
@@ -332,48 +323,23 @@ class ChatRoutes:
             cursor=cursor,
         )
 
+    async def end_all(self) -> None:
+        """Stop every run that was begun here and wait until it is kept."""
+        under_way = list(self._begun)
+        for active in under_way:
+            active.stop("the server closed")
+        for active in under_way:
+            await active.wait()
+
     async def find_orphan(self, run: LoggedRun) -> None:
         """Keep the partial reply of a run whose process died."""
         log = await self._run_log.follow(run)
         if log is not None:
-            await self.keep_orphan(run.chat_id, log)
+            await self.keep_orphan(run, log)
 
-    async def keep_orphan(self, chat_id: str, log: ChunkLog) -> None:
+    async def keep_orphan(self, run: LoggedRun, log: ChunkLog) -> None:
         """Put into the store what a run said before its process died. Twice does no harm."""
-        try:
-            await self._keep_partial(chat_id, log)
-        except Exception:  # noqa: BLE001  # the application's store: this reply is lost, no other
-            _log.exception("unable to keep the interrupted reply of run %r", log.run_id)
-
-    async def _keep_partial(self, chat_id: str, log: ChunkLog) -> None:
-        stored = await self._store.load(chat_id) or StoredChat()
-        last = stored.messages[-1] if stored.messages else None
-        reply = folded_partial(log.since(0), last)
-        if reply is not None:
-            await self._store.put(chat_id, reply, after_id=last.id if last else None)
-
-    async def _load(self, chat_id: str) -> StoredChat | None:
-        """Give the chat with every reply that has ended in this process."""
-        while any(active.state != "active" for active in self._unsaved.get(chat_id, ())):
-            await self._saved.wait()
-        return await self._store.load(chat_id)
-
-    async def _keep(self, active: ActiveRun, messages: Sequence[UIMessage]) -> None:
-        """Put the reply into the store when the run has ended, however it ended."""
-        end = await active.wait()
-        reply, after_id = end.response_message, messages[-1].id if messages else None
-        try:
-            if reply.parts:
-                await self._store.put(active.run.chat_id, reply, after_id=after_id)
-        except Exception:  # noqa: BLE001  # the application's store: this reply is lost, no other
-            _log.exception("unable to keep the reply of run %r", active.run.run_id)
-        finally:
-            waiting = self._unsaved[active.run.chat_id]
-            waiting.remove(active)
-            if not waiting:
-                del self._unsaved[active.run.chat_id]
-            self._saved.set()
-            self._saved = anyio.Event()
+        await self._keeper.keep_orphan(run, log)
 
 
 def _claim(wish: ChatRequest) -> SendMessages:
@@ -388,6 +354,13 @@ def _claim(wish: ChatRequest) -> SendMessages:
 
 def _known(chunk: UIMessageChunk) -> UIMessageChunk | None:
     return None if type(chunk) is OpaqueChunk else chunk
+
+
+def _place(text: str | None) -> ReplyPlace | None:
+    try:
+        return None if text is None else ReplyPlace.parse(text)
+    except ValueError as error:
+        raise HttpError(400, str(error)) from error
 
 
 def _whole_number(text: str) -> int:

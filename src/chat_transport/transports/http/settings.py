@@ -65,6 +65,7 @@ class HttpSettings:
     on_disconnect: DisconnectPolicy = "continue"
     keep_alive_s: float | None = 15.0
     coalesce_s: float = 0.0
+    store_timeout_s: float | None = 10.0
     limits: RequestLimits = field(default_factory=RequestLimits)
     cors: CorsPolicy | None = None
     on_invocation: OnInvocation | None = None

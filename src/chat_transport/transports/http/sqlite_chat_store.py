@@ -11,20 +11,18 @@ from collections.abc import Callable
 from contextlib import ExitStack, closing
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeAlias, TypeVar
+from typing import Self, TypeVar
 
 import anyio
-import msgspec
 from anyio import CapacityLimiter, to_thread
 
 from ...errors import TransportClosed
 from ...messages import UIMessage
 from .chat_store import ChatStore, StoredChat
-from .stored_messages import read_stored
+from .stored_messages import dump_stored, load_stored, read_stored
 
 __all__ = ["SqliteChatStore"]
 
-JSON: TypeAlias = Any  # any JSON value
 Result = TypeVar("Result")
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS chats (chat_id TEXT PRIMARY KEY, owner TEXT) WITHOUT ROWID;
@@ -81,7 +79,7 @@ class SqliteChatStore(ChatStore):
                 if row is None:
                     return None
                 found = cursor.execute(_READ, (chat_id,)).fetchall()
-            stored = [_decoded(message) for (message,) in found]
+            stored = [load_stored(message) for (message,) in found]
             return StoredChat(messages=read_stored(stored, chat_id=chat_id), owner=row[0])
 
         return await self._run(read)
@@ -89,7 +87,7 @@ class SqliteChatStore(ChatStore):
     async def save(self, chat_id: str, chat: StoredChat) -> None:
         """Write the chat, leaving rows alone that are the same."""
         rows = [
-            (place, message.id, _dumped(message)) for place, message in enumerate(chat.messages)
+            (place, message.id, dump_stored(message)) for place, message in enumerate(chat.messages)
         ]
 
         def write(connection: sqlite3.Connection) -> None:
@@ -123,7 +121,7 @@ class SqliteChatStore(ChatStore):
 
     async def put(self, chat_id: str, message: UIMessage, *, after_id: str | None) -> None:
         """Place one message."""
-        dumped = _dumped(message)
+        dumped = dump_stored(message)
 
         def write(connection: sqlite3.Connection) -> None:
             cursor = connection.cursor()
@@ -196,14 +194,3 @@ def _write_ahead(connection: sqlite3.Connection, within_s: float) -> None:
             time.sleep(0.01)
         else:
             return
-
-
-def _dumped(message: UIMessage) -> bytes:
-    return msgspec.json.encode(message.to_wire())
-
-
-def _decoded(message: bytes) -> JSON:
-    try:
-        return msgspec.json.decode(message)
-    except msgspec.DecodeError:
-        return None  # `read_stored` says that it is no message

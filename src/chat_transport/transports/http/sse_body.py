@@ -14,11 +14,14 @@ from typing import TypeAlias
 import anyio
 
 from ..._chunk_log import ChunkLog
-from ...chunks import UIMessageChunk
+from ...chunks import ABSENT, TextDelta, UIMessageChunk
+from ...codecs.retold import retold
 from ...codecs.ui_stream import DONE, KEEP_ALIVE, STREAM_OPEN
 from ...errors import StreamInterrupted
+from ...messages import UIMessage
 from .exchange import Receive, Send
 from .keep_alive import KeepAlive
+from .reply_place import RETOLD, ReplyPlace, joined_name, rest_of_joined
 
 __all__ = ["SseBody", "SseFormat"]
 
@@ -53,10 +56,10 @@ class SseBody:
     Args:
         log: The run's chunks.
         form: How to write them.
-        start: The first chunk to send.
         keep_alive: Fills its silence.
-        exact: Each chunk as it was said; else a reader that is behind gets deltas joined.
-        prelude: Said first, and not counted: what the reply had before the run.
+        place: Where the reader goes on, and gets each chunk as it was said; None: from the start,
+            with deltas joined where it is behind.
+        before: What the reply had before the run; None if the reader has it.
     """
 
     def __init__(
@@ -65,16 +68,24 @@ class SseBody:
         form: SseFormat,
         keep_alive: KeepAlive,
         *,
-        start: int = 0,
-        exact: bool = False,
-        prelude: Sequence[UIMessageChunk] = (),
+        place: ReplyPlace | None = None,
+        before: UIMessage | None = None,
     ) -> None:
-        self._prelude = prelude
-        self._stream = log.stream(start, snapshot=not exact)
+        self._log = log
+        self._place = place or ReplyPlace()
+        # What is retold says `start` itself.
+        self._before = before if place is None or place.is_retold else None
+        start = 0 if self._place.is_retold else self._place.given
+        if self._before is not None:
+            start = 1
+        elif self._place.joined is not None:
+            start = self._place.joined[1]
+        self._stream = log.stream(start, snapshot=place is None or place.is_retold)
         self._form = form
-        self._counted = False
+        self._counted = not form.cursor  # or need not be
         self._keep_alive = keep_alive
         self._send_message: Send | None = None
+        self._delivered = False
         self._sending = False
         self._commenting: anyio.Event | None = None
         self.silent_looks = 0
@@ -85,19 +96,13 @@ class SseBody:
         await send({"type": "http.response.start", "status": 200, "headers": raw})
         await send({"type": "http.response.body", "body": STREAM_OPEN, "more_body": True})
         self._send_message = send
-        delivered = False
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(_until_left, receive, tasks.cancel_scope)
-            self._keep_alive.watch(self)
-            try:
-                await self._write(send)
-                delivered = True
-            except OSError:  # some servers raise when they write to a client that left
-                delivered = False
-            finally:
-                self._keep_alive.forget(self)
+            # The writer has a task of its own: each word resumes every call that it waits inside.
+            tasks.start_soon(self._deliver, send, tasks.cancel_scope)
+            while (await receive())["type"] != "http.disconnect":
+                pass
             tasks.cancel_scope.cancel()
-        return delivered
+        return self._delivered
 
     async def say_something(self) -> None:
         """Send a comment, unless something is being sent: then the client does not read."""
@@ -113,12 +118,20 @@ class SseBody:
             self._commenting.set()
             self._commenting = None
 
+    async def _deliver(self, send: Send, scope: anyio.CancelScope) -> None:
+        self._keep_alive.watch(self)
+        try:
+            await self._write(send)
+            self._delivered = True
+        except OSError:  # some servers raise when they write to a client that left
+            self._delivered = False
+        finally:
+            self._keep_alive.forget(self)
+        scope.cancel()
+
     async def _write(self, send: Send) -> None:
         stream, coalesce_s = self._stream, self._form.coalesce_s
-        if self._prelude:
-            uncounted = b"id: -\n" if self._form.cursor else b""
-            await self._send(send, uncounted + self._render(self._prelude))
-            self._prelude = ()
+        await self._catch_up(send)
         while True:
             before = stream.position
             try:
@@ -129,12 +142,17 @@ class SseBody:
                 break
             if not chunks:
                 break
-            if self._form.cursor:
-                body = self._render_counted(chunks, before, stream.position)
-            else:
-                body = self._render(chunks)
+            body = self._render(chunks, before)
             del chunks  # a snapshot would be kept for as long as its reader waits
-            await self._send(send, body)
+            if (
+                self._commenting is None and body
+            ):  # as `_send` does, without one more call to wait in
+                self.silent_looks = 0
+                self._sending = True
+                await send({"type": "http.response.body", "body": body, "more_body": True})
+                self._sending = False
+            else:
+                await self._send(send, body)
             del body
             if coalesce_s:
                 await anyio.sleep(coalesce_s)
@@ -142,7 +160,50 @@ class SseBody:
         self._sending = True
         await send({"type": "http.response.body", "body": DONE, "more_body": False})
 
-    def _render(self, chunks: Sequence[UIMessageChunk]) -> bytes:
+    async def _catch_up(self, send: Send) -> None:
+        """Say the rest of what is not a place in the log."""
+        given = self._place.given
+        if self._before is not None:
+            chunks: Sequence[UIMessageChunk] = tuple(retold(self._before))[given:]
+            name, after = RETOLD, 1
+            self._before = None
+        elif self._place.joined is not None:
+            first, after = self._place.joined
+            chunks = await rest_of_joined(self._log, first, after, given)
+            name = joined_name(first, after)
+        else:
+            return
+        if self._form.cursor:
+            body = self._render_named(chunks, f"{name}.{given + 1}", after)
+        else:
+            body = self._render_known(chunks)
+        await self._send(send, body)
+
+    def _render_named(self, chunks: Sequence[UIMessageChunk], first: str, after: int) -> bytes:
+        """Name the places after the first of these chunks and after the last."""
+        pieces = [self._form.encode(chunk) for chunk in chunks]
+        if len(pieces) > 1:
+            pieces[0] = b"id: %s\n" % first.encode() + pieces[0]
+        if pieces:
+            pieces[-1] = b"id: %d\n" % after + pieces[-1]
+        return b"".join(pieces)
+
+    def _render(self, chunks: Sequence[UIMessageChunk], before: int) -> bytes:
+        """Write chunks that were read from number `before` on."""
+        form, chunk = self._form, chunks[0]
+        if (
+            len(chunks) == 1
+            and type(chunk) is TextDelta  # nearly all chunks there are; every client knows it
+            and chunk.extra is ABSENT
+            and self._counted
+            and self._stream.position == before + 1
+        ):
+            return form.encode(chunk)
+        if form.cursor:
+            return self._render_counted(chunks, before, self._stream.position)
+        return self._render_known(chunks)
+
+    def _render_known(self, chunks: Sequence[UIMessageChunk]) -> bytes:
         form = self._form
         if form.admit is not None:
             admitted = map(form.admit, chunks)
@@ -150,18 +211,15 @@ class SseBody:
         return b"".join(map(form.encode, chunks))
 
     def _render_counted(self, chunks: Sequence[UIMessageChunk], before: int, after: int) -> bytes:
-        """Say by `id` lines how many chunks of the run were given after an event.
-
-        Events without one count one each; `-` stops counting until the next number.
-        """
+        """Say by `id` lines how many chunks of the run were given after an event."""
         form = self._form
-        pieces = [form.encode(chunk) for chunk in chunks]
         if after - before != len(chunks):  # joined deltas
-            pieces[0] = b"id: -\n" + pieces[0]
-            pieces[-1] = b"id: %d\n" % after + pieces[-1].removeprefix(b"id: -\n")
-        elif not self._counted:
+            self._counted = True
+            return self._render_named(chunks, f"{joined_name(before, after)}.1", after)
+        pieces = [form.encode(chunk) for chunk in chunks]
+        if not self._counted:
             pieces[0] = b"id: %d\n" % (before + 1) + pieces[0]
-        self._counted = True
+            self._counted = True
         return b"".join(pieces)
 
     async def _until_said(self) -> None:
@@ -177,9 +235,3 @@ class SseBody:
         self._sending = True
         await send({"type": "http.response.body", "body": body, "more_body": True})
         self._sending = False
-
-
-async def _until_left(receive: Receive, scope: anyio.CancelScope) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-    scope.cancel()

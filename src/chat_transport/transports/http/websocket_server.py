@@ -7,6 +7,8 @@ Source: AI SDK 7.0.173, frames since 7.0.135.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 import anyio
 from anyio.abc import TaskGroup
 
@@ -14,7 +16,7 @@ from ..._chunk_log import ChunkLog
 from ..._strict_json import loads
 from ..._tasks import open_task_group
 from ...agent.runtime import ActiveRun
-from ...chunks import Error, OpaqueChunk
+from ...chunks import Error, OpaqueChunk, UIMessageChunk
 from ...codecs.retold import retold
 from ...codecs.ui_frames import (
     AbortFrame,
@@ -27,9 +29,10 @@ from ...codecs.ui_frames import (
 )
 from ...codecs.ui_request import ChatRequest, check_limits
 from ...errors import ChatTransportError, RemoteProtocolError, StreamInterrupted
-from ...messages import UIMessage
 from .exchange import HttpError, IncomingRequest, Receive, Send
+from .reply_keeping import logged
 from .routes import CURSOR_HEADER, INTERRUPTED_TEXT, ChatRoutes
+from .run_log import LoggedRun
 
 __all__ = ["serve_websocket"]
 
@@ -88,7 +91,8 @@ class _Socket:
             name = value.get("requestId") if isinstance(value, dict) else None
             if not isinstance(name, str):
                 raise
-            self._tasks.start_soon(self._tell, server_frame("error", name, error_text=str(error)))
+            said = f"{error} {error.__cause__ or ''}".rstrip()
+            self._tasks.start_soon(self._tell, server_frame("error", name, error_text=said))
             return
         if isinstance(frame, AbortFrame):
             self._abort(frame, leaves=bool(value.get("leave")))
@@ -137,7 +141,7 @@ class _Socket:
             )
             active = await self._routes.begin(wish, user)
             serving.run_id, serving.started = active.run.run_id, active
-            await self._stream(frame, active.log, 0, exact=True)
+            await self._stream(frame, logged(active, owner=user.id), active.log)
             return
         run = await self._routes.find_for(user, frame.chat_id)
         log = None if run is None else await self._routes.follow(run)
@@ -146,11 +150,7 @@ class _Socket:
             return
         serving.run_id = run.run_id
         await self._tell(server_frame("start", frame.request_id))
-        last = frame.last_sequence
-        exact = last is not None or any(n.lower() == CURSOR_HEADER for n in frame.headers)
-        before = None if exact else await self._routes.before(run, log)
-        start = 0 if last is None else last + 1
-        await self._stream(frame, log, start, exact=exact, before=before)
+        await self._stream(frame, run, log)
 
     def _with_headers(self, frame: ClientFrame) -> IncomingRequest:
         """Browsers cannot set a socket's headers, so a frame brings its own."""
@@ -158,44 +158,65 @@ class _Socket:
         named = {name.lower(): value for name, value in frame.headers.items()}
         return self._request.with_headers(named)
 
-    async def _stream(
-        self,
-        frame: SendFrame | ResumeFrame,
-        log: ChunkLog,
-        start: int,
-        *,
-        exact: bool,
-        before: UIMessage | None = None,
-    ) -> None:
+    async def _stream(self, frame: SendFrame | ResumeFrame, run: LoggedRun, log: ChunkLog) -> None:
         """Send chunks and `end`.
 
-        A replay joins deltas, so its sequence numbers do not count what was said; a client that
-        means to resume by `lastSequence` asks for an exact one by the header `x-chat-cursor`.
+        What a client may later name as `lastSequence` is numbered as it was said: the answer to
+        `send`, and a resume that asks for it by the header `x-chat-cursor: reply`, which numbers
+        the whole reply with what it had before the run. Any other resume joins deltas, so its
+        numbers are good for nothing but their order.
         """
-        request_id = frame.request_id
-        sequence = start
+        last, before, exact = -1, run.begins_with, False
+        if isinstance(frame, SendFrame):
+            before, exact = None, True
+        elif frame.last_sequence is not None or _counts_reply(frame):
+            exact = True
+            last = -1 if frame.last_sequence is None else frame.last_sequence
+            before = before if _counts_reply(frame) else None
+        numbered = _Numbered(frame.request_id, last)
         for chunk in () if before is None else retold(before):
-            await self._tell(server_chunk(request_id, sequence, chunk))
-            sequence += 1
+            await self._tell_all(numbered.frames((chunk,)))
         # What is retold says `start` itself.
-        stream = log.stream(start if before is None else 1, snapshot=not exact)
+        stream = log.stream(0 if before is None else 1, snapshot=not exact)
         try:
             while chunks := await stream.drain():
-                for chunk in chunks:
-                    if type(chunk) is not OpaqueChunk:  # no client knows it
-                        await self._tell(server_chunk(request_id, sequence, chunk))
-                        sequence += 1
+                await self._tell_all(numbered.frames(chunks))
         except StreamInterrupted:
-            await self._routes.keep_orphan(frame.chat_id, log)
-            ending = Error(error_text=INTERRUPTED_TEXT)
-            await self._tell(server_chunk(request_id, sequence, ending))
-        await self._tell(server_frame("end", request_id))
+            await self._routes.keep_orphan(run, log)
+            await self._tell_all(numbered.frames((Error(error_text=INTERRUPTED_TEXT),)))
+        await self._tell(server_frame("end", frame.request_id))
+
+    async def _tell_all(self, texts: Iterable[str]) -> None:
+        for text in texts:
+            await self._tell(text)
 
     async def _tell(self, text: str) -> None:
         try:
             await self._send({"type": "websocket.send", "text": text})
         except OSError:  # the client left; the receive loop is told as well
             self._tasks.cancel_scope.cancel()
+
+
+class _Numbered:
+    """Chunks of one answer as frames, numbered from 0; those up to `last` are left out."""
+
+    def __init__(self, request_id: str, last: int) -> None:
+        self._request_id = request_id
+        self._last = last
+        self._next = 0
+
+    def frames(self, chunks: Iterable[UIMessageChunk]) -> Iterator[str]:
+        for chunk in chunks:
+            if type(chunk) is OpaqueChunk:  # no client knows it
+                continue
+            sequence, self._next = self._next, self._next + 1
+            if sequence > self._last:
+                yield server_chunk(self._request_id, sequence, chunk)
+
+
+def _counts_reply(frame: ResumeFrame) -> bool:
+    named = {name.lower(): value for name, value in frame.headers.items()}
+    return named.get(CURSOR_HEADER) == "reply"
 
 
 class _Serving:

@@ -216,3 +216,84 @@ def test_settled_streams_are_forgotten(encoder):
     encoder.encode(c.TextEnd(id="t"))
     encoder.settled(key)
     assert encoder.repair(key) is None
+
+
+def test_attempts_of_a_name_are_one_message_under_a_step_of_this_invocation(encoder):
+    encoder.start()
+    encoder.encode(c.Start(message_id="a"))
+    message_id = encoder.message_id
+    said = []
+    for serial, reason in (("1", "failed"), ("2", "complete")):
+        (begin,) = encoder.begin_attempt("plan")
+        assert encoder.encode(c.StartStep()) == []
+        assert encoder.end_attempt(reason) == []
+        said += [begin, *encoder.acknowledged(begin.key, serial)]
+    said += encoder.encode(c.Finish())
+    assert names(said) == [*["ai-step-start", "ai-output", "ai-step-end"] * 2, "ai-output"]
+    assert [transport(each).get("step-id") for each in said] == ["inv-1-plan"] * 6 + [None]
+    assert {transport(said[at])["codec-message-id"] for at in (1, 4, 6)} == {message_id}
+    assert [transport(said[at]).get("step-start-serial") for at in (1, 4, 6)] == ["1", "2", None]
+
+
+def test_an_attempt_ends_an_implicit_step_and_goes_on_with_its_message(identity, new_id):
+    encoder = ui_run_encoder(identity, new_id=new_id, implicit_steps=True)
+    encoder.start()
+    (implicit,) = encoder.encode(c.Start(message_id="a"))
+    encoder.acknowledged(implicit.key, "1")
+    message_id = encoder.message_id
+    end, begin = encoder.begin_attempt("plan")
+    assert names([end, begin]) == ["ai-step-end", "ai-step-start"]
+    encoder.acknowledged(begin.key, "2")
+    (said,) = encoder.encode(c.StartStep())
+    assert transport(said)["codec-message-id"] == message_id
+
+
+def test_what_is_said_beside_an_attempt_names_no_step(encoder):
+    encoder.start()
+    (begin,) = encoder.begin_attempt("plan")
+    note = c.MessageMetadata(message_metadata={"a": 1})
+    assert encoder.encode_beside(note) == []
+    (beside,) = encoder.acknowledged(begin.key, "1")
+    (inside,) = encoder.encode(c.StartStep())
+    assert "step-id" not in transport(beside)
+    assert transport(inside)["step-id"] == "inv-1-plan"
+    assert transport(beside)["codec-message-id"] == transport(inside)["codec-message-id"]
+
+
+def adopting(identity, new_id, **fields):
+    from dataclasses import replace
+
+    encoder = ui_run_encoder(replace(identity, adopts=True, **fields), new_id=new_id)
+    assert encoder.start() == [], "another process has announced it"
+    return encoder
+
+
+def test_who_adopts_a_run_goes_on_with_its_message(identity, new_id):
+    encoder = adopting(identity, new_id, message_id="m-0")
+    assert encoder.encode(c.Start(message_id="a")) == [], "it has begun"
+    (said,) = encoder.encode(c.StartStep())
+    assert transport(said)["codec-message-id"] == "m-0"
+    assert encoder.settle() == []
+
+
+def test_who_adopts_a_run_that_has_said_nothing_begins_its_message(identity, new_id):
+    encoder = adopting(identity, new_id)
+    assert names(encoder.encode(c.Start(message_id="a"))) == ["ai-output"]
+
+
+def test_steps_that_are_not_tried_again_are_taken_back_when_it_is_settled(identity, new_id):
+    steps = ("inv-1-plan", "inv-1-search", "inv-1-answer")
+    encoder = adopting(identity, new_id, message_id="m-0", steps=steps)
+    encoder.encode(c.Start(message_id="a"))
+    (begin,) = encoder.begin_attempt("answer")
+    said = [begin, *encoder.acknowledged(begin.key, "1"), *encoder.end_attempt("complete")]
+    (void,) = encoder.settle()
+    assert encoder.encode(c.Finish()) == []
+    assert encoder.end() == []
+    more = encoder.acknowledged(void.key, "2")
+    said += [void, *more, *encoder.acknowledged(more[-1].key, "3")]
+    assert names(said) == [*["ai-step-start", "ai-step-end"] * 3, "ai-output", "ai-run-end"]
+    assert [transport(said[at])["step-id"] for at in (0, 2, 4)] == [
+        *("inv-1-answer", "inv-1-plan", "inv-1-search"),
+    ]
+    assert transport(said[6])["codec-message-id"] == "m-0"

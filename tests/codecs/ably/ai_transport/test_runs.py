@@ -160,6 +160,78 @@ def test_a_retried_step_voids_what_the_first_attempt_said(talk):
     assert late(talk.channel.delivered[-1]) is None
 
 
+def attempt(talk, encoder, *chunks, reason="complete"):
+    """Say chunks in an attempt of the step `plan`; give what changed at its begin."""
+    (begin,) = encoder.begin_attempt("plan")
+    (change,) = talk.put([begin])
+    talk.put(encoder.acknowledged(begin.key, talk.channel.serials[begin.key]))
+    for chunk in chunks:
+        talk.put(encoder.encode(chunk))
+    talk.put(encoder.end_attempt(reason))
+    return change
+
+
+def text(words):
+    return (
+        c.StartStep(),
+        c.TextStart(id="t"),
+        c.TextDelta(id="t", delta=words),
+        c.TextEnd(id="t"),
+        c.FinishStep(),
+    )
+
+
+def test_a_retry_is_told_to_whom_reads_the_reply_and_leaves_one_message(talk):
+    asked = talk.ask("x")
+    encoder = talk.run(asked)
+    talk.put(encoder.encode(c.Start(message_id="a")))
+    assert not attempt(talk, encoder, *text("half"), reason="failed").replaced
+    change = attempt(talk, encoder, *text("whole"))
+    assert (change.replaced, change.input_id) == (True, asked.input_id)
+    talk.put([*encoder.encode(c.Finish()), *encoder.end()])
+    _, reply = talk.conversation.entries()
+    assert reply.message.id == "a"
+    assert [part.type for part in reply.message.parts] == ["step-start", "text"]
+    assert reply.message.text == "whole"
+
+
+def test_whoever_reads_history_at_any_point_sees_the_attempt_that_counts_then(talk):
+    from chat_transport.codecs.ably.ai_transport import Conversation
+
+    encoder = talk.run(talk.ask("x"))
+    talk.put(encoder.encode(c.Start(message_id="a")))
+    attempt(talk, encoder, *text("half"), reason="failed")
+    points = {"half": list(talk.channel.history())}
+    (begin,) = encoder.begin_attempt("plan")
+    talk.put([begin])
+    points[""] = list(talk.channel.history())
+    talk.put(encoder.acknowledged(begin.key, talk.channel.serials[begin.key]))
+    for chunk in text("whole"):
+        talk.put(encoder.encode(chunk))
+    points["whole"] = list(talk.channel.history())
+    run_id = encoder.identity.run_id
+    for words, stored in points.items():
+        for seen in (stored, stored[::-1]):  # pages of history are read from the newest
+            late = Conversation()
+            for inbound in seen:
+                late.feed(inbound, live=False)
+            said = [each.delta for each in late.reply(run_id) if each.type == "text-delta"]
+            assert "".join(said) == words
+            shown = late.messages()[-1]
+            assert (shown.text if shown.role == "assistant" else "") == words
+
+
+def test_a_live_reader_of_a_retry_lacks_no_step(talk):
+    encoder = talk.run(talk.ask("x"))
+    talk.put(encoder.encode(c.Start(message_id="a")))
+    attempt(talk, encoder, *text("half")[:3], reason="failed")  # no word of the step's end
+    (begin,) = encoder.begin_attempt("plan")
+    talk.put([begin])
+    talk.put(encoder.acknowledged(begin.key, talk.channel.serials[begin.key]))
+    (change,) = talk.put(encoder.encode(c.TextStart(id="t")))
+    assert list(change.chunks) == [c.StartStep(), c.TextStart(id="t")]
+
+
 @pytest.mark.parametrize("reason", ["cancelled", "error"])
 def test_who_did_not_end_well_is_left_out_of_a_javascript_prompt(talk, reason):
     first = talk.answer(talk.ask("one"), "half", reason=reason)
@@ -193,3 +265,43 @@ def test_a_prompt_that_reaches_back_needs_older_history(talk):
     assert not talk.conversation.needs_older(talk.identify(talk.ask("one")))
     unread = RunIdentity(run_id="r", invocation_id="i", input_id="x", output_parent="y")
     assert talk.conversation.needs_older(unread)
+
+
+def test_a_run_whose_process_died_is_adopted_as_it_was(talk):
+    asked = talk.ask("x")
+    encoder = talk.run(asked)
+    run_id = encoder.identity.run_id
+    talk.put(encoder.encode(c.Start(message_id="a")))
+    for words in ("half", "more"):
+        attempt(talk, encoder, *text(words))
+    trigger, identity = talk.conversation.adopt(run_id, new_id=lambda: "fresh")
+    assert trigger.input_id == asked.input_id
+    assert (identity.run_id, identity.input_id) == (run_id, asked.input_id)
+    assert identity.invocation_id == encoder.identity.invocation_id
+    assert identity.message_id == encoder.message_id
+    assert identity.steps == (f"{identity.invocation_id}-plan",)
+    assert identity.adopts
+    assert [message.text for message in talk.conversation.prompt(identity)] == ["x"]
+    assert [message.text for _, message in talk.conversation.prompt_entries(identity)] == ["x"]
+
+
+def test_only_a_run_that_is_under_way_and_known_is_adopted(talk):
+    asked = talk.ask("x")
+    assert talk.conversation.adopt("nobody", new_id=str) is None
+    assert talk.conversation.adopt(asked.input_id, new_id=str) is None
+    encoder = talk.run(asked)
+    silent = talk.conversation.adopt(encoder.identity.run_id, new_id=str)[1]
+    assert (silent.message_id, silent.steps) == (None, ())
+    talk.put(encoder.suspend())
+    assert talk.conversation.adopt(encoder.identity.run_id, new_id=str) is None
+
+
+def test_a_run_whose_question_was_not_read_is_not_adopted_yet(talk):
+    from chat_transport.codecs.ably.ai_transport import Conversation
+
+    encoder = talk.run(talk.ask("x"))
+    late = Conversation()
+    for inbound in talk.channel.history():
+        if inbound.name != "ai-input":
+            late.feed(inbound, live=False)
+    assert late.adopt(encoder.identity.run_id, new_id=str) is None

@@ -127,6 +127,8 @@ class Conversation(RunTree[UIMessageChunk, UIMessage]):
             for message_id, message in self._entries(node):
                 if message_id == identity.regenerates:
                     return merge_passes(out)
+                if message_id == identity.message_id:
+                    continue  # what is said again
                 if message_id in steers:
                     late.append(message)
                 else:

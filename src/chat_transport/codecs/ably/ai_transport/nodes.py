@@ -135,10 +135,11 @@ class Node(Generic[C, M]):
             self._waiting.clear()
         return self._fold.entries()
 
-    def ordered(self) -> list[Wire[C]]:
-        """Give what counts of the node, in serial order."""
+    def ordered(self, *, void: bool = False) -> list[Wire[C]]:
+        """Give what counts of the node, in serial order; with `void` also what was taken back."""
         wires = (self.wires[serial] for serial in sorted(self.wires))
-        return [wire for wire in wires if self.run is None or not self.run.is_void(wire.step)]
+        run = None if void else self.run
+        return [wire for wire in wires if run is None or not run.is_void(wire.step)]
 
     def _apply(self, wire: Wire[C], chunks: Sequence[C]) -> None:
         assert self._fold is not None

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Generic, Literal, TypeAlias, TypeVar
 
 from ....chunks import UIMessageChunk
@@ -18,6 +17,7 @@ from ..operations import Operation, OutboundMessage, Publish, Update
 from . import headers as h
 from .facts import RunReason
 from .payload import Close, Grow, Open, Payload, PayloadCodec, Whole
+from .run_headers import RunIdentity, Step, lifecycle_headers, output_headers, step_headers
 from .streams import MESSAGE_LIMIT_BYTES, StreamWriter
 from .ui_chunks import UIChunkCodec
 
@@ -25,37 +25,6 @@ __all__ = ["RunEncoder", "RunIdentity", "ui_run_encoder"]
 
 C = TypeVar("C")
 StepReason: TypeAlias = Literal["complete", "failed", "cancelled"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunIdentity:
-    """Who a run is: resolved from its trigger by `Conversation.identify`.
-
-    Attributes:
-        input_id: The trigger's codec-message-id; echoed on everything (`useChat` routes by it).
-        parent: Structural parent of the run.
-        output_parent: Parent of its outputs.
-        continues: The trigger re-enters a run that was suspended.
-    """
-
-    run_id: str
-    invocation_id: str
-    input_id: str
-    run_client_id: str = ""
-    input_client_id: str = ""
-    parent: str | None = None
-    output_parent: str | None = None
-    fork_of: str | None = None
-    regenerates: str | None = None
-    continues: bool = False
-
-
-@dataclass(slots=True)
-class _Step:
-    step_id: str
-    client_id: str
-    serial: str | None = None
-    implicit: bool = False
 
 
 class RunEncoder(Generic[C]):
@@ -95,9 +64,11 @@ class RunEncoder(Generic[C]):
         self._message_id: str | None = None
         self._output: dict[str, str] = {}
         self._steers: tuple[str, ...] = ()
-        self._step: _Step | None = None
+        self._step: Step | None = None
         self._steps = 0
         self._keys = 0
+        self._untried: dict[str, None] = {}
+        self._skips_start = False
         self._awaiting: str | None = None
         self._held: list[Callable[[], list[Operation]]] = []
         self._streams = StreamWriter(self._new_key, limit_bytes=limit_bytes)
@@ -110,26 +81,30 @@ class RunEncoder(Generic[C]):
     # -- life of the run ---------------------------------------------------------
 
     def start(self) -> list[Operation]:
-        """Announce the run, or its resumption."""
+        """Announce the run, or its resumption; nothing if it was announced by another process."""
         self._expect("new", "start")
         self._state = "active"
         identity = self.identity
+        if identity.adopts:
+            self._untried = dict.fromkeys(identity.steps)
+            self._skips_start = identity.message_id is not None and not self._implicit_steps
+            return []
         if identity.continues:
-            return [_lifecycle(h.RUN_RESUME, self._lifecycle_headers())]
+            return [_lifecycle(h.RUN_RESUME, lifecycle_headers(self.identity))]
         extra = {
             h.PARENT: identity.parent,
             h.FORK_OF: identity.fork_of,
             h.REGENERATES: identity.regenerates,
         }
         given = {key: value for key, value in extra.items() if value is not None}
-        return [_lifecycle(h.RUN_START, self._lifecycle_headers() | given)]
+        return [_lifecycle(h.RUN_START, lifecycle_headers(self.identity) | given)]
 
     def suspend(self) -> list[Operation]:
         """Wait for a person or a client. A `finish` chunk must have been encoded before."""
         self._expect("active", "suspend")
         self._state = "suspended"
         return self._after_step(
-            "complete", lambda: [_lifecycle(h.RUN_SUSPEND, self._lifecycle_headers())]
+            "complete", lambda: [_lifecycle(h.RUN_SUSPEND, lifecycle_headers(self.identity))]
         )
 
     def end(
@@ -147,7 +122,7 @@ class RunEncoder(Generic[C]):
                 f"unable to end run {self.identity.run_id!r}; it is {self._state}"
             )
         self._state = "ended"
-        headers = self._lifecycle_headers() | {h.RUN_REASON: reason}
+        headers = lifecycle_headers(self.identity) | {h.RUN_REASON: reason}
         if code is not None:
             headers[h.ERROR_CODE] = str(code)
         if message is not None:
@@ -158,7 +133,10 @@ class RunEncoder(Generic[C]):
     # -- steps -------------------------------------------------------------------
 
     def begin_step(
-        self, step_id: str | None = None, *, client_id: str | None = None
+        self,
+        step_id: str | None = None,
+        *,
+        client_id: str | None = None,
     ) -> list[Operation]:
         """Open a step. The same `step_id` again is a retry: it replaces the earlier attempt.
 
@@ -167,7 +145,16 @@ class RunEncoder(Generic[C]):
             client_id: Whom it is attributed to from now on; None for the one before.
         """
         self._expect("active", "begin a step of")
-        return self._when_ready(lambda: self._begin_step(step_id, client_id, implicit=False))
+        return self._when_ready(lambda: self._begin_step(step_id, client_id))
+
+    def begin_attempt(self, step: str) -> list[Operation]:
+        """Open the step of this name in this invocation; the message being written goes on."""
+        self._expect("active", "begin a step of")
+        return self._when_ready(lambda: self._begin_attempt(step))
+
+    def end_attempt(self, reason: StepReason) -> list[Operation]:
+        """Close the open attempt and every open stream; the message goes on."""
+        return self._when_ready(lambda: self._end_step(reason, keeps_message=True))
 
     def end_step(self, reason: StepReason = "complete") -> list[Operation]:
         """Close the open step, and with it every open stream; nothing if none is open."""
@@ -227,6 +214,19 @@ class RunEncoder(Generic[C]):
             return self._send(payloads[0])
         return [operation for payload in payloads for operation in self._send(payload)]
 
+    def settle(self) -> list[Operation]:
+        """Take back what a process that died has said in steps that were not tried again."""
+        return self._when_ready(self._settle)
+
+    def encode_beside(self, chunk: C) -> list[Operation]:
+        """Say one chunk beside the open step: it stays when the step is tried again.
+
+        Raises:
+            LocalProtocolError: If the wire cannot carry it, or the run is not active.
+        """
+        self._expect("active", "write to")
+        return self._when_ready(lambda: self._encode_beside(chunk))
+
     def repair(self, key: str) -> Update | None:
         """Give the one update that makes up for a rejected append; None if `key` is no stream.
 
@@ -258,26 +258,39 @@ class RunEncoder(Generic[C]):
     ) -> list[Operation]:
         return self._when_ready(lambda: self._end_step(reason) + act())
 
-    def _lifecycle_headers(self) -> dict[str, str]:
-        identity = self.identity
-        return {
-            h.RUN_ID: identity.run_id,
-            h.RUN_CLIENT_ID: identity.run_client_id,
-            h.INVOCATION_ID: identity.invocation_id,
-            h.INPUT_CLIENT_ID: identity.input_client_id,
-            h.INPUT_ID: identity.input_id,
-        }
+    def _settle(self) -> list[Operation]:
+        if not self._untried:
+            return []
+        operations = self._end_step("complete", keeps_message=True)
+        message_id = self._message_id
+        operations += self._begin_step(next(iter(self._untried)))
+        self._message_id = message_id
+        self._held.insert(0, self._settle)
+        self._held.insert(0, lambda: self._end_step("cancelled", keeps_message=True))
+        return operations
 
-    def _step_headers(self, step: _Step) -> dict[str, str]:
-        headers = self._lifecycle_headers()
-        del headers[h.INPUT_ID]
-        headers |= {h.STEP_ID: step.step_id, h.STEP_CLIENT_ID: step.client_id}
-        if step.serial is not None:
-            headers[h.STEP_START_SERIAL] = step.serial
-        return headers
+    def _begin_attempt(self, step: str) -> list[Operation]:
+        message_id = self._message_id
+        operations: list[Operation] = []
+        if self._step is not None and self._step.implicit:
+            operations = self._end_step("complete")
+        operations += self._begin_step(f"{self.identity.invocation_id}-{step}")
+        self._message_id = message_id
+        return operations
+
+    def _encode_beside(self, chunk: C) -> list[Operation]:
+        if self._message_id is None:
+            self._begin_message(self.identity.message_id, ())
+        step, self._step = self._step, None
+        self._refresh_output()
+        try:
+            return self._sent(chunk)
+        finally:
+            self._step = step
+            self._refresh_output()
 
     def _begin_step(
-        self, step_id: str | None, client_id: str | None, *, implicit: bool
+        self, step_id: str | None = None, client_id: str | None = None, *, implicit: bool = False
     ) -> list[Operation]:
         if self._step is not None:
             raise LocalProtocolError(
@@ -289,22 +302,26 @@ class RunEncoder(Generic[C]):
         if step_id is None:
             step_id = f"{self.identity.invocation_id}-step-{self._steps}"
         self._steps += 1
-        self._step = _Step(step_id, self._step_client_id, implicit=implicit)
+        self._untried.pop(step_id, None)
+        self._step = Step(step_id, self._step_client_id, implicit=implicit)
         key = self._awaiting = self._new_key()
-        message = OutboundMessage(
-            name=h.STEP_START, extras=h.envelope(self._step_headers(self._step))
-        )
         if not implicit:
             self._message_id = None  # an attempt is a message of its own
+        message = OutboundMessage(
+            name=h.STEP_START, extras=h.envelope(step_headers(self.identity, self._step))
+        )
         return [Publish(messages=(message,), key=key, await_serial=True)]
 
-    def _end_step(self, reason: StepReason) -> list[Operation]:
+    def _end_step(self, reason: StepReason, *, keeps_message: bool = False) -> list[Operation]:
         operations = self._streams.cancel_all()
         if self._step is not None:
-            headers = self._step_headers(self._step) | {h.STEP_REASON: reason}
+            headers = step_headers(self.identity, self._step) | {h.STEP_REASON: reason}
             operations.append(_lifecycle(h.STEP_END, headers))
             self._step = None
-            self._message_id = None
+            if not keeps_message:
+                self._message_id = None
+            elif self._message_id is not None:
+                self._refresh_output()
         return operations
 
     def _next_message(self, message_id: str | None, steers: tuple[str, ...]) -> list[Operation]:
@@ -321,33 +338,23 @@ class RunEncoder(Generic[C]):
         self._refresh_output()
 
     def _refresh_output(self) -> None:
-        identity = self.identity
-        headers = {
-            h.ROLE: "assistant",
-            h.MESSAGE_ID: self._message_id or "",
-            **self._lifecycle_headers(),
-        }
-        optional = {
-            h.PARENT: identity.output_parent,
-            h.FORK_OF: identity.fork_of,
-            h.REGENERATES: identity.regenerates,
-        }
-        headers |= {key: value for key, value in optional.items() if value is not None}
-        if self._step is not None and self._step.serial is not None:
-            headers[h.STEP_ID] = self._step.step_id
-            headers[h.STEP_CLIENT_ID] = self._step.client_id
-            headers[h.STEP_START_SERIAL] = self._step.serial
-        if self._steers:
-            headers[h.STEERS] = json.dumps(self._steers, separators=(",", ":"))
-        self._output = headers
+        self._output = output_headers(
+            self.identity, self._message_id or "", step=self._step, steers=self._steers
+        )
 
     def _encode(self, chunk: C) -> list[Operation]:
         if self._message_id is None:
-            self._begin_message(None, ())
+            self._begin_message(self.identity.message_id, ())
+            if self._skips_start:
+                self._skips_start = False  # the first chunk: that message has begun
+                return []
         if self._implicit_steps and self._step is None:
-            operations = self._begin_step(None, None, implicit=True)
+            operations = self._begin_step(implicit=True)
             self._held.insert(0, lambda: self._encode(chunk))
             return operations
+        return self._sent(chunk)
+
+    def _sent(self, chunk: C) -> list[Operation]:
         assert self._message_id is not None
         payloads = self._codec.encode(chunk, self._message_id)
         return [operation for payload in payloads for operation in self._send(payload)]

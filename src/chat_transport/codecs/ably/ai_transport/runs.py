@@ -7,6 +7,7 @@ Source: @ably/ai-transport 0.8.0; sections 8 and 13 of the wire page in docs/int
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 from .branches import Branches, BranchSelection
@@ -156,6 +157,37 @@ class RunTree(ConversationTree[C, M]):
             continues=continues,
         )
 
+    def adopt(
+        self, run_id: str, *, new_id: Callable[[], str]
+    ) -> tuple[Trigger, RunIdentity] | None:
+        """Say who goes on with a run whose process died, and what it answers.
+
+        The identity is that of the process that died: its steps are tried again under the same
+        names. None if the run is not under way, or what it answers has not been read.
+        """
+        node = self._nodes.get(run_id)
+        if node is None or node.run is None or node.run.state != "active" or not node.run.input_ids:
+            return None
+        input_id = node.run.input_ids[-1]
+        asked = [trigger for trigger in self._triggers.values() if trigger.input_id == input_id]
+        if not asked:
+            return None
+        trigger = max(asked, key=lambda known: known.serial)
+        wires = [
+            wire
+            for wire in node.ordered(void=True)
+            if wire.input is None and wire.input_id == input_id
+        ]
+        spoken = [wire.step[0] for wire in wires if wire.step is not None]
+        identity = replace(
+            self.identify(trigger, new_id=new_id, run_id=run_id),
+            invocation_id=node.run.invocation_id,
+            adopts=True,
+            message_id=wires[0].message_id if wires else None,
+            steps=tuple(dict.fromkeys(spoken)),
+        )
+        return trigger, identity
+
     def prompt_entries(self, identity: RunIdentity) -> list[tuple[str, M]]:
         """Give the prompt as the JavaScript agent would see it, with codec-message-ids."""
         out: list[tuple[str, M]] = []
@@ -163,7 +195,8 @@ class RunTree(ConversationTree[C, M]):
             for message_id, message in self._entries(node):
                 if message_id == identity.regenerates:
                     return out
-                out.append((message_id, message))
+                if message_id != identity.message_id:
+                    out.append((message_id, message))
         return out
 
     def needs_older(self, identity: RunIdentity) -> bool:

@@ -257,13 +257,17 @@ class ConversationTree(Generic[C, M]):
         if step.canonical is not None and inbound.serial < step.canonical:
             return Change(run_id=run_id, event="step")
         step.canonical = inbound.serial
-        void = any(
-            wire.step is not None and wire.step[0] == step_id and wire.step[1] != inbound.serial
-            for wire in node.wires.values()
-        )
+        void = [
+            wire
+            for wire in node.ordered(void=True)
+            if wire.step is not None and wire.step[0] == step_id and wire.step[1] != inbound.serial
+        ]
         if void:
             node.refold()
-        return Change(run_id=run_id, event="step", replaced=void)
+            for wire in void:  # what late readers lack is put in anew, for what is left
+                self._repairs.pop((node.key, wire.message_id), None)
+        input_id = void[-1].input_id if void else None
+        return Change(run_id=run_id, input_id=input_id, event="step", replaced=bool(void))
 
     def _cancel(self, inbound: Inbound, transport: Mapping[str, str]) -> Change[C]:
         cancel = Cancel(

@@ -7,6 +7,7 @@ Source: wire document, sections 6, 8 and 21.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal, TypeAlias, cast
 
 from ....chunks import UIMessageChunk
@@ -110,7 +111,9 @@ class AiTransportAgent(Reading):
                 return None  # nobody ever began such a run
             if not is_answer or self.conversation.pending_calls(trigger.run_id):
                 return None
-        identity = self.conversation.identify(trigger, new_id=self._new_id)
+        return self._task(trigger, self.conversation.identify(trigger, new_id=self._new_id))
+
+    def _task(self, trigger: Trigger, identity: RunIdentity) -> RunTask:
         return RunTask(
             ref=RunRef(
                 run_id=identity.run_id,
@@ -164,6 +167,15 @@ class AiTransportAgent(Reading):
         return ui_run_encoder(
             _identity(task), new_id=self._new_id, implicit_steps=self._implicit_steps
         )
+
+    def adopt(self, ref: RunRef) -> tuple[str, RunTask] | None:
+        """Give the task of a run whose process died."""
+        found = self.conversation.adopt(ref.run_id or "", new_id=self._new_id)
+        if found is None or found[0].event_id is None:
+            return None
+        trigger, identity = found
+        task = replace(self._task(trigger, identity), reply_id=self.domain_id(identity.message_id))
+        return trigger.event_id or "", task
 
     def orphan(self, ref: RunRef, reason: Literal["cancelled", "error"]) -> Orphan:
         """Close what the run left open, and end it."""
