@@ -210,10 +210,10 @@ class _Sink:
     def __init__(self, op: int, log: list[JSON], *, resumes: bool) -> None:
         self._op = op
         self._log = log
-        self._accepted = self._active = not resumes
+        self.is_accepted = self._active = not resumes
 
     def accepted(self, *, active: bool) -> None:
-        self._accepted, self._active = True, active
+        self.is_accepted, self._active = True, active
         self._log.append({"op": self._op, "result": "stream" if active else None})
 
     def chunk(self, chunk: UIMessageChunk) -> None:
@@ -225,7 +225,7 @@ class _Sink:
                 self._log.append({"op": self._op, "end": True})
         else:
             said = {"name": "Error", "message": str(error)}
-            how = "stream_error" if self._accepted else "rejected"
+            how = "stream_error" if self.is_accepted else "rejected"
             self._log.append({"op": self._op, how: said})
 
 
@@ -236,6 +236,7 @@ class _ScriptedSession:
         self.log: list[JSON] = []
         self._options = options
         self._calls: dict[int, JSON] = {}
+        self._sinks: dict[int, _Sink] = {}
         self._requests = FrameRequests()
         self._state = "none"
         self._ops: list[tuple[int, str]] = []
@@ -274,7 +275,7 @@ class _ScriptedSession:
             resumes = kind == "resume"
             name = f"REQ-{len(self._begun)}"
             self._begun.add(op)
-            sink = _Sink(op, self.log, resumes=resumes)
+            sink = self._sinks[op] = _Sink(op, self.log, resumes=resumes)
             self._requests.begin(name, sink, resumes=resumes)
             self.log.append({"client": json.loads(dump_frame(self._frame(op, name, kind)))})
             if not resumes:
@@ -321,7 +322,8 @@ class _ScriptedSession:
             self._waiting.remove((op, kind))
             self.log.append({"op": op, "rejected": aborted})
             return
-        self._leave(op, {"rejected": aborted} if kind == "resume" else {"end": True})
+        rejects = kind == "resume" and not self._sinks[op].is_accepted
+        self._leave(op, {"rejected": aborted} if rejects else {"end": True})
 
     def _on_cancel(self, step: int, op_index: int) -> None:
         self._leave(self._ops[op_index][0], {"end": True})
@@ -341,6 +343,8 @@ class _ScriptedSession:
         self._requests.fail_all(ChatTransportError(said))
 
     def _on_close(self, step: int, value: JSON) -> None:
+        if self._state == "none":
+            return
         self._state = "none"
         self.log.append({"client_close": 1000, "reason": "Client closed transport"})
         self._requests.fail_all(ChatTransportError("WebSocket chat transport was closed."))
