@@ -17,7 +17,10 @@ from chat_transport.chunks import Error, Finish, TextDelta, UIMessageChunk
 from chat_transport.messages import UIMessage
 from chat_transport.testing.replay import Answer, replay_server
 
-pytest.importorskip("aiohttp")
+try:
+    openai.DefaultAioHttpClient()
+except (ImportError, RuntimeError):
+    pytest.skip("needs the extra `aiohttp`", allow_module_level=True)
 
 HELLO = [UIMessage.user("Hi", id="u")]
 WORD = b'data: {"id":"c","choices":[{"index":0,"delta":{"content":"a"}}]}\n\n'
