@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from chat_transport.errors import LocalProtocolError
-from chat_transport.messages import DataPart, TextPart, UIMessage
+from chat_transport.messages import DataPart, UIMessage
 from chat_transport.prompt import (
     ApprovalResponse,
     Custom,
@@ -57,12 +57,31 @@ def test_a_user_turn_holds_texts_and_files_and_nothing_else():
 
 
 def test_data_parts_are_told_through_a_converter():
-    def told(part: DataPart) -> TextPart:
-        return TextPart(text=f"{part.name}={part.data}")
+    def told(part: DataPart) -> dict[str, Any]:
+        return {"type": "text", "text": f"{part.name}={part.data}"}
 
     data = {"type": "data-x", "data": 1}
-    turns = to_prompt([message("user", data), message("assistant", data)], convert_data=told)
+    turns = to_prompt([message("user", data), message("assistant", data)], convert_data_part=told)
     assert [turn.text for turn in turns] == ["x=1", "x=1"]
+
+
+def test_a_file_known_to_one_provider_keeps_its_address_for_the_others():
+    file = {
+        "type": "file",
+        "mediaType": "image/png",
+        "url": "https://e.com/a.png",
+        "providerReference": {"openai": "file-1"},
+    }
+    (turn,) = to_prompt([message("user", file)])
+    (told,) = turn.content
+    assert isinstance(told, File)
+    assert (told.url, told.references) == ("https://e.com/a.png", {"openai": "file-1"})
+
+
+def test_a_file_that_has_no_address_is_refused_with_its_message():
+    file = {"type": "file", "mediaType": "image/png", "url": "a.png"}
+    with pytest.raises(LocalProtocolError, match=r"message 'user-1'; 'a\.png' is not an absolute"):
+        to_prompt([message("user", file)])
 
 
 def test_a_user_turn_that_says_nothing_is_left_out():
@@ -154,6 +173,34 @@ def test_leave_for_what_the_provider_runs_is_told():
     part = call("approval-responded", providerExecuted=True, approval=approval)
     turn = to_prompt([message("assistant", part)])[-1]
     assert turn.content == (ApprovalResponse(approval_id="x", approved=True, reason=None),)
+
+
+def test_a_refusal_that_the_provider_hears_itself_is_no_result():
+    approval = {"id": "x", "approved": False}
+    part = call("approval-responded", providerExecuted=True, approval=approval)
+    turn = to_prompt([message("assistant", part)])[-1]
+    assert turn.content == (ApprovalResponse(approval_id="x", approved=False, reason=None),)
+
+
+def test_leave_for_what_we_run_is_not_told():
+    part = call("output-available", output=1, approval={"id": "x", "approved": True})
+    turn = to_prompt([message("assistant", part)])[-1]
+    assert [type(one) for one in turn.content] == [ToolResult]
+
+
+def test_an_output_is_told_even_if_its_tool_was_once_gone():
+    part = {
+        "type": "dynamic-tool",
+        "toolName": "w",
+        "toolCallId": "c",
+        "state": "output-available",
+        "input": {},
+        "output": "ok",
+        "dynamic": False,
+    }
+    result = to_prompt([message("assistant", part)])[-1].content[0]
+    assert isinstance(result, ToolResult)
+    assert result.value == "ok"
 
 
 @pytest.mark.parametrize("state", ["input-available", "approval-requested"])

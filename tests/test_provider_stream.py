@@ -70,10 +70,50 @@ async def test_lines_split_anywhere_are_read():
     assert told(await words(*pieces, read=ndjson_chunks)) == ["a", "b", "c"]
 
 
+@pytest.mark.parametrize(("read", "mark"), [(sse_chunks, b"data: "), (ndjson_chunks, b"")])
+async def test_broken_text_becomes_replacement_characters(read: Any, mark: bytes):
+    event = mark + b'{"word":"\xff"}\n\n'
+    assert told(await words(event, read=read)) == ["\ufffd"]
+
+
 async def test_a_line_cut_in_the_middle_says_nothing():
     chunks = await words(b'{"word":"a"}\n{"wor', read=ndjson_chunks)
     assert told(chunks) == ["a"]
     assert not any(isinstance(chunk, Error) for chunk in chunks)
+
+
+class Held:
+    """An SDK's response that holds the one of the HTTP library."""
+
+    def __init__(self, *pieces: bytes, encoding: str | None = None) -> None:
+        self.http_response = self
+        self.headers = {} if encoding is None else {"content-encoding": encoding}
+        self.stream = Response(pieces).iter_bytes()
+
+    async def iter_bytes(self) -> AsyncGenerator[bytes, None]:
+        yield b'data: {"word":"decoded"}\n\n'
+
+    @asynccontextmanager
+    async def open(self) -> AsyncGenerator[Held, None]:
+        yield self
+
+
+@pytest.mark.parametrize(("encoding", "word"), [(None, "plain"), ("gzip", "decoded")])
+async def test_a_body_is_read_below_the_sdk_unless_it_is_compressed(encoding, word):
+    response = Held(b'data: {"word":"plain"}\n\n', encoding=encoding)
+    stream = stream_step(response.open(), Words(), errors=(Refused,))
+    assert told([chunk async for chunk in stream]) == [word]
+    await response.stream.aclose()
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"), [(OSError, "Connection error."), (TimeoutError, "Request timed out.")]
+)
+async def test_a_failed_connection_of_aiohttp_is_no_timeout(kind: type[Exception], text: str):
+    cause = type("ClientConnectorError", (kind,), {"__module__": "aiohttp.client_exceptions"})()
+    error = TimeoutError("Request timed out.")
+    error.__cause__ = cause
+    assert provider_error_text(error) == text
 
 
 async def test_done_is_noted():

@@ -87,21 +87,21 @@ class ChunkLog:
 
 
 class LogStream(ChunkStream):
-    """One reader's place in a `ChunkLog`."""
+    """One reader's place in a `ChunkLog`.
+
+    Attributes:
+        position: How many chunks of the log `drain` has given, joined ones counted as they were
+            said.
+    """
 
     def __init__(self, log: ChunkLog, start: int = 0, *, snapshot: bool = False) -> None:
         self._log = log
-        self._next = start
+        self.position = start
         self._joins = snapshot
         self._behind = 0 if snapshot else CATCH_UP
         self._page: Sequence[UIMessageChunk] = ()
         self._at = 0
         self.run_id = log.run_id
-
-    @property
-    def position(self) -> int:
-        """How many chunks of the log `drain` has given, joined ones counted as they were said."""
-        return self._next
 
     async def __anext__(self) -> UIMessageChunk:
         """Give the next chunk, waiting for it."""
@@ -120,23 +120,23 @@ class LogStream(ChunkStream):
             return rest
         log = self._log
         columns = log._columns  # noqa: SLF001  # the two classes are one piece
-        while self._next >= columns.count:
+        while self.position >= columns.count:
             if log.closed:
                 return self._ended()
             await log._waiters.wait()  # noqa: SLF001  # the two classes are one piece
-        return self._take(columns)
+        if self._joins and columns.count - self.position > self._behind:
+            return self._take_joined(columns)
+        chunks = columns.read(self.position, PAGE)
+        self.position += len(chunks)
+        return chunks
 
     def _ended(self) -> Sequence[UIMessageChunk]:
         if self._log.error is not None:
             raise self._log.error
         return ()
 
-    def _take(self, columns: ChunkColumns) -> Sequence[UIMessageChunk]:
-        if self._joins and columns.count - self._next > self._behind:
-            self._behind = CATCH_UP  # from now on only a reader that fell back gets joined deltas
-            chunks = columns.merged(self._next)
-            self._next = columns.count
-        else:
-            chunks = columns.read(self._next, PAGE)
-            self._next += len(chunks)
+    def _take_joined(self, columns: ChunkColumns) -> Sequence[UIMessageChunk]:
+        self._behind = CATCH_UP  # from now on only a reader that fell back gets joined deltas
+        chunks = columns.merged(self.position)
+        self.position = columns.count
         return chunks

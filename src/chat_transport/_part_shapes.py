@@ -6,6 +6,7 @@ Source: AI SDK 7.0.173 `uiMessagesSchema`, pinned by the vectors of group `valid
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, Literal, TypeAlias
 
 import msgspec
@@ -159,8 +160,10 @@ _SIMPLE: dict[str, type[_Shape]] = {
     "step-start": _StepStart,
     "steering-message": _SteeringMessage,
 }
-_FREE = ("input", "output", "data")
+_FREE = frozenset({"input", "output", "data"})
 """Keys that hold any value: large ones are passed by, not walked through."""
+_SHAPED = frozenset({"approval", "citations", "parts"})
+"""Keys whose values are checked for keys of their own."""
 _Answer: TypeAlias = Literal["none", "any", "granted", "refused"]
 _ANSWERS: dict[_Answer, str] = {
     "none": "absent, and `reason` too",
@@ -243,12 +246,21 @@ def _check_answer(approval: JSON, answer: _Answer, state: str) -> None:
 
 
 def _convert(part: dict[str, JSON], shape: type[_Shape]) -> dict[str, JSON]:
-    free = {key: part[key] for key in _FREE if key in part}
+    free = {} if _FREE.isdisjoint(part) else {key: part[key] for key in _FREE & part.keys()}
     try:
-        checked = msgspec.convert({**part, **dict.fromkeys(free)}, shape)
+        checked = msgspec.convert({**part, **dict.fromkeys(free)} if free else part, shape)
     except msgspec.ValidationError as error:
         text = str(error)
         raise ValueError(text[:1].lower() + text[1:]) from error
+    if part.keys() <= _plain_keys(shape):  # as nearly always: there is nothing to leave out
+        return dict(part)
     clean: dict[str, JSON] = msgspec.to_builtins(checked)
     clean.update((key, value) for key, value in free.items() if key in clean)
     return clean
+
+
+@cache
+def _plain_keys(shape: type[_Shape]) -> frozenset[str]:
+    """Give the keys of a shape whose values have no shape of their own to lose keys by."""
+    known = {field.encode_name for field in msgspec.structs.fields(shape)}
+    return frozenset(known - _SHAPED)

@@ -27,10 +27,10 @@ class Waiters:
     def wake(self) -> None:
         """Let all who wait now go on."""
         if self._futures:
-            futures, self._futures = self._futures, []
-            for future in futures:
+            for future in self._futures:
                 if not future.done():
                     future.set_result(None)
+            self._futures.clear()
         if self._event is not None:
             self._event.set()
             self._event = None

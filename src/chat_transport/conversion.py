@@ -1,14 +1,15 @@
 """UI messages to model messages: what an application shows, as what a model is asked.
 
 Rule: one assistant message and one tool message for each step; what a person has not allowed and
-what was cut off is never presented as done. Model messages are the JSON objects of the AI SDK.
+what was cut off is never presented as done. Model messages are the JSON objects of the AI SDK;
+`prompt` reads the same ones for our adapters.
 Source: AI SDK 7.0.173 `convertToModelMessages`, pinned by the vectors of group `convert`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from ._web_url import normal_url
 from .errors import LocalProtocolError
@@ -27,7 +28,15 @@ from .messages import (
     UIMessagePart,
 )
 
-__all__ = ["ConvertDataPart", "ModelMessage", "ToModelOutput", "convert_to_model_messages"]
+__all__ = [
+    "DENIED",
+    "ConvertDataPart",
+    "ConvertedMessage",
+    "ModelMessage",
+    "ToModelOutput",
+    "convert_messages",
+    "convert_to_model_messages",
+]
 
 JSON: TypeAlias = Any  # any JSON value
 ModelMessage: TypeAlias = dict[str, JSON]
@@ -40,7 +49,8 @@ ToModelOutput: TypeAlias = Callable[[JSON], dict[str, JSON]]
 _AnyToolPart: TypeAlias = ToolPart | DynamicToolPart
 _FINISHED = frozenset({"approval-responded", "output-error", "output-denied"})
 _OMITTED = "Tool output omitted because the tool is no longer available."
-_DENIED = "Tool call execution denied."
+DENIED = "Tool call execution denied."
+"""What a model is told when a person refuses a call and gives no reason."""
 
 
 def convert_to_model_messages(
@@ -62,7 +72,48 @@ def convert_to_model_messages(
     Raises:
         LocalProtocolError: If a file's URL is not one; names the message.
     """
-    conversion = _Conversion(convert_data_part, tools or {})
+    converted = convert_messages(
+        messages,
+        ignore_incomplete_tool_calls=ignore_incomplete_tool_calls,
+        convert_data_part=convert_data_part,
+        tools=tools or {},
+    )
+    return [one.message for one in converted]
+
+
+class ConvertedMessage(NamedTuple):
+    """One model message and where it comes from.
+
+    Attributes:
+        message_id: The UI message.
+        parts: The part that each item of the content tells; none for a system message, whose
+            content is text.
+    """
+
+    message: ModelMessage
+    message_id: str
+    parts: Sequence[UIMessagePart]
+
+
+def convert_messages(
+    messages: Sequence[UIMessage],
+    *,
+    ignore_incomplete_tool_calls: bool,
+    convert_data_part: ConvertDataPart | None,
+    tools: Mapping[str, ToModelOutput | None] | None,
+) -> list[ConvertedMessage]:
+    """Do what `convert_to_model_messages` does, and tell where each piece comes from.
+
+    Args:
+        messages: See there, as for the others.
+        ignore_incomplete_tool_calls: See there.
+        convert_data_part: See there.
+        tools: See there; but None judges no tool as gone, and tells every output as it is.
+
+    Raises:
+        LocalProtocolError: See there.
+    """
+    conversion = _Conversion(convert_data_part, tools)
     for message in _without_open_calls(messages, drop_incomplete=ignore_incomplete_tool_calls):
         conversion.add(message)
     return conversion.result
@@ -94,19 +145,21 @@ class _Conversion:
     """The model messages so far."""
 
     def __init__(
-        self, convert_data_part: ConvertDataPart | None, tools: Mapping[str, ToModelOutput | None]
+        self,
+        convert_data_part: ConvertDataPart | None,
+        tools: Mapping[str, ToModelOutput | None] | None,
     ) -> None:
-        self.result: list[ModelMessage] = []
+        self.result: list[ConvertedMessage] = []
         self._convert_data_part = convert_data_part
         self._tools = tools
 
     def add(self, message: UIMessage) -> None:
         try:
             if message.role == "system":
-                self.result.append(_system(message))
+                self.result.append(ConvertedMessage(_system(message), message.id, ()))
             elif message.role == "user":
-                content = [item for part in message.parts for item in self._said(part)]
-                self.result.append({"role": "user", "content": content})
+                said = [(item, part) for part in message.parts for item in self._said(part)]
+                self._append("user", message.id, said)
             else:
                 self._add_assistant(message)
         except ValueError as error:
@@ -118,27 +171,36 @@ class _Conversion:
         block: list[UIMessagePart] = []
         for part in message.parts:
             if isinstance(part, StepStartPart | SteeringMessagePart):
-                self._add_block(block)
+                self._add_block(block, message.id)
                 block = []
                 if isinstance(part, SteeringMessagePart):
                     self._add_steering(part)
             else:
                 block.append(part)
-        self._add_block(block)
+        self._add_block(block, message.id)
 
     def _add_steering(self, part: SteeringMessagePart) -> None:
         said = UIMessage.model_validate({"id": part.id, "role": "user", "parts": part.parts})
         self.add(said)
 
-    def _add_block(self, block: list[UIMessagePart]) -> None:
-        content = [item for part in block for item in self._answered(part)]
-        if content:
-            self.result.append({"role": "assistant", "content": content})
+    def _add_block(self, block: list[UIMessagePart], message_id: str) -> None:
+        answer = [(item, part) for part in block for item in self._answered(part)]
+        if answer:
+            self._append("assistant", message_id, answer)
         results = [
-            item for part in block if isinstance(part, _AnyToolPart) for item in self._result(part)
+            (item, part)
+            for part in block
+            if isinstance(part, _AnyToolPart)
+            for item in self._result(part)
         ]
         if results:
-            self.result.append({"role": "tool", "content": results})
+            self._append("tool", message_id, results)
+
+    def _append(
+        self, role: str, message_id: str, content: Sequence[tuple[dict[str, JSON], UIMessagePart]]
+    ) -> None:
+        message = {"role": role, "content": [item for item, _ in content]}
+        self.result.append(ConvertedMessage(message, message_id, [part for _, part in content]))
 
     def _said(self, part: UIMessagePart) -> list[dict[str, JSON]]:
         """Give the content of a user's part."""
@@ -203,7 +265,7 @@ class _Conversion:
             return content
         if part.state == "output-denied":
             reason = None if approval is None else approval.reason
-            output = {"type": "error-text", "value": _DENIED if reason is None else reason}
+            output = {"type": "error-text", "value": DENIED if reason is None else reason}
             content.append({**_tool_result(part, output), **options})
         elif part.state in {"output-available", "output-error"}:
             output = self._output(part, error_type="error-text")
@@ -214,9 +276,9 @@ class _Conversion:
         if part.state == "output-error":
             return {"type": error_type, "value": part.error_text}
         is_gone = isinstance(part, DynamicToolPart) and part.dynamic is False
-        if is_gone and part.tool_name not in self._tools:
+        if is_gone and self._tools is not None and part.tool_name not in self._tools:
             return {"type": "text", "value": _OMITTED}
-        tell = self._tools.get(part.tool_name)
+        tell = None if self._tools is None else self._tools.get(part.tool_name)
         if tell is not None:
             return tell(part.output)
         return {"type": "text" if isinstance(part.output, str) else "json", "value": part.output}

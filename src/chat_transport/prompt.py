@@ -1,23 +1,23 @@
-"""Messages as any model is told them: `to_prompt` cuts them into turns that providers know.
+"""Messages as our adapters are told them: `to_prompt` gives typed turns, checked and without noise.
 
-Rule: pure. What only a person sees is left out: sources, step boundaries, data parts without a
-converter. Each adapter turns a prompt into its provider's form.
-Source: AI SDK 7.0.173 `convertToModelMessages` and `convertToLanguageModelPrompt`.
+Rule: pure. Built on `conversion`, which says what a model is told of each part; here its JSON is
+read into types, and what no provider takes is left out or refused: an empty text of the assistant,
+a turn that says nothing, a call without an answer. Each adapter writes its provider's form.
+Source: AI SDK 7.0.173 `convertToLanguageModelPrompt`.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Literal, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
 
 from ._media_types import known_media_type
 from ._prompt_words import (
     ApprovalResponse,
     Custom,
     File,
-    Options,
     PromptContent,
     PromptMessage,
     Reasoning,
@@ -27,21 +27,9 @@ from ._prompt_words import (
     ToolCall,
     ToolResult,
 )
+from .conversion import DENIED, ConvertDataPart, ConvertedMessage, convert_messages
 from .errors import LocalProtocolError
-from .messages import (
-    CustomPart,
-    DataPart,
-    DynamicToolPart,
-    FilePart,
-    ReasoningFilePart,
-    ReasoningPart,
-    SteeringMessagePart,
-    StepStartPart,
-    TextPart,
-    ToolPart,
-    UIMessage,
-    UIMessagePart,
-)
+from .messages import DynamicToolPart, FilePart, ToolPart, UIMessage, UIMessagePart
 
 __all__ = [
     "ApprovalResponse",
@@ -57,10 +45,7 @@ __all__ = [
     "to_prompt",
 ]
 
-ConvertData: TypeAlias = Callable[[DataPart], TextPart | FilePart | None]
-
-DENIED = "Tool call execution denied."
-"""What a model is told when a person refuses a call and gives no reason."""
+JSON: TypeAlias = Any  # any JSON value
 
 HEAD_CHARS = 32
 """Characters of base64 that tell what a file is: 24 bytes."""
@@ -70,220 +55,120 @@ def to_prompt(
     messages: Sequence[UIMessage],
     *,
     ignore_incomplete_tool_calls: bool = False,
-    convert_data: ConvertData | None = None,
+    convert_data_part: ConvertDataPart | None = None,
 ) -> list[PromptMessage]:
     """Cut messages into turns.
 
     Args:
         messages: The conversation.
         ignore_incomplete_tool_calls: Leave out calls that have no answer, instead of failing.
-        convert_data: What the model is told of a data part; None tells it nothing.
+        convert_data_part: What the model is told of a data part, as `convert_to_model_messages`
+            takes it; None tells it nothing.
 
     Raises:
-        LocalProtocolError: If a tool call has no answer. Names the message and the call.
+        LocalProtocolError: If a tool call has no answer, or a file's URL is not one. Names the
+            message and the call or URL.
     """
-    last_user = max((i for i, message in enumerate(messages) if message.role == "user"), default=-1)
-    turns: list[PromptMessage] = []
-    for index, message in enumerate(messages):
-        parts = [
-            part
-            for part in message.parts
-            if not _is_void(part, before=index < last_user, strict=ignore_incomplete_tool_calls)
-        ]
-        if message.role == "assistant":
-            turns += _assistant_turns(message.id, parts, convert_data)
-        elif message.role == "system":
-            texts = [part for part in parts if isinstance(part, TextPart)]
-            options = {k: v for part in texts for k, v in (part.provider_metadata or {}).items()}
-            text = Text(text="".join(part.text for part in texts), options=options)
-            turns.append(_turn("system", [text], message.id))
-        else:
-            turns.append(_turn("user", _user_content(parts, convert_data), message.id))
-    return _checked(_joined(turns))
+    converted = convert_messages(
+        messages,
+        ignore_incomplete_tool_calls=ignore_incomplete_tool_calls,
+        convert_data_part=convert_data_part,
+        tools=None,
+    )
+    return _checked(_joined([_read(one) for one in converted]))
 
 
-def _is_void(part: UIMessagePart, *, before: bool, strict: bool) -> bool:
-    """Whether a tool call is left out: never written to its end, or overtaken by the user."""
-    if not isinstance(part, ToolPart | DynamicToolPart):
-        return False
-    if part.state == "input-streaming" or (part.state == "approval-requested" and before):
-        return True
-    if not strict:
-        return False
-    if part.state == "output-available":
-        return part.preliminary is True
-    return part.state in {"input-available", "approval-requested"}
+def _read(one: ConvertedMessage) -> PromptMessage:
+    role, content = one.message["role"], one.message["content"]
+    if role == "system":
+        return _turn(role, [Text(text=content, options=_options(one.message))], one.message_id)
+    read = [_content(item, part) for item, part in zip(content, one.parts, strict=True)]
+    return _turn(role, [each for each in read if each is not None], one.message_id)
 
 
-def _turn(
-    role: Role,
-    content: Sequence[PromptContent],
-    message_id: str,
-) -> PromptMessage:
+def _turn(role: Role, content: Sequence[PromptContent], message_id: str) -> PromptMessage:
     return PromptMessage(role=role, content=tuple(content), message_id=message_id)
 
 
-def _user_content(
-    parts: Iterable[UIMessagePart], convert_data: ConvertData | None
-) -> list[PromptContent]:
-    content: list[PromptContent] = []
-    for part in parts:
-        shown = convert_data(part) if convert_data and isinstance(part, DataPart) else part
-        if isinstance(shown, TextPart | FilePart):
-            content.append(_text_or_file(shown))
-    return content
+def _content(item: JSON, part: UIMessagePart) -> PromptContent | None:
+    """Read one item; None for what is not the model's business."""
+    options = _options(item)
+    match item["type"]:
+        case "text":
+            return Text(text=item["text"], options=options)
+        case "file":
+            return _file(item, part)
+        case "reasoning":
+            return Reasoning(text=item["text"], options=options)
+        case "reasoning-file":
+            url = item["data"]["url"]
+            return ReasoningFile(media_type=item["mediaType"], url=url, options=options)
+        case "custom":
+            return Custom(kind=item["kind"], options=options)
+        case "tool-call":
+            return _call(item)
+        case "tool-result":
+            return _result(item, part)
+        case "tool-approval-response" if item.get("providerExecuted"):
+            return ApprovalResponse(
+                approval_id=item["approvalId"], approved=item["approved"], reason=item.get("reason")
+            )
+        case _:  # approvals of our own tools: the model sees the result
+            return None
 
 
-def _text_or_file(part: TextPart | FilePart) -> Text | File:
-    options = part.provider_metadata or {}
-    if isinstance(part, TextPart):
-        return Text(text=part.text, options=options)
+def _options(item: JSON) -> Mapping[str, Mapping[str, JSON]]:
+    return item.get("providerOptions") or {}
+
+
+def _file(item: JSON, part: UIMessagePart) -> File:
+    data = item["data"]
+    # Beside a reference the JSON has no address; a provider that the reference is not for wants it.
+    url = part.url if isinstance(part, FilePart) else data.get("url", "")
     return File(
-        media_type=_media_type(part),
-        url=part.url,
-        filename=part.filename,
-        references=part.provider_reference or {},
-        options=options,
+        media_type=_media_type(item["mediaType"], url),
+        url=url,
+        filename=item.get("filename"),
+        references=data.get("reference", {}),
+        options=_options(item),
     )
 
 
-def _media_type(part: FilePart) -> str:
-    if part.media_type.partition("/")[2] not in {"", "*"} or not part.url.startswith("data:"):
-        return part.media_type
-    head, _, body = part.url.partition(",")
+def _media_type(said: str, url: str) -> str:
+    """Find what a file is, where only its kind is said and the file is at hand."""
+    if said.partition("/")[2] not in {"", "*"} or not url.startswith("data:"):
+        return said
+    head, _, body = url.partition(",")
     start = body[:HEAD_CHARS].encode("ascii", "replace")
     if not head.endswith(";base64"):
-        return known_media_type(part.media_type, start)
+        return known_media_type(said, start)
     try:
-        return known_media_type(part.media_type, base64.b64decode(start))
+        return known_media_type(said, base64.b64decode(start))
     except binascii.Error:  # an adapter that reads the file says so
-        return part.media_type
+        return said
 
 
-def _assistant_turns(
-    message_id: str, parts: Sequence[UIMessagePart], convert_data: ConvertData | None
-) -> list[PromptMessage]:
-    turns: list[PromptMessage] = []
-    block: list[UIMessagePart] = []
-
-    def end_block() -> None:
-        if block:
-            said = [one for part in block for one in _assistant_content(part, convert_data)]
-            answers = [one for part in block for one in _tool_content(part)]
-            if said:
-                turns.append(_turn("assistant", said, message_id))
-            if answers:
-                turns.append(_turn("tool", answers, message_id))
-            block.clear()
-
-    for part in parts:
-        if isinstance(part, StepStartPart):
-            end_block()
-        elif isinstance(part, SteeringMessagePart):
-            end_block()
-            spoken = UIMessage.model_validate(
-                {"id": part.id, "role": "user", "parts": part.parts}
-            ).parts
-            turns.append(_turn("user", _user_content(spoken, None), message_id))
-        else:
-            block.append(part)
-    end_block()
-    return turns
-
-
-def _assistant_content(
-    part: UIMessagePart, convert_data: ConvertData | None
-) -> list[PromptContent]:
-    if isinstance(part, TextPart | FilePart):
-        return [_text_or_file(part)]
-    if isinstance(part, ReasoningPart):
-        return [Reasoning(text=part.text, options=part.provider_metadata or {})]
-    if isinstance(part, ReasoningFilePart):
-        options = part.provider_metadata or {}
-        return [ReasoningFile(media_type=part.media_type, url=part.url, options=options)]
-    if isinstance(part, CustomPart):
-        return [Custom(kind=part.kind, options=part.provider_metadata or {})]
-    if isinstance(part, ToolPart | DynamicToolPart):
-        return _call_content(part)
-    if isinstance(part, DataPart) and convert_data is not None:
-        shown = convert_data(part)
-        return [] if shown is None else [_text_or_file(shown)]
-    return []
-
-
-def _call_content(part: ToolPart | DynamicToolPart) -> list[PromptContent]:
-    failed = part.state == "output-error"
-    options = part.call_provider_metadata
-    if options is None and failed:
-        options = part.result_provider_metadata
-    value = part.raw_input if failed and part.input is None else part.input
-    call = ToolCall(
-        tool_call_id=part.tool_call_id,
-        tool_name=part.tool_name,
-        input=value,
-        provider_executed=part.provider_executed is True,
-        options=options or {},
-    )
-    if part.provider_executed and part.state in {"output-available", "output-error"}:
-        own = part.result_provider_metadata or part.call_provider_metadata or {}
-        return [call, _result(part, error_kind="error-json", options=own)]
-    return [call]
-
-
-def _tool_content(part: UIMessagePart) -> list[PromptContent]:
-    """What the turn after the call says of it."""
-    if not isinstance(part, ToolPart | DynamicToolPart):
-        return []
-    approval = part.approval
-    options = part.call_provider_metadata or {}
-    content: list[PromptContent] = []
-    if part.provider_executed:
-        if approval is not None and approval.approved is not None:
-            content.append(
-                ApprovalResponse(
-                    approval_id=approval.id, approved=approval.approved, reason=approval.reason
-                )
-            )
-        return content
-    reason = approval.reason if approval is not None else None
-    if part.state == "approval-responded" and approval is not None and not approval.approved:
-        content.append(_denied(part, "denied", reason or DENIED, options))
-    elif part.state == "output-denied":
-        content.append(_denied(part, "error-text", reason or DENIED, options))
-    elif part.state in {"output-available", "output-error"}:
-        content.append(_result(part, error_kind="error-text", options=options))
-    return content
-
-
-def _denied(
-    part: ToolPart | DynamicToolPart,
-    kind: Literal["denied", "error-text"],
-    reason: str,
-    options: Options,
-) -> ToolResult:
-    return ToolResult(
-        tool_call_id=part.tool_call_id,
-        tool_name=part.tool_name,
-        kind=kind,
-        value=reason,
-        options=options,
+def _call(item: JSON) -> ToolCall:
+    return ToolCall(
+        tool_call_id=item["toolCallId"],
+        tool_name=item["toolName"],
+        input=item.get("input"),
+        provider_executed=item.get("providerExecuted") is True,
+        options=_options(item),
     )
 
 
-def _result(
-    part: ToolPart | DynamicToolPart,
-    *,
-    error_kind: Literal["error-text", "error-json"],
-    options: Options,
-) -> ToolResult:
-    failed = part.state == "output-error"
-    kind = error_kind if failed else "text" if isinstance(part.output, str) else "json"
+def _result(item: JSON, part: UIMessagePart) -> ToolResult | None:
+    output = item["output"]
+    denied = output["type"] == "execution-denied"
+    if denied and isinstance(part, ToolPart | DynamicToolPart) and part.provider_executed:
+        return None  # the provider hears the person's answer itself
     return ToolResult(
-        tool_call_id=part.tool_call_id,
-        tool_name=part.tool_name,
-        kind=kind,
-        value=part.error_text if failed else part.output,
-        options=options,
+        tool_call_id=item["toolCallId"],
+        tool_name=item["toolName"],
+        kind="denied" if denied else output["type"],
+        value=output.get("reason") or DENIED if denied else output["value"],
+        options=_options(item),
     )
 
 
@@ -300,7 +185,7 @@ def _joined(turns: Sequence[PromptMessage]) -> list[PromptMessage]:
                 and (turn.role == "user" or (turn.role == "assistant" and not part.options))
             )
         ]
-        if turn.role == "user" and not content:
+        if turn.role in {"user", "tool"} and not content:
             continue
         if turn.role == "tool" and joined and joined[-1].role == "tool":
             before = joined.pop()

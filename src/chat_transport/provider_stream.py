@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, aclosing
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import msgspec
 
@@ -48,6 +48,23 @@ class ByteResponse(Protocol):
         ...
 
 
+@runtime_checkable
+class _HoldsHttpResponse(Protocol):
+    @property
+    def http_response(self) -> Any: ...  # of httpx or httpx2
+
+
+def _body_of(response: ByteResponse) -> AsyncGenerator[bytes, None]:
+    # `iter_bytes` leads through three generators for each piece, which only matter where the body
+    # is compressed.
+    if isinstance(response, _HoldsHttpResponse):
+        http = response.http_response
+        if http.headers.get("content-encoding", "identity") == "identity":
+            pieces: AsyncGenerator[bytes, None] = aiter(http.stream)
+            return pieces
+    return response.iter_bytes()
+
+
 def provider_error_text(error: Any) -> str:
     """Give the provider's own words of an SDK's error; never the request's."""
     body = getattr(error, "body", None)
@@ -57,7 +74,18 @@ def provider_error_text(error: Any) -> str:
             return str(inner["message"])
     if isinstance(body, str) and body:
         return body
+    if _was_refused(error):
+        return "Connection error."
     return str(getattr(error, "message", None) or error)
+
+
+def _was_refused(error: BaseException | None) -> bool:
+    # httpx-aiohttp 0.2, which SDKs carry with them, calls every failed connection a timeout.
+    while error is not None:
+        if type(error).__module__.partition(".")[0] == "aiohttp":
+            return not isinstance(error, TimeoutError)
+        error = error.__cause__
+    return False
 
 
 async def stream_step(
@@ -82,7 +110,7 @@ async def stream_step(
     body: AsyncGenerator[bytes, None] | None = None
     try:
         async with call as response:
-            body = response.iter_bytes()
+            body = _body_of(response)
             async with aclosing((read or sse_chunks)(body, decoder)) as chunks:
                 async for chunk in chunks:
                     yield chunk
@@ -108,11 +136,11 @@ async def sse_chunks(
     sse = SseDecoder()
     try:
         async for piece in pieces:
-            for event in sse.feed(piece):
-                if event.data == "[DONE]":
+            for data in sse.feed_data(piece):
+                if data == b"[DONE]":
                     decoder.done()
                     continue
-                for chunk in _chunks_of(event.data, decoder):
+                for chunk in _chunks_of(data, decoder):
                     yield chunk
     except RemoteProtocolError as error:
         for chunk in decoder.fail(str(error)):
@@ -145,12 +173,19 @@ async def ndjson_chunks(
             yield chunk
 
 
-def _chunks_of(data: str | bytes, decoder: StepDecoder) -> list[UIMessageChunk]:
+def _chunks_of(data: bytes, decoder: StepDecoder) -> list[UIMessageChunk]:
     try:
-        event = _decode(data)
+        event = _decode_lenient(data)
     except msgspec.DecodeError as error:
         return decoder.fail(f"the provider sent an event that is not JSON: {error}")
     return decoder.feed(event) if isinstance(event, dict) else []
+
+
+def _decode_lenient(data: bytes) -> JSON:
+    try:
+        return _decode(data)
+    except UnicodeDecodeError:  # broken text becomes U+FFFD, as WHATWG says
+        return _decode(data.decode("utf-8", "replace"))
 
 
 def _transport_errors() -> tuple[type[Exception], ...]:

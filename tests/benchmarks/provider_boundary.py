@@ -1,155 +1,222 @@
-"""A token out of the provider: `python tests/benchmarks/provider_boundary.py`.
+"""A token out of the provider: `python tests/benchmarks/provider_boundary.py [PART OF A NAME ...]`.
 
-CPU of this process for each token of Chat Completions, the server in a process of its own: the whole
-answer at once, and many streams side by side, each at its own pace. The SDK's own stream and
-pydantic-ai, where installed, are measured in the same run.
+CPU of this side for each token, the provider in a process of its own: the mapping alone (native
+event to SSE bytes), the whole answer at once, many streams side by side, each at its own pace and
+measured while all are under way, and the whole path from the provider to the SSE bytes that our
+HTTP server is given. Each environment is a process that measures one row at a time; rows take turns.
+
+Peers that cannot live in our environment have one each, made by `make bench-peers`.
 """
 
 from __future__ import annotations
 
-import json
+import gc
+import os
+import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable
-from importlib.util import find_spec
+from contextlib import suppress
+from pathlib import Path as FilePath
+from typing import Any, NamedTuple
 
-import anyio
-import openai
-import uvloop
-from chat_transport_openai import OpenAIChat
+HERE = FilePath(__file__).resolve().parent
+ROOT = HERE.parents[1]
+ENVIRONMENTS = {
+    "ours": sys.executable,
+    "litellm": str(ROOT / ".venv-litellm" / "bin" / "python"),
+    "vercel": str(ROOT / ".venv-vercel" / "bin" / "python"),
+}
+"""Environment -> its interpreter."""
 
-from chat_transport.messages import UIMessage
-from chat_transport.testing.replay import Answer, replay_server
+COLUMNS = {"mapping": 1, "at once": 5, "side by side": 3, "whole": 3}
+"""What is measured -> how often; the median is shown."""
+STREAMS, RATE, BULK_TOKENS = 50, 50, 2_000
+WARM_TOKENS = 5
+"""Tokens that each stream has had before the clock starts."""
 
-TOKENS = 2_000
-STREAMS, RATE, SECONDS = 50, 50, 4
-HELLO = [UIMessage.user("Hi", id="u")]
+
+# -- the measuring process
 
 
-def piece(text: str, finish: str | None = None) -> bytes:
-    choice = {"index": 0, "delta": {"content": text}, "logprobs": None, "finish_reason": finish}
-    body = {
-        "id": "chatcmpl-1",
-        "object": "chat.completion.chunk",
-        "created": 1,
-        "model": "gpt-4o",
-        "system_fingerprint": "fp",
+def rows_here(environment: str) -> list[Any]:
+    """Give the rows of this environment."""
+    if environment == "vercel":
+        import provider_vercel
+
+        return provider_vercel.rows()
+    import provider_paths
+    import provider_peers
+
+    if environment == "litellm":
+        return [*provider_paths.rows(), *provider_peers.litellm_rows()]
+    return [*provider_paths.rows(), *provider_peers.rows()]
+
+
+class Cost(NamedTuple):
+    """What a token cost; and tokens in each item, which grow on a busy machine."""
+
+    us: float
+    batch: float
+
+
+async def at_once(path: Any, url: str) -> Cost:
+    async with path(url) as run:
+        for _ in range(2):  # the first makes connections and imports
+            gc.collect()
+            before = time.process_time()
+            tokens = 0
+            async for some in run():
+                tokens += some
+            took = time.process_time() - before
+        assert tokens == BULK_TOKENS, tokens
+    return Cost(took / tokens * 1e6, tokens)
+
+
+async def side_by_side(path: Any, url: str) -> Cost:
+    """Measure from when every stream is under way until the first one ends."""
+    import asyncio
+
+    marks: list[tuple[float, int, int]] = []
+    total = items = warm = 0
+
+    def mark() -> None:
+        marks.append((time.process_time(), total, items))
+
+    async def one(run: Any) -> None:
+        nonlocal total, items, warm
+        mine = 0
+        async for some in run():
+            before = mine
+            mine += some
+            total += some
+            items += bool(some)
+            if before < WARM_TOKENS <= mine:
+                warm += 1
+                if warm == STREAMS:
+                    mark()
+        mark()
+
+    async with path(url) as run:
+        gc.collect()
+        await asyncio.gather(*(one(run) for _ in range(STREAMS)))
+    (began, first, items_before), (ended, last, items_then) = marks[:2]
+    tokens = last - first
+    return Cost((ended - began) / tokens * 1e6, tokens / (items_then - items_before))
+
+
+async def measured(row: Any, column: str, bulk_url: str, paced_url: str) -> Cost | None:
+    measures: dict[str, tuple[Any, Callable[..., Awaitable[Cost]], str]] = {
+        "at once": (row.boundary, at_once, bulk_url),
+        "side by side": (row.boundary, side_by_side, paced_url),
+        "whole": (row.whole, side_by_side, paced_url),
     }
-    return b"data: " + json.dumps(body | {"choices": [choice]}).encode() + b"\n\n"
+    if column == "mapping":
+        return None if row.mapping is None else Cost(await row.mapping(bulk_url), 1)
+    path, measure, url = measures[column]
+    return None if path is None else await measure(path, url)
 
 
-def answer(tokens: int, *, delay_s: float = 0) -> Answer:
-    pieces = [*(piece(f"word{n % 100} ") for n in range(tokens)), piece("", "stop")]
-    if delay_s:
-        return Answer(pieces=pieces, tail=b"data: [DONE]\n\n", delay_s=delay_s)
-    whole = b"".join(pieces) + b"data: [DONE]\n\n"
-    return Answer(pieces=[whole])
-
-
-async def serve(delay_s: float, tokens: int) -> None:
-    async with replay_server(answer(tokens, delay_s=delay_s)) as server:
-        print(server.url, flush=True)
-        await anyio.sleep_forever()
-
-
-async def ours(url: str) -> int:
-    adapter = OpenAIChat("gpt-4o", api_key="k", base_url=f"{url}/v1", include_usage=False)
-    count = 0
-    async for _ in adapter.stream(HELLO):
-        count += 1
-    await adapter.aclose()
-    return count
-
-
-async def ours_aiohttp(url: str) -> int:
-    http = openai.DefaultAioHttpClient()
-    client = openai.AsyncOpenAI(api_key="k", base_url=f"{url}/v1", http_client=http)
-    adapter = OpenAIChat("gpt-4o", client=client, include_usage=False)
-    count = 0
-    async for _ in adapter.stream(HELLO):
-        count += 1
-    await client.close()
-    return count
-
-
-async def sdk(url: str) -> int:
-    client = openai.AsyncOpenAI(api_key="k", base_url=f"{url}/v1")
-    stream = await client.chat.completions.create(model="m", messages=[], stream=True)
-    count = 0
-    async for _ in stream:
-        count += 1
-    await client.close()
-    return count
-
-
-async def pydantic_ai(url: str) -> int:
-    from pydantic_ai import Agent  # a peer that need not be here
-    from pydantic_ai.models.openai import OpenAIChatModel
-    from pydantic_ai.providers.openai import OpenAIProvider
-
-    model = OpenAIChatModel("m", provider=OpenAIProvider(api_key="k", base_url=f"{url}/v1"))
-    count = 0
-    async with Agent(model).run_stream("Hi") as result:
-        async for _ in result.stream_text(delta=True, debounce_by=None):
-            count += 1
-    return count
-
-
-Path = Callable[[str], Awaitable[int]]
-
-
-async def bulk(path: Path, url: str) -> float:
-    await path(url)
-    before = time.process_time()
-    await path(url)
-    return (time.process_time() - before) / TOKENS * 1e6
-
-
-async def many(path: Path, url: str) -> float:
-    await path(url)
-    before = time.process_time()
-    async with anyio.create_task_group() as tasks:
-        for _ in range(STREAMS):
-            tasks.start_soon(path, url)
-    return (time.process_time() - before) / (STREAMS * RATE * SECONDS) * 1e6
-
-
-async def server_url(process: subprocess.Popen[str]) -> str:
-    assert process.stdout is not None
-    return (await anyio.to_thread.run_sync(process.stdout.readline)).strip()
-
-
-async def measured(delay_s: float, tokens: int, measure: Callable[..., Awaitable[float]]):
-    command = [sys.executable, __file__, "serve", str(delay_s), str(tokens)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: ASYNC220  # our own file
-        url = await server_url(process)
+async def work(environment: str, bulk_url: str, paced_url: str) -> None:
+    """Answer lines `ROW NUMBER<tab>COLUMN` on stdin, after a first line of names."""
+    rows = rows_here(environment)
+    out = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what a peer prints is not an answer
+    print("\t".join(row.name for row in rows), file=out, flush=True)
+    for line in sys.stdin:
+        number, column = line.strip().split("\t")
         try:
-            for name, path in paths():
-                yield name, await measure(path, url)
-        finally:
-            process.terminate()
+            cost = await measured(rows[int(number)], column, bulk_url, paced_url)
+        except Exception as error:  # noqa: BLE001  # a peer that fails has no number
+            print(f"{rows[int(number)].name}, {column}: {error!r}", file=sys.stderr)
+            cost = None
+        print("" if cost is None else f"{cost.us} {cost.batch}", file=out, flush=True)
 
 
-def paths() -> list[tuple[str, Path]]:
-    found: list[tuple[str, Path]] = [("chat-transport-openai", ours), ("openai SDK", sdk)]
-    if find_spec("aiohttp") is not None:  # openai[aiohttp]
-        found.insert(1, ("  with openai[aiohttp]", ours_aiohttp))
-    if find_spec("pydantic_ai") is not None:
-        found.append(("pydantic-ai", pydantic_ai))
-    return found
+# -- the one that asks
 
 
-async def main() -> None:
-    print("us of CPU a token".ljust(28), "at once".rjust(10), f"{STREAMS} x {RATE}/s".rjust(12))
-    at_once = {name: us async for name, us in measured(0, TOKENS, bulk)}
-    side = {name: us async for name, us in measured(1 / RATE, RATE * SECONDS, many)}
-    for name, us in at_once.items():
-        print(name.ljust(28), f"{us:10.1f}", f"{side[name]:12.1f}")
+class Worker:
+    """The measuring process of one environment."""
+
+    def __init__(self, environment: str, urls: list[str]) -> None:
+        command = [ENVIRONMENTS[environment], __file__, "work", environment, *urls]
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self.names = self._line().split("\t")
+
+    def _line(self) -> str:
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().rstrip("\n")
+
+    def ask(self, number: int, column: str) -> Cost | None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{number}\t{column}\n")
+        self.process.stdin.flush()
+        answer = self._line()
+        return Cost(*map(float, answer.split())) if answer else None
+
+    def close(self) -> None:
+        assert self.process.stdin is not None
+        with suppress(BrokenPipeError):
+            self.process.stdin.close()
+        self.process.wait(10)
+
+
+def main(wanted: list[str]) -> None:
+    server = subprocess.Popen(
+        [sys.executable, str(HERE / "provider_server.py")], stdout=subprocess.PIPE, text=True
+    )
+    assert server.stdout is not None
+    urls = server.stdout.readline().split()
+    workers = {
+        name: Worker(name, urls) for name, at in ENVIRONMENTS.items() if FilePath(at).exists()
+    }
+    try:
+        table = collect(workers, wanted)
+    finally:
+        for worker in workers.values():
+            worker.close()
+        server.terminate()
+    print("us of CPU a token".ljust(36), *(f"{column:>14}" for column in COLUMNS))
+    for name, cells in table.items():
+        medians = [
+            statistics.median(cost.us for cost in cells[column]) if cells[column] else None
+            for column in COLUMNS
+        ]
+        print(name.ljust(36), *(f"{'' if us is None else f'{us:.1f}':>14}" for us in medians))
+    for name in ENVIRONMENTS.keys() - workers.keys():
+        print(f"absent: {name} (make bench-peers)")
+    print(f"side by side, whole: {STREAMS} streams of {RATE} tokens/s each, on uvloop")
+    for name, cells in table.items():
+        if name.startswith("floor") and cells["side by side"]:
+            batch = statistics.median(cost.batch for cost in cells["side by side"])
+            print(f"tokens in a read, {name}: {batch:.2f} (1 where the machine is quiet)")
+
+
+def collect(workers: dict[str, Worker], wanted: list[str]) -> dict[str, dict[str, list[Cost]]]:
+    places = [
+        (worker, number, name)
+        for worker in workers.values()
+        for number, name in enumerate(worker.names)
+        if not wanted or any(part in name for part in wanted)
+    ]
+    table = {name: {column: list[Cost]() for column in COLUMNS} for _, _, name in places}
+    for column, times in COLUMNS.items():
+        for _ in range(times):
+            for worker, number, name in places:
+                cost = worker.ask(number, column)
+                if cost is not None:
+                    table[name][column].append(cost)
+    return table
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["serve"]:
-        uvloop.run(serve(float(sys.argv[2]), int(sys.argv[3])))
+    if sys.argv[1:2] == ["work"]:
+        import uvloop
+
+        uvloop.run(work(*sys.argv[2:]))
     else:
-        uvloop.run(main())
+        main(sys.argv[1:])

@@ -13,6 +13,11 @@ def events(*pieces: bytes) -> list[SseEvent]:
     return [event for piece in pieces for event in decoder.feed(piece)]
 
 
+def data_of(*pieces: bytes) -> list[bytes]:
+    decoder = SseDecoder()
+    return [data for piece in pieces for data in decoder.feed_data(piece)]
+
+
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
 def test_all_line_endings_work(end: bytes):
     body = b"data: a" + end + b"data: b" + end + end + b"data: c" + end + end + b"\n"
@@ -65,6 +70,26 @@ def test_events_are_bounded():
     assert SseDecoder(max_event_bytes=None).feed(b"data: " + b"x" * 10_000 + b"\n\n")
 
 
+@pytest.mark.parametrize("feed", [SseDecoder.feed, SseDecoder.feed_data])
+def test_bytes_that_end_a_line_are_counted_too(feed):
+    decoder = SseDecoder(max_event_bytes=20)
+    feed(decoder, b"d")
+    feed(decoder, b"ata: 012345\nd")
+    with pytest.raises(RemoteProtocolError, match="larger than 20 bytes"):
+        feed(decoder, b"ata: 012345\nd")
+
+
+def test_data_alone_is_bounded_and_leaves_out_the_rest():
+    body = b"event: x\nid: 3\nretry: 5\ndata: a\ndata:b\ndata\n: c\ndatum: d\n\n\n"
+    assert data_of(body) == [b"a\nb\n"]
+    decoder = SseDecoder(max_event_bytes=20)
+    assert len(decoder.feed_data(b"data: 0123456789\n\n" * 5)) == 5
+    decoder.feed_data(b"data: 01\n")
+    decoder.feed_data(b"id: 012345")
+    with pytest.raises(RemoteProtocolError, match="larger than 20 bytes"):
+        decoder.feed_data(b"01234")
+
+
 def test_a_small_bound_counts_bytes_once_however_they_are_split():
     decoder = SseDecoder(max_event_bytes=20)
     for byte in b"data: 0123456789\n\n" * 3:
@@ -85,6 +110,7 @@ def test_splits_change_nothing(texts: list[str], end: bytes, data: st.DataObject
     pieces = [body[a:b] for a, b in zip([0, *cuts], [*cuts, len(body)], strict=True)]
     whole = events(body)
     assert events(*pieces) == whole
+    assert data_of(*pieces) == [event.data.encode() for event in whole]
     plain = [
         t.encode("utf-8", "replace").decode().replace("\r\n", "\n").replace("\r", "\n")
         for t in texts

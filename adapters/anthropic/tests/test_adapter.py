@@ -44,16 +44,19 @@ async def collect(adapter: AnthropicMessages, **options: object) -> list[UIMessa
             await adapter.aclose()
 
 
-def adapter(url: str) -> AnthropicMessages:
-    return AnthropicMessages("claude-sonnet-5", api_key="k", base_url=url, max_retries=0)
+def adapter(url: str, *, aiohttp: bool | None = None) -> AnthropicMessages:
+    return AnthropicMessages(
+        "claude-sonnet-5", api_key="k", base_url=url, max_retries=0, aiohttp=aiohttp
+    )
 
 
 # httpx2 drops its generators where it is left in mid-body, which trio tells of.
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-async def test_leaving_the_stream_closes_the_providers_connection():
+@pytest.mark.parametrize("aiohttp", [None, False], ids=["any", "httpx"])
+async def test_leaving_the_stream_closes_the_providers_connection(*, aiohttp: bool | None):
     async with replay_server(Answer(pieces=[START, *TEXT[:2]], hang_after=3)) as server:
-        model = adapter(server.url)
+        model = adapter(server.url, aiohttp=aiohttp)
         with anyio.fail_after(10):
             async with aclosing(model.stream(HELLO)) as chunks:
                 async for chunk in chunks:
@@ -63,6 +66,21 @@ async def test_leaving_the_stream_closes_the_providers_connection():
             await server.requests[0].left.wait()
         assert server.requests[0].left_at - left < 0.1
         await model.aclose()
+
+
+async def test_aiohttp_is_used_where_it_is_installed_on_asyncio(anyio_backend: str):
+    anthropic = pytest.importorskip("anthropic")
+    pytest.importorskip("aiohttp")
+    for choice, expected in ((None, anyio_backend == "asyncio"), (False, False)):
+        model = adapter("http://127.0.0.1:9", aiohttp=choice)
+        assert isinstance(model.client._client, anthropic.DefaultAioHttpClient) is expected
+        await model.aclose()
+
+
+@pytest.mark.parametrize("aiohttp", [None, False], ids=["any", "httpx"])
+async def test_a_server_that_is_not_there_is_one_error(*, aiohttp: bool | None):
+    chunks = await collect(adapter("http://127.0.0.1:9", aiohttp=aiohttp))
+    assert chunks == [Error(error_text="Connection error.")]
 
 
 async def test_a_refused_request_is_one_error_in_the_providers_words():

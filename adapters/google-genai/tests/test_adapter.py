@@ -5,8 +5,10 @@ from contextlib import aclosing
 from importlib.metadata import entry_points
 
 import anyio
+import httpx2
 import pytest
 from chat_transport_google_genai import Gemini, create
+from google import genai
 
 from chat_transport.chunks import Error, TextDelta, UIMessageChunk
 from chat_transport.messages import UIMessage
@@ -49,9 +51,13 @@ def adapter(url: str) -> Gemini:
     return Gemini("gemini-3-pro", api_key="k", base_url=url)
 
 
-async def test_leaving_the_stream_closes_the_providers_connection():
+@pytest.mark.parametrize("over", ["the SDK's choice", "httpx2"])
+async def test_leaving_the_stream_closes_the_providers_connection(over: str):
     async with replay_server(Answer(pieces=[WORD], hang_after=1)) as server:
-        model = adapter(server.url)
+        http = httpx2.AsyncClient() if over == "httpx2" else None
+        options = genai.types.HttpOptions(base_url=server.url, httpx_async_client=http)
+        client = genai.Client(api_key="k", http_options=options)
+        model = Gemini("gemini-3-pro", client=client)
         with anyio.fail_after(10):
             async with aclosing(model.stream(HELLO)) as chunks:
                 async for chunk in chunks:
@@ -60,7 +66,8 @@ async def test_leaving_the_stream_closes_the_providers_connection():
             left = anyio.current_time()
             await server.requests[0].left.wait()
         assert server.requests[0].left_at - left < 0.1
-        await model.aclose()
+        await client.aio.aclose()
+        client.close()
 
 
 async def test_a_refused_request_is_one_error_in_the_providers_words():
@@ -115,8 +122,6 @@ async def test_the_request_carries_tools_and_settings():
 
 
 async def test_the_sdks_objects_give_the_same_words():
-    from google import genai
-
     async with replay_server(Answer(pieces=[WORD, STOP])) as server:
         fast = await collect(adapter(server.url))
         options = genai.types.HttpOptions(base_url=server.url)

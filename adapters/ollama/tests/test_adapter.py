@@ -67,9 +67,10 @@ async def test_thinking_words_and_calls():
     assert of(Finish, chunks)[0].finish_reason == "tool-calls"
 
 
-async def test_leaving_the_stream_closes_the_providers_connection():
+@pytest.mark.parametrize("aiohttp", [None, False], ids=["any", "httpx"])
+async def test_leaving_the_stream_closes_the_providers_connection(*, aiohttp: bool | None):
     async with replay_server(Answer(pieces=[record(content="a")], hang_after=1)) as server:
-        adapter = Ollama("m", host=server.url)
+        adapter = Ollama("m", host=server.url, aiohttp=aiohttp)
         with anyio.fail_after(10):
             async with aclosing(adapter.stream(HELLO)) as chunks:
                 async for chunk in chunks:
@@ -79,6 +80,18 @@ async def test_leaving_the_stream_closes_the_providers_connection():
             await server.requests[0].left.wait()
         assert server.requests[0].left_at - left < 0.1
         await adapter.aclose()
+
+
+async def test_aiohttp_is_used_unless_a_proxy_is_set(monkeypatch: pytest.MonkeyPatch):
+    kind = pytest.importorskip("httpx_aiohttp").AiohttpTransport
+    for choice, expected in ((None, True), (False, False)):
+        adapter = Ollama("m", aiohttp=choice)
+        assert isinstance(adapter.client._client._transport, kind) is expected
+        await adapter.aclose()
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    adapter = Ollama("m")
+    assert not isinstance(adapter.client._client._transport, kind)
+    await adapter.aclose()
 
 
 async def test_errors_before_and_in_the_stream():

@@ -7,6 +7,9 @@ Source: WHATWG HTML 9.2 "Server-sent events", read 2026-11; eventsource-parser 3
 
 from __future__ import annotations
 
+from math import inf
+from typing import NoReturn
+
 import msgspec
 
 from ..errors import RemoteProtocolError
@@ -56,7 +59,7 @@ class SseDecoder:
     """
 
     def __init__(self, *, max_event_bytes: int | None = MAX_EVENT_BYTES) -> None:
-        self._limit = max_event_bytes
+        self._most: float = inf if max_event_bytes is None else max_event_bytes
         self._started = False
         self._held_cr = False
         self._partial: list[bytes] = []
@@ -72,17 +75,9 @@ class SseDecoder:
         Raises:
             RemoteProtocolError: If an event is larger than `max_event_bytes`.
         """
-        if not self._started:
-            data = self._after_bom(data)
-        if self._held_cr or b"\r" in data:
-            data = self._with_lf_only(data)
-        lines = data.split(b"\n")
+        lines = self._lines(data)
         rest = lines.pop()
         events: list[SseEvent] = []
-        if lines and self._partial:
-            lines[0] = b"".join(self._partial) + lines[0]
-            self._partial.clear()
-            self._size -= len(lines[0])
         for line in lines:
             if line[:6] == b"data: ":
                 self._data.append(line[6:])
@@ -96,6 +91,53 @@ class SseDecoder:
             self._partial.append(rest)
             self._count(len(rest))
         return events
+
+    def feed_data(self, data: bytes) -> list[bytes]:
+        """Give the data alone of the events that `data` completes, as bytes.
+
+        Raises:
+            RemoteProtocolError: As `feed`.
+        """
+        lines = self._lines(data)
+        rest = lines.pop()
+        held, size = self._data, self._size
+        events: list[bytes] = []
+        for line in lines:
+            if line[:6] == b"data: ":
+                held.append(line[6:])
+                size += len(line)
+            elif not line:
+                if held:
+                    events.append(held[0] if len(held) == 1 else b"\n".join(held))
+                    held.clear()
+                if size > self._most:
+                    break
+                size = 0
+            else:
+                size += len(line)
+                if line[:5] == b"data:" or line == b"data":
+                    held.append(line[5:])
+        if rest:
+            self._partial.append(rest)
+            size += len(rest)
+        self._size = size
+        if size > self._most:
+            self._refuse()
+        return events
+
+    def _lines(self, data: bytes) -> list[bytes]:
+        """Give the lines that end here, then the beginning of the next one."""
+        if not self._started:
+            data = self._after_bom(data)
+        if self._held_cr or b"\r" in data:
+            data = self._with_lf_only(data)
+        lines = data.split(b"\n")
+        if self._partial and len(lines) > 1:
+            begun = b"".join(self._partial)
+            self._partial.clear()
+            self._size -= len(begun)  # counted when it came; the whole line is counted again
+            lines[0] = begun + lines[0]
+        return lines
 
     def _dispatch(self, events: list[SseEvent]) -> None:
         lines = self._data
@@ -143,7 +185,10 @@ class SseDecoder:
 
     def _count(self, size: int) -> None:
         self._size += size
-        if self._limit is not None and self._size > self._limit:
-            raise RemoteProtocolError(
-                f"unable to read the event stream; one event is larger than {self._limit} bytes"
-            )
+        if self._size > self._most:
+            self._refuse()
+
+    def _refuse(self) -> NoReturn:
+        raise RemoteProtocolError(
+            f"unable to read the event stream; one event is larger than {self._most} bytes"
+        )

@@ -90,6 +90,11 @@ def encode_sse(chunk: UIMessageChunk) -> bytes:
     Raises:
         LocalProtocolError: If a field holds what JSON cannot.
     """
+    if type(chunk) is TextDelta and chunk.extra is ABSENT:  # nearly all chunks there are
+        try:
+            return b"data: %b\n\n" % _encode(chunk)
+        except UnicodeEncodeError:
+            pass
     return b"data: %b\n\n" % encode_chunk(chunk)
 
 

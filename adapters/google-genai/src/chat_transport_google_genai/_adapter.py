@@ -98,25 +98,37 @@ def _words(error: Any) -> str:
     return str(getattr(error, "message", None) or error)
 
 
-class _Body:
-    """The HTTP response inside the SDK's: of httpx, httpx2 or aiohttp."""
+class _HttpxBody:
+    """The response of httpx or httpx2 inside the SDK's."""
+
+    def __init__(self, response: Any) -> None:
+        self.http_response = response  # `stream_step` reads below it where nothing is compressed
+
+    def iter_bytes(self) -> AsyncGenerator[bytes, None]:
+        """Give the body as it arrives."""
+        pieces: AsyncGenerator[bytes, None] = self.http_response.aiter_bytes()
+        return pieces
+
+    async def aclose(self) -> None:
+        """Close the connection."""
+        await self.http_response.aclose()
+
+
+class _AiohttpBody:
+    """The response of aiohttp inside the SDK's."""
 
     def __init__(self, response: Any) -> None:
         self._response = response
 
     async def iter_bytes(self) -> AsyncGenerator[bytes, None]:
         """Give the body as it arrives."""
-        is_aiohttp = not hasattr(self._response, "aiter_bytes")
-        pieces = self._response.content.iter_any() if is_aiohttp else self._response.aiter_bytes()
-        async for piece in pieces:
+        read = self._response.content.readany
+        while piece := await read():
             yield piece
 
     async def aclose(self) -> None:
         """Close the connection."""
-        if hasattr(self._response, "aclose"):
-            await self._response.aclose()
-        else:
-            self._response.close()
+        self._response.close()
 
 
 @asynccontextmanager
@@ -136,7 +148,8 @@ async def _opened(
     response = await sdk._async_request(  # noqa: SLF001
         http_request=request, http_options=options or None, stream=True
     )
-    opened = _Body(response.response_stream)
+    inner = response.response_stream
+    opened = _HttpxBody(inner) if hasattr(inner, "aiter_bytes") else _AiohttpBody(inner)
     try:
         yield opened
     finally:

@@ -63,7 +63,7 @@ _REASONS: dict[str, FinishReason] = {
         "error",
     ),
 }
-_KEPT = ("citationMetadata", "finishMessage", "groundingMetadata", "urlContextMetadata")
+_KEPT = frozenset({"citationMetadata", "finishMessage", "groundingMetadata", "urlContextMetadata"})
 """What a candidate says beside its parts, kept in the message's metadata."""
 _UNSPECIFIED = frozenset({"", "BLOCK_REASON_UNSPECIFIED", "BLOCKED_REASON_UNSPECIFIED"})
 
@@ -145,19 +145,7 @@ class GeminiDecoder(StepDecoder):
             self._usage = event["usageMetadata"]
 
     def _candidate(self, candidate: JSON) -> Chunks:
-        for name in (
-            "groundingMetadata",
-            "urlContextMetadata",
-            "finishMessage",
-            "citationMetadata",
-        ):
-            if candidate.get(name) is not None:
-                self.metadata[name] = candidate[name]
-        chunks: Chunks = list(
-            grounding_sources(
-                candidate.get("groundingMetadata"), self._shown, lambda: self.new_id("source")
-            )
-        )
+        chunks: Chunks = [] if _KEPT.isdisjoint(candidate) else self._kept(candidate)
         for part in (candidate.get("content") or {}).get("parts") or []:
             chunks += self._part(part)
         reason = candidate.get("finishReason")
@@ -165,6 +153,13 @@ class GeminiDecoder(StepDecoder):
             self.raw_finish_reason = reason
             self.finish_reason = _REASONS.get(reason, "other")
         return chunks
+
+    def _kept(self, candidate: JSON) -> Chunks:
+        for name in sorted(_KEPT):
+            if candidate.get(name) is not None:
+                self.metadata[name] = candidate[name]
+        grounding = candidate.get("groundingMetadata")
+        return list(grounding_sources(grounding, self._shown, lambda: self.new_id("source")))
 
     def _part(self, part: JSON) -> Chunks:
         if (part.get("executableCode") or {}).get("code"):
@@ -196,7 +191,7 @@ class GeminiDecoder(StepDecoder):
                 chunks.append(ReasoningStart(id=self._reasoning, provider_metadata=signed))
             delta = ReasoningDelta(id=self._reasoning, delta=text, provider_metadata=signed)
             return [*chunks, delta]
-        chunks = [*self._end_reasoning()]
+        chunks = self._end_reasoning()
         if self._text is None:
             self._text = self.new_id("text")
             chunks.append(TextStart(id=self._text, provider_metadata=signed))

@@ -86,7 +86,7 @@ class ChatDecoder(StepDecoder):
                 )
             return []
         self._note_head(event)
-        chunks: Chunks = list(self._page_sources(event))
+        chunks: Chunks = list(self._page_sources(event)) if "citations" in event else []
         for choice in event["choices"]:
             if choice.get("index") in {0, None}:
                 chunks += self._choice(choice)
@@ -130,8 +130,8 @@ class ChatDecoder(StepDecoder):
         usage = event.get("usage")
         if usage is None and event["choices"]:
             usage = event["choices"][0].get("usage")  # Moonshot
-        if usage is None:
-            usage = (event.get("x_groq") or {}).get("usage")
+        if usage is None and "x_groq" in event:
+            usage = (event["x_groq"] or {}).get("usage")
         if usage:
             self.usage = _usage(usage)
 
@@ -201,6 +201,8 @@ class ChatDecoder(StepDecoder):
         return self._think(text) if isinstance(text, str) and text else []
 
     def _say(self, text: str) -> Chunks:
+        if self._text is not None and text:  # the path of a token
+            return [TextDelta(id=self._text, delta=text)]
         delta: Chunks = []
         if self._text is None:
             ends = self._end_reasoning()

@@ -14,7 +14,7 @@ from typing import TypeAlias
 import anyio
 
 from ..._chunk_log import ChunkLog
-from ...chunks import UIMessageChunk
+from ...chunks import ABSENT, TextDelta, UIMessageChunk
 from ...codecs.retold import retold
 from ...codecs.ui_stream import DONE, KEEP_ALIVE, STREAM_OPEN
 from ...errors import StreamInterrupted
@@ -82,9 +82,10 @@ class SseBody:
             start = self._place.joined[1]
         self._stream = log.stream(start, snapshot=place is None or place.is_retold)
         self._form = form
-        self._counted = False
+        self._counted = not form.cursor  # or need not be
         self._keep_alive = keep_alive
         self._send_message: Send | None = None
+        self._delivered = False
         self._sending = False
         self._commenting: anyio.Event | None = None
         self.silent_looks = 0
@@ -95,19 +96,13 @@ class SseBody:
         await send({"type": "http.response.start", "status": 200, "headers": raw})
         await send({"type": "http.response.body", "body": STREAM_OPEN, "more_body": True})
         self._send_message = send
-        delivered = False
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(_until_left, receive, tasks.cancel_scope)
-            self._keep_alive.watch(self)
-            try:
-                await self._write(send)
-                delivered = True
-            except OSError:  # some servers raise when they write to a client that left
-                delivered = False
-            finally:
-                self._keep_alive.forget(self)
+            # The writer has a task of its own: each word resumes every call that it waits inside.
+            tasks.start_soon(self._deliver, send, tasks.cancel_scope)
+            while (await receive())["type"] != "http.disconnect":
+                pass
             tasks.cancel_scope.cancel()
-        return delivered
+        return self._delivered
 
     async def say_something(self) -> None:
         """Send a comment, unless something is being sent: then the client does not read."""
@@ -123,6 +118,17 @@ class SseBody:
             self._commenting.set()
             self._commenting = None
 
+    async def _deliver(self, send: Send, scope: anyio.CancelScope) -> None:
+        self._keep_alive.watch(self)
+        try:
+            await self._write(send)
+            self._delivered = True
+        except OSError:  # some servers raise when they write to a client that left
+            self._delivered = False
+        finally:
+            self._keep_alive.forget(self)
+        scope.cancel()
+
     async def _write(self, send: Send) -> None:
         stream, coalesce_s = self._stream, self._form.coalesce_s
         await self._catch_up(send)
@@ -136,12 +142,17 @@ class SseBody:
                 break
             if not chunks:
                 break
-            if self._form.cursor:
-                body = self._render_counted(chunks, before, stream.position)
-            else:
-                body = self._render(chunks)
+            body = self._render(chunks, before)
             del chunks  # a snapshot would be kept for as long as its reader waits
-            await self._send(send, body)
+            if (
+                self._commenting is None and body
+            ):  # as `_send` does, without one more call to wait in
+                self.silent_looks = 0
+                self._sending = True
+                await send({"type": "http.response.body", "body": body, "more_body": True})
+                self._sending = False
+            else:
+                await self._send(send, body)
             del body
             if coalesce_s:
                 await anyio.sleep(coalesce_s)
@@ -165,7 +176,7 @@ class SseBody:
         if self._form.cursor:
             body = self._render_named(chunks, f"{name}.{given + 1}", after)
         else:
-            body = self._render(chunks)
+            body = self._render_known(chunks)
         await self._send(send, body)
 
     def _render_named(self, chunks: Sequence[UIMessageChunk], first: str, after: int) -> bytes:
@@ -177,7 +188,22 @@ class SseBody:
             pieces[-1] = b"id: %d\n" % after + pieces[-1]
         return b"".join(pieces)
 
-    def _render(self, chunks: Sequence[UIMessageChunk]) -> bytes:
+    def _render(self, chunks: Sequence[UIMessageChunk], before: int) -> bytes:
+        """Write chunks that were read from number `before` on."""
+        form, chunk = self._form, chunks[0]
+        if (
+            len(chunks) == 1
+            and type(chunk) is TextDelta  # nearly all chunks there are; every client knows it
+            and chunk.extra is ABSENT
+            and self._counted
+            and self._stream.position == before + 1
+        ):
+            return form.encode(chunk)
+        if form.cursor:
+            return self._render_counted(chunks, before, self._stream.position)
+        return self._render_known(chunks)
+
+    def _render_known(self, chunks: Sequence[UIMessageChunk]) -> bytes:
         form = self._form
         if form.admit is not None:
             admitted = map(form.admit, chunks)
@@ -209,9 +235,3 @@ class SseBody:
         self._sending = True
         await send({"type": "http.response.body", "body": body, "more_body": True})
         self._sending = False
-
-
-async def _until_left(receive: Receive, scope: anyio.CancelScope) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-    scope.cancel()

@@ -1,0 +1,139 @@
+"""The SDK client behind an adapter: handed in, or made at the first use and closed in time.
+
+Rule: the adapter says how its SDK makes and closes a client; here it is decided over which HTTP
+library, and when. No SDK and no HTTP library is imported here. For authors of adapters.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import suppress
+from typing import Any, NamedTuple, TypeAlias
+from urllib.request import getproxies
+
+from .errors import LocalProtocolError
+
+__all__ = ["ProviderClient"]
+
+SdkClient: TypeAlias = Any  # each SDK's own class
+HttpClient: TypeAlias = Any  # an HTTP client that the SDK takes
+
+
+class ProviderClient:
+    """The client that an adapter speaks through.
+
+    Over aiohttp an event costs less than half, but a client belongs to the event loop that it was
+    made in. So each loop gets its own, and it is closed when its loop ends, when the adapter is
+    dropped, or by `aclose`, whichever comes first.
+
+    Args:
+        given: A client handed in: used as it is, never closed. None makes one at the first use.
+        make: Makes the SDK's client, with an HTTP client or with the SDK's own (None).
+        make_aiohttp: Makes the HTTP client of the SDK that runs on aiohttp; raises ImportError or
+            RuntimeError if it is not installed.
+        close: Closes an SDK's client, with its HTTP client.
+        aiohttp: None takes aiohttp where it is installed, on asyncio, unless the environment names
+            a SOCKS proxy, which it cannot pass; True insists; False never takes it.
+    """
+
+    def __init__(
+        self,
+        given: SdkClient | None,
+        *,
+        make: Callable[[HttpClient | None], SdkClient],
+        make_aiohttp: Callable[[], HttpClient],
+        close: Callable[[SdkClient], Awaitable[None]],
+        aiohttp: bool | None = None,
+    ) -> None:
+        self._given = given
+        self._make = make
+        self._make_aiohttp = make_aiohttp
+        self._close = close
+        self._aiohttp = aiohttp
+        self._plain: SdkClient | None = None
+        self._of_loops: dict[asyncio.AbstractEventLoop, _Kept] = {}
+
+    def get(self) -> SdkClient:
+        """Give the client, making it if there is none yet.
+
+        Raises:
+            LocalProtocolError: If `aiohttp=True` and it is not installed, or no asyncio loop runs.
+        """
+        if self._given is not None:
+            return self._given
+        loop = _running_loop()
+        kept = None if loop is None else self._of_loops.get(loop)
+        if kept is not None:
+            return kept.client
+        if self._plain is None:
+            http = None if self._aiohttp is False else self._over_aiohttp(loop)
+            if http is not None and loop is not None:
+                return self._kept(loop, self._make(http))
+            self._plain = self._make(None)
+        return self._plain
+
+    async def aclose(self) -> None:
+        """Close what was made here; the next `get` makes anew."""
+        plain, self._plain = self._plain, None
+        if plain is not None:
+            await self._close(plain)
+        kept = self._of_loops.get(asyncio.get_running_loop()) if self._of_loops else None
+        if kept is not None:
+            await kept.keeper.aclose()
+
+    def _over_aiohttp(self, loop: asyncio.AbstractEventLoop | None) -> HttpClient | None:
+        if self._aiohttp is None and (loop is None or _has_socks_proxy()):
+            return None
+        if loop is None:
+            raise LocalProtocolError(
+                "unable to use aiohttp; it needs a running asyncio loop (leave `aiohttp` unset)"
+            )
+        try:
+            return self._make_aiohttp()
+        except (ImportError, RuntimeError) as error:
+            if self._aiohttp:
+                raise LocalProtocolError(
+                    "unable to use aiohttp; install the adapter with its extra `aiohttp`"
+                ) from error
+            return None
+
+    def _kept(self, loop: asyncio.AbstractEventLoop, client: SdkClient) -> SdkClient:
+        for ended in [one for one in self._of_loops if one.is_closed()]:
+            del self._of_loops[ended]
+        keeper = _keeper(client, self._close, self._of_loops, loop)
+        with suppress(StopIteration):  # run to its `yield`: from here on the loop knows it
+            keeper.__anext__().send(None)
+        self._of_loops[loop] = _Kept(client, keeper)
+        return client
+
+
+class _Kept(NamedTuple):
+    client: SdkClient
+    keeper: AsyncGenerator[None, None]
+
+
+async def _keeper(
+    client: SdkClient,
+    close: Callable[[SdkClient], Awaitable[None]],
+    clients: dict[asyncio.AbstractEventLoop, _Kept],
+    loop: asyncio.AbstractEventLoop,
+) -> AsyncGenerator[None, None]:
+    # asyncio closes the generators that are still open when a loop ends, and those that nobody
+    # holds any more: the one public way to be told of either. (`loop.shutdown_asyncgens`)
+    try:
+        yield
+    finally:
+        clients.pop(loop, None)
+        await close(client)
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:  # trio, or none
+        return None
+
+
+def _has_socks_proxy() -> bool:
+    return any(url.startswith("socks") for url in getproxies().values())
