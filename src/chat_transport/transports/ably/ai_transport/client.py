@@ -63,8 +63,9 @@ class AiTransportClient(Reading):
         if not request.messages:
             raise _nonsense(f"unable to send to {request.chat_id!r}; there is no message")
         last = request.messages[-1]
-        if last.role == "assistant":
-            return self._answers(last)
+        answered = [m for m in request.messages if m.id == request.message_id] or [last]
+        if answered[-1].role == "assistant":  # a steer may stand behind it
+            return self._answers(answered[-1])
         if last.role != "user":
             raise _nonsense(
                 f"unable to send message {last.id!r}; its role is {last.role!r}, and only a user"
