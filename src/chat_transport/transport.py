@@ -21,6 +21,7 @@ from .messages import UIMessage
 __all__ = [
     "AgentPresence",
     "AgentStatus",
+    "Ask",
     "Capabilities",
     "ChatChange",
     "ChatTransport",
@@ -31,6 +32,8 @@ __all__ = [
     "RunSeen",
 ]
 
+Ask: TypeAlias = Literal["regenerate", "edit", "prompt-parts", "tool-output", "approval"]
+"""What a client may ask beyond a prompt of text. `prompt-parts`: its parts that are no text."""
 CATCH_UP_PAGES = 50
 """Pages that are read at most to find where an own copy of a chat joins its history."""
 AgentStatus: TypeAlias = Literal["offline", "online", "thinking", "streaming", "idle"]
@@ -54,7 +57,13 @@ class Capabilities:
     steers: bool = False
     branches: bool = False
     drops: frozenset[str] = field(default_factory=frozenset[str])
-    """Chunk types that this wire cannot carry and drops, as documented."""
+    """Chunk types that this wire cannot carry as they are said, and drops; `data-*` is all data.
+
+    What the grammar of a reply needs of them (parts, steps) the client's end puts in. Without
+    `message-metadata`, that of `start` and `finish` is dropped too.
+    """
+    refuses: frozenset[Ask] = field(default_factory=frozenset[Ask])
+    """What this wire has no word for: asking raises `NotSupported`, and nothing is sent."""
 
     @property
     def takes_back(self) -> bool:

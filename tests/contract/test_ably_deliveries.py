@@ -244,7 +244,7 @@ async def test_appends_may_lack_their_name_and_their_extras(
         with anyio.fail_after(10):
             while not session.wire.messages() or session.wire.messages()[-1].text != "so far ":
                 await anyio.lowlevel.checkpoint()
-            with session.following() as stream:
+            async with session.following() as stream:
                 assert stream is not None
                 await agent.append(serial, "good", name, None if bare else h.envelope(open_, text))
                 closed = {**open_, h.STATUS: h.COMPLETE}

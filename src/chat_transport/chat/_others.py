@@ -81,6 +81,7 @@ class Others:
                     if isinstance(change, MessageSeen):
                         self._place(change)
                     elif isinstance(change, MessagesReplaced):
+                        self._replies.leave_cut({message.id for message in change.messages})
                         self._board.assign(change.messages)
                     else:
                         self._tasks().start_soon(self._watch, change)

@@ -154,7 +154,11 @@ async def _handler_sees_the_past(scene: Scene) -> None:
     expect_equal(texts, ["question 0", "answer 0", "question 1"], "the messages")
 
 
-@requires("regenerate", "Regenerating asks anew, without the answer that is replaced.")
+@requires(
+    "regenerate",
+    "Regenerating asks anew, without the answer that is replaced.",
+    asks=("regenerate",),
+)
 async def _regenerate(scene: Scene) -> None:
     async with scene.client() as transport:
         messages = await _turn(scene, transport, 0)
@@ -248,7 +252,11 @@ async def _presence_first(scene: Scene) -> None:
     expect(state.status in {"offline", "online", "idle"}, f"the first state is {state!r}")
 
 
-@requires("edit-cuts-the-past", "A changed prompt is answered without what came after it.")
+@requires(
+    "edit-cuts-the-past",
+    "A changed prompt is answered without what came after it.",
+    asks=("edit",),
+)
 async def _edit_cuts_the_past(scene: Scene) -> None:
     async with scene.client() as transport:
         messages = await _turn(scene, transport, 0)

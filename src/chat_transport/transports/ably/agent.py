@@ -220,6 +220,14 @@ class AblyAgent:
             await (await self.serve(woken.session_name)).until_over(woken.run_id)
         return woken
 
+    async def drain(self) -> None:
+        """Wait until no run is under way, as a function does that lives for one request.
+
+        What it served is on the channel then; the next one finds it there.
+        """
+        for session in list(self._sessions.values()):
+            await session.drain()
+
     async def _hold(
         self,
         name: str,

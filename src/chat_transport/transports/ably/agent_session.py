@@ -20,20 +20,21 @@ from ..._waiters import Waiters
 from ...agent.run import RunRequest, User
 from ...agent.runtime import ActiveRun, Agent
 from ...codecs.ably.operations import Inbound
-from ...errors import RequestRejected, TransportError
-from .again import AdoptingAgent
+from ...errors import TransportError
+from .again import adopted
 from .channel import AblyChannel
 from .channel_reader import ChannelReader
 from .left_runs import LeftRuns
-from .orphans import close_orphan, decline
+from .orphans import close_orphan, decline, refusal_of
 from .policy import user_of
 from .prompt_reading import read_prompt
 from .remembered import remember
 from .replicas import STANDBY_S, Replicas
 from .run_carrier import RunCarrier
-from .serving import Serving
+from .serving import InHand, Serving, not_found
 from .shown_status import ShownStatus
-from .wire import Act, AgentWire, Heard, RunRef, RunTask, SteeringAgent
+from .wire import Act, AgentWire, Heard, RunRef, RunTask
+from .wire_abilities import SteeringAgent
 
 __all__ = ["AgentSession", "Serving"]
 
@@ -80,19 +81,23 @@ class AgentSession:
         self._unjudged: list[Inbound] = []
         self._heard = Waiters()
         self._tasks: TaskGroup | None = None
+        self._in_hand = InHand()
+        self._is_leaving = False
         self._replicas = Replicas(
             channel,
             lambda name: self._may(Act(kind="speak"), User(id=name)),
             listens=serving.listens,
         )
         self._status = ShownStatus(channel, since=self._replicas.since)
-        self._idle = asyncio.Event()
-        self._idle.set()
 
     @property
     def is_idle(self) -> bool:
-        """Whether no run is under way here."""
-        return not self._runs
+        """Whether no run is under way here, or about to begin."""
+        return self._in_hand.is_empty
+
+    async def drain(self) -> None:
+        """Wait until no run is under way here, and all that was said is on the channel."""
+        await self._in_hand.wait_until_empty()
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[None, None]:
@@ -129,12 +134,7 @@ class AgentSession:
                     break
             await self._until(lambda: self._wire.knows(event_id))
         if not self._wire.knows(event_id):
-            raise RequestRejected(
-                f"unable to find input {event_id!r} on channel {self.channel.name!r} in"
-                f" {self._serving.locate_s:g} s; publish it before the invocation is sent",
-                status=404,
-                code=104010,
-            )
+            raise not_found(event_id, self.channel.name, self._serving.locate_s)
 
     async def answer(self, event_id: str) -> str | None:
         """As `begin`, for an invocation: the process that leads is given the time to be first."""
@@ -160,8 +160,9 @@ class AgentSession:
         if run_id is None:
             run_id = task.ref.run_id
             assert self._tasks is not None
+            self._in_hand.add()
             user = self._users.pop(event_id, User())
-            self._tasks.start_soon(self._serve_in_turn, event_id, task, user)
+            self._tasks.start_soon(self._serve_counted, event_id, task, user)
         elif task.continues:
             self._early[run_id] = event_id  # answered before the run has said that it waits
             return run_id
@@ -208,12 +209,14 @@ class AgentSession:
         if not act.is_known:
             self._unjudged.append(message)
             if live and self._tasks is not None:
-                self._tasks.start_soon(self._judge_late)
+                self._tasks.start_soon(self._judge_late, message)
             return
         user = user_of(message)
         if not self._may(act, user):
             log.info("%s by %r on %s ignored", act.kind, user.id, self.channel.name)
             return
+        if live:
+            self._refuse(message)
         heard = self._wire.feed(message, live=live)
         if heard is not None:
             self._react(heard, user, live=live)
@@ -223,7 +226,14 @@ class AgentSession:
         own = self.channel.connection.client_id
         if act.kind == "speak" and (own is None or user.id == own):
             return True
-        return self._serving.policy(act, user)
+        acts = [act] if act.also is None else [act, replace(act, kind=act.also, also=None)]
+        return all(self._serving.policy(each, user) for each in acts)
+
+    def _refuse(self, message: Inbound) -> None:
+        """Tell who asked why that is not believed, where the wire has words for it."""
+        orphan = refusal_of(self._wire, message)
+        if orphan is not None and self._tasks is not None:
+            self._tasks.start_soon(close_orphan, self.channel, orphan)
 
     def _react(self, heard: Heard, user: User, *, live: bool) -> None:
         event_id = heard.event_id
@@ -250,11 +260,13 @@ class AgentSession:
             orphan = self._wire.orphan(waiting, "cancelled")
             self._tasks.start_soon(close_orphan, self.channel, orphan)
 
-    async def _judge_late(self) -> None:
+    async def _judge_late(self, message: Inbound) -> None:
         """Read back until it is known whose run an answer or a cancel is about."""
         for _ in range(self._serving.pages):
             if not self._unjudged or not await self._load_older(live=True):
                 break
+        if message in self._unjudged:
+            self._refuse(message)
         self._unjudged.clear()
 
     async def _load_older(self, *, live: bool = False) -> bool:
@@ -278,6 +290,12 @@ class AgentSession:
             self.begin(event_id)
         elif (served := self._runs.get(steer.run_id)) is not None and served.carrier is not None:
             served.carrier.steer(steer)
+
+    async def _serve_counted(self, event_id: str, task: RunTask, user: User) -> None:
+        try:
+            await self._serve_in_turn(event_id, task, user)
+        finally:
+            self._in_hand.remove()
 
     async def _serve_in_turn(self, event_id: str, task: RunTask, user: User) -> None:
         """Serve the input unless another one about its run was first, and has answered it."""
@@ -310,6 +328,8 @@ class AgentSession:
             pages=self._serving.pages,
             own=await past(self.chat_id) if past is not None else (),
         )
+        if self._is_leaving:
+            return
         active = self._agent.start(
             RunRequest(
                 chat_id=self.chat_id,
@@ -323,7 +343,6 @@ class AgentSession:
         )
         served = self._runs[run_id] = _Served(active, task.ref)
         self._left.take(run_id)
-        self._idle.clear()
         if self._wire.is_cancelled(task):
             active.stop()
         self._show_mood()
@@ -338,8 +357,6 @@ class AgentSession:
             await carrier.carry()
         finally:
             del self._runs[run_id]
-            if not self._runs:
-                self._idle.set()
             self._heard.wake()
             self._show_mood()
 
@@ -351,9 +368,10 @@ class AgentSession:
         self._status.want_for([served.has_spoken for served in self._runs.values()])
 
     async def _stop_all(self) -> None:
+        self._is_leaving = True
         for served in self._runs.values():
             served.active.stop("the agent closed")
-        await self._idle.wait()
+        await self._in_hand.wait_until_empty()
 
     # Presence ----------------------------------------------------------------------------------
 
@@ -370,14 +388,12 @@ class AgentSession:
 
     async def _take_over(self, ref: RunRef) -> None:
         """Run the handler of a left run again, or end the run as failed."""
-        found = None
-        if self._serving.left_runs == "again" and isinstance(self._wire, AdoptingAgent):
-            while (found := self._wire.adopt(ref)) is None:
-                if not await self._load_older():
-                    break
+        is_wanted = self._serving.left_runs == "again"
+        found = await adopted(self._wire, ref, self._load_older) if is_wanted else None
         if found is None:
             await close_orphan(self.channel, self._wire.orphan(ref, "error"))
             return
         event_id, task = found
         await close_orphan(self.channel, replace(self._wire.orphan(ref, "error"), publish=()))
-        await self._serve_in_turn(event_id, task, self._users.pop(event_id, User()))
+        self._in_hand.add()
+        await self._serve_counted(event_id, task, self._users.pop(event_id, User()))

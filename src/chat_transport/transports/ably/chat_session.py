@@ -33,10 +33,12 @@ from ...transport import (
 )
 from .channel import AblyChannel
 from .channel_reader import ChannelReader
-from .refusals import MESSAGE_LIMIT, translate
-from .reply_reader import ReplyReader, ReplyReaders
+from .refusals import require_size
+from .reply_reader import ReplyReaders
 from .sending import message_bytes, surely
-from .wire import Branches, ClientWire, Heard, Outgoing, RunRef, SteeringClient
+from .silences import Silences
+from .wire import Branches, ClientWire, Heard, Outgoing, RunRef
+from .wire_abilities import SteeringClient
 
 __all__ = ["ChatSession"]
 
@@ -65,6 +67,7 @@ class ChatSession:
         self.wire = wire
         self._give_up_s = give_up_s
         self._reader = ChannelReader(channel, self)
+        self._silences = Silences(wire, self._hear)
         self._readers = ReplyReaders()
         self._own: dict[str, None] = {}
         self._observers: list[Notify] = []
@@ -79,7 +82,8 @@ class ChatSession:
         async with self._reader.open(), self.channel.watching(self._on_presence):
             await self._reader.begin()
             try:
-                yield
+                with self._silences.watched(self.channel.connection.tasks):
+                    yield
             finally:
                 self._readers.close(StreamInterrupted("the transport was closed", resumable=True))
 
@@ -90,13 +94,19 @@ class ChatSession:
         heard = self.wire.feed(message, live=live)
         if heard is None or not live:
             return
-        self._readers.deliver(heard, message.client_id, self.wire.reply)
+        if heard.chunks or heard.event in {"run-start", "run-resume"}:
+            self._silences.note(heard.ref)
+        self._hear(heard, message.client_id)
+
+    def _hear(self, heard: Heard, client_id: str | None = None) -> None:
+        is_read = self._readers.reads(heard.ref.input_id or "")
+        self._readers.deliver(heard, client_id, self.wire.reply)
         goes_on = self._readers.goes_on(heard)
         if self._changed is not None:
             self._changed.set()
             self._changed = None
         if self._observers:
-            self._tell(heard, goes_on=goes_on)
+            self._tell(heard, goes_on=goes_on, is_read=is_read)
 
     def oldest_open(self) -> str | None:
         """Give the serial from which an active run may still change."""
@@ -123,9 +133,13 @@ class ChatSession:
         finally:
             self._readers.drop(input_id, reader)
 
-    @contextmanager
-    def following(self) -> Generator[LogStream | None, None, None]:
+    @asynccontextmanager
+    async def following(self) -> AsyncGenerator[LogStream | None, None]:
         """Follow the newest run under way, from its `start`; None if all is idle."""
+        for _ in range(PARENT_PAGES):
+            lacking = any(map(self.wire.lacks_start, self.wire.active_runs()))
+            if not lacking or not await self.load_older():
+                break
         active = [ref for ref in self.wire.active_runs() if ref.input_id is not None]
         if not active:
             yield None
@@ -150,30 +164,34 @@ class ChatSession:
         finally:
             self._observers.remove(changes.put_nowait)
 
-    def _tell(self, heard: Heard, *, goes_on: bool) -> None:
+    def _tell(self, heard: Heard, *, goes_on: bool, is_read: bool) -> None:
         ref = heard.ref
         if ref.input_id is None:
             return
+        # Of our own replies only what comes after whoever asked has read to the end.
         if goes_on:  # also of an own run: the reader of its reply has its terminal chunk
-            self._tell_run(ref).take(heard)
+            self._tell_run(ref, heard)
         elif heard.is_replaced and not self._readers.reads(ref.input_id):
             self._tell_all()
-        elif ref.input_id in self._own:
+        elif ref.input_id in self._own and (is_read or heard.event != "run-resume"):
             return
         elif heard.event == "input" and heard.message is not None:
             # The parts of a message come one by one in one frame: look when the frame is done.
             asyncio.get_running_loop().call_soon(self._tell_message, heard)
         elif heard.event in {"run-start", "run-resume"} and ref.run_id is not None:
-            self._tell_run(ref)
+            self._tell_run(ref, heard)
 
-    def _tell_run(self, ref: RunRef) -> ReplyReader:
+    def _tell_run(self, ref: RunRef, heard: Heard) -> None:
+        """Show a run, from what was heard just now."""
         assert ref.input_id is not None
         assert ref.run_id is not None
         reader = self._readers.add(ref.input_id, ref.run_id)
         for notify in tuple(self._observers):
             stream = reader.chunks.stream()
             notify(RunSeen(run_id=ref.run_id, chunks=stream, replaces_id=ref.message_id))
-        return reader
+        reader.take(heard)
+        if reader.chunks.closed:
+            self._readers.drop(ref.input_id, reader)
 
     def _tell_message(self, heard: Heard) -> None:
         assert heard.message is not None
@@ -236,7 +254,7 @@ class ChatSession:
         """
         channel, ident = self.channel, uuid.uuid4().hex
         messages = outgoing.publish.messages
-        _require_size(sum(map(message_bytes, messages)), channel.name)
+        require_size(sum(map(message_bytes, messages)), channel.name)
         await surely(
             channel.connection,
             lambda: channel.publish(messages, ident),
@@ -298,7 +316,9 @@ class ChatSession:
 
     async def load_older(self) -> bool:
         """Read one older page; False if there is none."""
-        return await self._reader.load_older()
+        is_more = await self._reader.load_older()
+        self._silences.sweep()
+        return is_more
 
     async def history(self, *, limit: int, before: str | None) -> History:
         """Give the newest `limit` messages, or those before the message `before`."""
@@ -371,13 +391,6 @@ class ChatSession:
                 f"the agent {client_id!r} left before it had finished", resumable=True
             ),
             broken,
-        )
-
-
-def _require_size(size: int, name: str) -> None:
-    if size > MESSAGE_LIMIT:
-        raise translate(
-            code=40009, status=413, text=f"the message has {size} bytes", doing=f"send to {name!r}"
         )
 
 

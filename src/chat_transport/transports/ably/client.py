@@ -121,7 +121,7 @@ class AblyChatTransport(ChatTransport):
 
     @property
     def capabilities(self) -> Capabilities:
-        """Everything; which chunks are dropped, the wire says."""
+        """Everything but what the wire says."""
         return Capabilities(
             resumes=True,
             stops=True,
@@ -132,6 +132,7 @@ class AblyChatTransport(ChatTransport):
             steers=self._wire.steers,
             branches=self._wire.branches,
             drops=self._wire.drops,
+            refuses=self._wire.refuses,
         )
 
     async def __aenter__(self) -> Self:
@@ -239,7 +240,7 @@ class AblyChatTransport(ChatTransport):
     @asynccontextmanager
     async def _reconnect(self, request: Reconnect) -> AsyncGenerator[ChunkStream | None, None]:
         session = await self.session(request.chat_id)
-        with session.following() as stream:
+        async with session.following() as stream:
             yield stream
 
     async def stop(self, chat_id: str, run_id: str | None = None) -> None:
@@ -319,10 +320,11 @@ async def _presences(channel: AblyChannel, changed: asyncio.Event) -> AsyncItera
 
 
 def _presence(channel: AblyChannel) -> AgentPresence:
-    """Give the liveliest agent: whoever shows a `status` in presence is one."""
+    """Give the liveliest agent: whoever shows a `status`, or says that it is one, is one."""
     best = AgentPresence(status="offline")
     for member in channel.members():
-        status = member.data.get("status") if isinstance(member.data, dict) else None
+        shown = member.data if isinstance(member.data, dict) else {}
+        status = shown.get("status", "online" if shown.get("type") == "agent" else None)
         if status in STATUSES and _LIVELINESS[status] > _LIVELINESS[best.status]:
             best = AgentPresence(status=status, client_id=member.client_id, data=member.data)
     return best

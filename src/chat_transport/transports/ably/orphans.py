@@ -9,12 +9,13 @@ import logging
 import uuid
 
 from ...agent.runtime import MASKED_ERROR_TEXT
-from ...codecs.ably.operations import OutboundMessage, Publish
+from ...codecs.ably.operations import Inbound, OutboundMessage, Publish
 from ...errors import ChatTransportError, TransportError
 from .sending import Outlet, surely
-from .wire import Orphan, Speaker
+from .wire import AgentWire, Orphan, RunRef, Speaker
+from .wire_abilities import RefusingAgent
 
-__all__ = ["close_orphan", "decline"]
+__all__ = ["close_orphan", "decline", "refusal_of"]
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +29,15 @@ async def close_orphan(outlet: Outlet, orphan: Orphan) -> None:
             await _publish(outlet, publish, f"{orphan.ref.run_id}-closed-{index}")
     except TransportError as error:
         log.error("run %s could not be closed: %s", orphan.ref.run_id, error)  # noqa: TRY400  # its own words
+
+
+def refusal_of(wire: AgentWire, message: Inbound) -> Orphan | None:
+    """Give what tells who asked that a message is not believed, where the wire has words for it."""
+    said = wire.refusal(message) if isinstance(wire, RefusingAgent) else None
+    if said is None:
+        return None
+    ref = RunRef(run_id=f"refused-{message.serial}", input_id=None)
+    return Orphan(ref=ref, appends=(), publish=(said,))
 
 
 async def decline(outlet: Outlet, speaker: Speaker) -> None:

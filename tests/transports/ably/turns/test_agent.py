@@ -60,6 +60,16 @@ def test_the_model_sees_what_was_said_before(ends):
     assert ends.agent.needs_older(task)
 
 
+def test_a_question_comes_last_whatever_is_said_meanwhile(ends):
+    one, two, three = (ends.ask(text) for text in ("one", "two", "three"))
+    for asked, text in ((one, "first"), (three, "third")):
+        _, speaker = ends.begin(asked)
+        ends.say(speaker, text)
+    seen = [message.text for message in ends.agent.prompt(ends.agent.resolve(two.event_id))]
+    assert sorted(seen) == ["first", "one", "two"]
+    assert seen[-1] == "two"
+
+
 @pytest.mark.parametrize("reason", ["cancelled", "error"])
 def test_a_reply_that_nobody_goes_on_with_is_closed(ends, reason):
     _, speaker = ends.begin(ends.ask("hi"))

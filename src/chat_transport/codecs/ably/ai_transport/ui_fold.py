@@ -15,6 +15,7 @@ from ....chunks import UIMessageChunk
 from ....errors import RemoteProtocolError
 from ....messages import DynamicToolPart, ToolPart, UIMessage, UIMessagePart
 from ....reducer import MessageReducer
+from .given_back import answers_in
 from .input_events import ApprovalAnswered, InputEvent, MessagePart, MessageSaid, ToolResolved
 from .lifecycle import LifecycleRepair
 
@@ -30,14 +31,17 @@ _RESULTS = (c.ToolOutputAvailable, c.ToolOutputError, c.ToolOutputDenied)
 class _Assistant:
     """A message that the agent writes."""
 
-    __slots__ = ("reducer", "repair")
+    __slots__ = ("is_over", "reducer", "repair")
 
     def __init__(self, message_id: str, message: UIMessage | None = None) -> None:
         self.reducer = MessageReducer(message, message_id=message_id)
         self.repair = LifecycleRepair(message_id)
+        self.is_over = False
+        """The agent says no more of it, for now."""
 
     def feed(self, chunks: Sequence[UIMessageChunk]) -> None:
         for chunk in self.repair.feed(chunks):
+            self.is_over = c.is_terminal(chunk)
             try:
                 self.reducer.feed(chunk)
             except RemoteProtocolError:
@@ -73,6 +77,7 @@ class UIFold:
         self._approvals: dict[str, str] = {}
         self._ready: set[str] = set()
         self._settled: set[str] = set()
+        self._fated: set[str] = set()
         self._pending: list[ToolResolved | ApprovalAnswered] = []
 
     def say(self, message_id: str, chunks: Sequence[UIMessageChunk]) -> None:
@@ -81,6 +86,8 @@ class UIFold:
             if isinstance(chunk, _RESULTS):
                 self._result(chunk)
                 continue
+            if isinstance(chunk, c.ToolApprovalRequest) and chunk.tool_call_id in self._fated:
+                continue  # it was asked before: messages that change are read where they stand
             message = self._assistant(message_id)
             if message is None:
                 continue
@@ -107,7 +114,7 @@ class UIFold:
             if event.metadata is not None and isinstance(known, _Spoken):
                 known.describe(event.metadata)
         elif isinstance(event, MessageSaid):
-            self._messages.setdefault(message_id, _Spoken(event.message))
+            self._said(message_id, event.message)
         elif isinstance(event, ToolResolved):
             self._sow(event)
             self._resolve(event)
@@ -133,8 +140,18 @@ class UIFold:
         owner = self._owner.get(chunk.tool_call_id)
         if owner is not None:
             owner.feed((chunk,))
+            self._fated.add(chunk.tool_call_id)
             if not isinstance(chunk, c.ToolOutputDenied):
                 self._settled.add(chunk.tool_call_id)
+
+    def _said(self, message_id: str, message: UIMessage) -> None:
+        """Take a whole message: a user's own, or the answers in one of ours that comes back."""
+        known = self._messages.get(message_id)
+        if message.role != "assistant":
+            self._messages.setdefault(message_id, _Spoken(message))
+        elif isinstance(known, _Assistant) and known.is_over:
+            for answer in answers_in(known.reducer.message, message):
+                self._resolve(answer)
 
     def _sow(self, event: ToolResolved) -> None:
         """Begin from the messages that a fork copies, once."""

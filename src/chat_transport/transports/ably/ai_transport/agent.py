@@ -23,7 +23,8 @@ from ....codecs.ably.ai_transport.prompt import PromptPolicy
 from ....codecs.ably.ai_transport.run_encoder import RunEncoder, RunIdentity, ui_run_encoder
 from ....codecs.ably.operations import Inbound, OutboundMessage, Publish
 from ....messages import UIMessage
-from ..wire import Act, Heard, Orphan, RunRef, RunTask, Steer
+from ..wire import Act, Heard, Orphan, RunRef, RunTask
+from ..wire_abilities import Steer
 from .reading import Reading, ref_of
 
 __all__ = ["AiTransportAgent"]

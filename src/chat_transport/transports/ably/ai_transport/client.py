@@ -39,6 +39,11 @@ class AiTransportClient(Reading):
         """Give the conversation on the selected branch."""
         return self.conversation.messages()
 
+    def lacks_start(self, ref: RunRef) -> bool:
+        """Whether the beginning of a run has not been read."""
+        run = self.conversation.run(ref.run_id) if ref.run_id is not None else None
+        return run is not None and not run.announced
+
     def reply(self, ref: RunRef) -> Sequence[UIMessageChunk]:
         """Give what an active run has said so far."""
         return self.conversation.reply(ref.run_id or "", input_id=ref.input_id)
@@ -63,9 +68,10 @@ class AiTransportClient(Reading):
         if not request.messages:
             raise _nonsense(f"unable to send to {request.chat_id!r}; there is no message")
         last = request.messages[-1]
-        answered = [m for m in request.messages if m.id == request.message_id] or [last]
-        if answered[-1].role == "assistant":  # a steer may stand behind it
-            return self._answers(answered[-1])
+        named = [message for message in request.messages if message.id == request.message_id]
+        for message in (*named, last):  # a steer or a prompt may stand behind what is answered
+            if message.role == "assistant":
+                return self._answers(message)
         if last.role != "user":
             raise _nonsense(
                 f"unable to send message {last.id!r}; its role is {last.role!r}, and only a user"
