@@ -33,7 +33,7 @@ $(READY): pyproject.toml constraints.txt $(ADAPTERS)
 $(LITELLM_READY): $(READY) constraints-litellm.txt
 	$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python $(LITELLM)
 	VIRTUAL_ENV=$(CURDIR)/$(LITELLM) $(BIN)/uv pip install --quiet \
-	  --constraint constraints-litellm.txt --editable . --editable adapters/openai \
+	  --constraint constraints-litellm.txt --editable . --editable 'adapters/openai[aiohttp]' \
 	  --editable 'adapters/litellm[sdk]' pytest pytest-timeout pytest-xdist trio
 	touch $@
 
@@ -70,18 +70,16 @@ bench: $(READY) bench-peers
 	  http_client durable provider_boundary; do \
 	  echo; echo "== $$each"; $(BIN)/python tests/benchmarks/$$each.py || exit 1; done
 
-# Peers that cannot live beside the others: litellm pins openai<3, Vercel's `ai` asks for Python 3.12.
+# Peers that cannot live beside the others: litellm, and Vercel's `ai`, which asks for Python 3.12.
 # Where one cannot be had, the benchmark says that it is absent.
 PYTHON312 ?= $(shell for each in python3.12 python3.13 ~/.pyenv/versions/3.1[23].*/bin/python; do \
   $$each -c "" 2>/dev/null && echo $$each && break; done || echo 3.12)
-PEERS := $(VENV)/peers
-UV_INTO = $(BIN)/uv pip install --quiet --python $(1)/bin/python
+VERCEL := .venv-vercel
 
-bench-peers: $(READY)
-	-test -d $(PEERS)/litellm || ($(BIN)/uv venv --quiet --python $(BIN)/python $(PEERS)/litellm && \
-	  $(call UV_INTO,$(PEERS)/litellm) uvloop --editable . --editable 'adapters/litellm[sdk]')
-	-test -d $(PEERS)/vercel || ($(BIN)/uv venv --quiet --python $(PYTHON312) $(PEERS)/vercel && \
-	  $(call UV_INTO,$(PEERS)/vercel) uvloop 'ai[openai]')
+bench-peers: $(READY) $(LITELLM_READY)
+	$(BIN)/uv pip install --quiet --python $(LITELLM) --constraint constraints.txt uvloop
+	-test -x $(VERCEL)/bin/python || ($(BIN)/uv venv --quiet --python $(PYTHON312) $(VERCEL) && \
+	  $(BIN)/uv pip install --quiet --python $(VERCEL) uvloop 'ai[openai]')
 
 clean:
-	rm -rf $(VENV) $(LITELLM) $(WEB)/node_modules $(WEB)/dist
+	rm -rf $(VENV) $(LITELLM) $(VERCEL) $(WEB)/node_modules $(WEB)/dist

@@ -19,18 +19,18 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path as FilePath
-from typing import Any
+from typing import Any, NamedTuple
 
 HERE = FilePath(__file__).resolve().parent
-PEERS = HERE.parents[1] / ".venv" / "peers"
+ROOT = HERE.parents[1]
 ENVIRONMENTS = {
     "ours": sys.executable,
-    "litellm": str(PEERS / "litellm" / "bin" / "python"),
-    "vercel": str(PEERS / "vercel" / "bin" / "python"),
+    "litellm": str(ROOT / ".venv-litellm" / "bin" / "python"),
+    "vercel": str(ROOT / ".venv-vercel" / "bin" / "python"),
 }
 """Environment -> its interpreter."""
 
-COLUMNS = {"mapping": 1, "at once": 1, "side by side": 1, "whole": 1}
+COLUMNS = {"mapping": 1, "at once": 5, "side by side": 3, "whole": 3}
 """What is measured -> how often; the median is shown."""
 STREAMS, RATE, BULK_TOKENS = 50, 50, 2_000
 WARM_TOKENS = 5
@@ -54,7 +54,14 @@ def rows_here(environment: str) -> list[Any]:
     return [*provider_paths.rows(), *provider_peers.rows()]
 
 
-async def at_once(path: Any, url: str) -> float:
+class Cost(NamedTuple):
+    """What a token cost; and tokens in each item, which grow on a busy machine."""
+
+    us: float
+    batch: float
+
+
+async def at_once(path: Any, url: str) -> Cost:
     async with path(url) as run:
         for _ in range(2):  # the first makes connections and imports
             gc.collect()
@@ -64,26 +71,27 @@ async def at_once(path: Any, url: str) -> float:
                 tokens += some
             took = time.process_time() - before
         assert tokens == BULK_TOKENS, tokens
-    return took / tokens * 1e6
+    return Cost(took / tokens * 1e6, tokens)
 
 
-async def side_by_side(path: Any, url: str) -> float:
+async def side_by_side(path: Any, url: str) -> Cost:
     """Measure from when every stream is under way until the first one ends."""
     import asyncio
 
-    marks: list[tuple[float, int]] = []
-    total = warm = 0
+    marks: list[tuple[float, int, int]] = []
+    total = items = warm = 0
 
     def mark() -> None:
-        marks.append((time.process_time(), total))
+        marks.append((time.process_time(), total, items))
 
     async def one(run: Any) -> None:
-        nonlocal total, warm
+        nonlocal total, items, warm
         mine = 0
         async for some in run():
             before = mine
             mine += some
             total += some
+            items += bool(some)
             if before < WARM_TOKENS <= mine:
                 warm += 1
                 if warm == STREAMS:
@@ -93,18 +101,19 @@ async def side_by_side(path: Any, url: str) -> float:
     async with path(url) as run:
         gc.collect()
         await asyncio.gather(*(one(run) for _ in range(STREAMS)))
-    (began, first), (ended, last) = marks[:2]
-    return (ended - began) / (last - first) * 1e6
+    (began, first, items_before), (ended, last, items_then) = marks[:2]
+    tokens = last - first
+    return Cost((ended - began) / tokens * 1e6, tokens / (items_then - items_before))
 
 
-async def measured(row: Any, column: str, bulk_url: str, paced_url: str) -> float | None:
-    measures: dict[str, tuple[Any, Callable[..., Awaitable[float]], str]] = {
+async def measured(row: Any, column: str, bulk_url: str, paced_url: str) -> Cost | None:
+    measures: dict[str, tuple[Any, Callable[..., Awaitable[Cost]], str]] = {
         "at once": (row.boundary, at_once, bulk_url),
         "side by side": (row.boundary, side_by_side, paced_url),
         "whole": (row.whole, side_by_side, paced_url),
     }
     if column == "mapping":
-        return None if row.mapping is None else await row.mapping(bulk_url)
+        return None if row.mapping is None else Cost(await row.mapping(bulk_url), 1)
     path, measure, url = measures[column]
     return None if path is None else await measure(path, url)
 
@@ -118,11 +127,11 @@ async def work(environment: str, bulk_url: str, paced_url: str) -> None:
     for line in sys.stdin:
         number, column = line.strip().split("\t")
         try:
-            us = await measured(rows[int(number)], column, bulk_url, paced_url)
+            cost = await measured(rows[int(number)], column, bulk_url, paced_url)
         except Exception as error:  # noqa: BLE001  # a peer that fails has no number
             print(f"{rows[int(number)].name}, {column}: {error!r}", file=sys.stderr)
-            us = None
-        print("" if us is None else us, file=out, flush=True)
+            cost = None
+        print("" if cost is None else f"{cost.us} {cost.batch}", file=out, flush=True)
 
 
 # -- the one that asks
@@ -142,12 +151,12 @@ class Worker:
         assert self.process.stdout is not None
         return self.process.stdout.readline().rstrip("\n")
 
-    def ask(self, number: int, column: str) -> float | None:
+    def ask(self, number: int, column: str) -> Cost | None:
         assert self.process.stdin is not None
         self.process.stdin.write(f"{number}\t{column}\n")
         self.process.stdin.flush()
         answer = self._line()
-        return float(answer) if answer else None
+        return Cost(*map(float, answer.split())) if answer else None
 
     def close(self) -> None:
         assert self.process.stdin is not None
@@ -173,27 +182,34 @@ def main(wanted: list[str]) -> None:
         server.terminate()
     print("us of CPU a token".ljust(36), *(f"{column:>14}" for column in COLUMNS))
     for name, cells in table.items():
-        medians = [statistics.median(cells[c]) if cells[c] else None for c in COLUMNS]
+        medians = [
+            statistics.median(cost.us for cost in cells[column]) if cells[column] else None
+            for column in COLUMNS
+        ]
         print(name.ljust(36), *(f"{'' if us is None else f'{us:.1f}':>14}" for us in medians))
     for name in ENVIRONMENTS.keys() - workers.keys():
         print(f"absent: {name} (make bench-peers)")
     print(f"side by side, whole: {STREAMS} streams of {RATE} tokens/s each, on uvloop")
+    for name, cells in table.items():
+        if name.startswith("floor") and cells["side by side"]:
+            batch = statistics.median(cost.batch for cost in cells["side by side"])
+            print(f"tokens in a read, {name}: {batch:.2f} (1 where the machine is quiet)")
 
 
-def collect(workers: dict[str, Worker], wanted: list[str]) -> dict[str, dict[str, list[float]]]:
+def collect(workers: dict[str, Worker], wanted: list[str]) -> dict[str, dict[str, list[Cost]]]:
     places = [
         (worker, number, name)
         for worker in workers.values()
         for number, name in enumerate(worker.names)
         if not wanted or any(part in name for part in wanted)
     ]
-    table = {name: {column: list[float]() for column in COLUMNS} for _, _, name in places}
+    table = {name: {column: list[Cost]() for column in COLUMNS} for _, _, name in places}
     for column, times in COLUMNS.items():
         for _ in range(times):
             for worker, number, name in places:
-                us = worker.ask(number, column)
-                if us is not None:
-                    table[name][column].append(us)
+                cost = worker.ask(number, column)
+                if cost is not None:
+                    table[name][column].append(cost)
     return table
 
 
