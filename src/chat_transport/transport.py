@@ -138,10 +138,15 @@ class History:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageSeen:
-    """Another client's message came; it belongs after `after_id`, or last if that is None."""
+    """Another client's message came; it belongs after `after_id`, or last if that is None.
+
+    Attributes:
+        run_id: The run under way that it was said to (a steer); None if it asks for a reply.
+    """
 
     message: UIMessage
     after_id: str | None = None
+    run_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -371,6 +371,54 @@ async def test_an_observer_is_told_of_others_only_and_gets_whole_messages() -> N
     assert [part.type for part in seen.message.parts] == ["file", "text"]
 
 
+async def test_a_further_pass_of_an_own_run_is_told_to_observers() -> None:
+    """As a JavaScript agent answers a steer: after the `finish` that ended the own stream."""
+    async with playing() as (channel, session, tape):
+        request = SendMessages(chat_id="c", messages=[UIMessage.user("go", id="u1")])
+        (mine,) = await session.prepare(request)
+        agent = speaker(mine.input_id)
+        async with session.observing() as changes, session.observing() as others_changes:
+            with session.reading(mine.input_id) as stream:
+                hear(channel, tape.play([mine.publish], by="ann"))
+                hear(channel, tape.play([*agent.start(), *said(agent, *OPENING, Finish())]))
+                assert [chunk.type async for chunk in stream][-1] == "finish"
+            steer = session.wire.steer("r1", UIMessage.user("left", id="u2"))  # type: ignore[attr-defined]
+            hear(channel, tape.play([steer.publish], by="ann"))
+            again = [*agent.next_message(), *said(agent, Start(message_id="a2"), StartStep())]
+            hear(channel, tape.play([*again, *said(agent, Finish()), *agent.end("complete")]))
+            for told in (changes, others_changes):
+                message, run = await anext(told), await anext(told)
+                if isinstance(message, RunSeen):
+                    message, run = run, message
+                assert isinstance(message, MessageSeen)
+                assert isinstance(run, RunSeen)
+                assert message.message.text == "left"
+                chunks = [chunk async for chunk in run.chunks]
+                assert [chunk.type for chunk in chunks] == ["start", "start-step", "finish"]
+
+
+async def test_an_edit_by_somebody_else_is_told_as_the_whole_chat() -> None:
+    async with playing() as (channel, session, tape):
+        theirs = AiTransportClient(client_id="bob", new_id=iter(f"b{n}" for n in range(9)).__next__)
+        first = SendMessages(chat_id="c", messages=[UIMessage.user("one", id="u1")])
+        again = SendMessages(
+            chat_id="c", messages=[UIMessage.user("other", id="u2")], message_id="u1"
+        )
+        told: list[Any] = []
+        async with session.observing() as changes:
+            for request in (first, again):
+                (outgoing,) = theirs.encode(request)
+                echo = tape.play([outgoing.publish], by="bob")
+                hear(channel, echo)
+                for message in echo:
+                    theirs.feed(message, live=True)
+                told.append(await anext(changes))
+    seen, replaced = told
+    assert isinstance(seen, MessageSeen)
+    assert isinstance(replaced, MessagesReplaced)
+    assert [message.text for message in replaced.messages] == ["other"]
+
+
 async def test_the_reply_of_an_agent_that_left_is_broken_off(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
