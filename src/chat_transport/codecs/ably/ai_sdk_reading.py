@@ -75,8 +75,8 @@ class AiSdkConversation(AiSdkTurns):
 
     drops = DROPS
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, *, is_judged: bool = False) -> None:
+        super().__init__(is_judged=is_judged)
         self._texts = GrownText()
         self._runs: dict[str, str] = {}
         self._prompts: dict[str, str | None] = {}
