@@ -27,8 +27,10 @@ REPLY: Sequence[UIMessageChunk] = (
 """Holds what logs trip over: line breaks, NUL, a surrogate pair in two chunks."""
 
 
-def _run(chat_id: str | None = None, **fields: str) -> LoggedRun:
-    return LoggedRun(chat_id=chat_id or new_name("chat:"), run_id=new_name("run"), **fields)
+def _run(chat_id: str | None = None, *, request_key: str | None = None) -> LoggedRun:
+    return LoggedRun(
+        chat_id=chat_id or new_name("chat:"), run_id=new_name("run"), request_key=request_key
+    )
 
 
 def _ignore(_reason: str | None) -> None:

@@ -17,6 +17,8 @@ from chat_transport.chunks import (
     TextDelta,
     TextEnd,
     TextStart,
+    ToolInputAvailable,
+    ToolOutputAvailable,
     UIMessageChunk,
 )
 from chat_transport.errors import StreamInterrupted
@@ -101,12 +103,26 @@ async def test_a_replacement_that_changes_nothing_is_not_told() -> None:
 
 async def test_what_stood_before_any_step_cannot_be_taken_back_and_interrupts() -> None:
     reader = ReplyReader("r")
-    reader.take(Heard(ref=REF, chunks=[TextStart(id="t")]))
-    reader.take(*replaced(TextStart(id="u")))
-    assert await anext(reader.stream) == TextStart(id="t")
+    wrong, right = (TextDelta(id="t", delta=word) for word in ("wrong", "right"))
+    reader.take(Heard(ref=REF, chunks=[TextStart(id="t"), wrong]))
+    reader.take(*replaced(TextStart(id="t"), right))
+    assert [await anext(reader.stream) for _ in range(2)] == [TextStart(id="t"), wrong]
     with pytest.raises(StreamInterrupted, match="replaced") as raised:
         await anext(reader.stream)
     assert raised.value.resumable
+
+
+async def test_steps_that_stay_are_not_told_again_whatever_was_said_of_their_calls() -> None:
+    reader = ReplyReader("r")
+    call = ToolInputAvailable(tool_call_id="c", tool_name="n", input={})
+    output = ToolOutputAvailable(tool_call_id="c", output=1)
+    known = ToolOutputAvailable(tool_call_id="of an earlier pass", output=1)
+    first = [Start(message_id="a"), known, StartStep(), call, FinishStep()]
+    reader.take(Heard(ref=REF, chunks=[*first, *text("half", ends=False), output]))
+    reader.take(*replaced(*first[:-1], output, FinishStep()))
+    reader.take(Heard(ref=REF, chunks=[*text("whole"), Finish()]))
+    chunks = [chunk async for chunk in reader.stream]
+    assert chunks[9:] == [ResetStep(), *text("whole")[1:], Finish()]
 
 
 def heard(*chunks: Start | Finish | StartStep, **facts: Any) -> Heard:

@@ -238,3 +238,48 @@ async def test_a_server_that_does_not_open_the_socket_is_given_up():
                 with pytest.raises(ConnectFailed, match="took too long"):
                     async with transport.send_messages(ask("x")):
                         pytest.fail("entered")
+
+
+async def test_a_chunk_of_a_megabyte_arrives(serve: Serve):
+    """A snapshot of a long reply, or an image, is one frame; httpx2 takes 64 KiB unless told."""
+    big = "0123456789" * 100_000
+
+    async def handler(run: Run) -> AsyncIterator[UIMessageChunk]:
+        yield TextStart(id="t")
+        yield TextDelta(id="t", delta=big)
+
+    url = at(serve(create_app(handler)))
+    with anyio.fail_after(20):
+        async with WebSocketChatTransport(url) as transport:
+            async with transport.send_messages(ask("x")) as reply:
+                assert said([chunk async for chunk in reply]) == big
+
+
+async def test_params_and_protocols_are_said_when_a_socket_is_opened(serve: Serve):
+    seen: list[dict] = []
+    tokens = iter(["one", "two"])
+
+    async def app(scope: dict, receive, send) -> None:
+        if scope["type"] == "lifespan":
+            await answering(scope, receive, send)
+            return
+        seen.append(scope)
+        await receive()
+        await send({"type": "websocket.accept", "subprotocol": "chat.v1"})
+        await receive()
+        await send({"type": "websocket.close", "code": 1012, "reason": "restart"})
+
+    async def params() -> dict[str, str]:
+        return {"token": next(tokens)}
+
+    url = at(serve(app)).replace("ws", "http", 1)  # as the page's own address
+    with anyio.fail_after(10):
+        async with WebSocketChatTransport(
+            url, params=params, protocols=["chat.v1", "chat.v0"]
+        ) as transport:
+            for _ in range(2):
+                async with transport.send_messages(ask("x")) as reply:
+                    with pytest.raises(StreamInterrupted, match="1012: restart"):
+                        await reply.__anext__()
+    assert [scope["query_string"] for scope in seen] == [b"token=one", b"token=two"]
+    assert list(seen[0]["subprotocols"]) == ["chat.v1", "chat.v0"]

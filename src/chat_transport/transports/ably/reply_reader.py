@@ -9,8 +9,8 @@ What was taken back or replaced on the channel is taken back here, as far as a s
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
-from ..._chunk_columns import merge_deltas
 from ..._chunk_log import ChunkLog
 from ...chunks import (
     ABSENT,
@@ -24,7 +24,9 @@ from ...chunks import (
     UIMessageChunk,
     is_terminal,
 )
-from ...errors import StreamInterrupted, TransportError
+from ...errors import RemoteProtocolError, StreamInterrupted, TransportError
+from ...messages import StepStartPart, UIMessagePart
+from ...reducer import MessageReducer
 from .wire import Heard, RunRef
 
 __all__ = ["ReplyReader", "ReplyReaders"]
@@ -91,43 +93,50 @@ class ReplyReader:
         """Take back all steps from the first one that is no longer so, and tell them anew."""
         if self.chunks.closed:
             return
-        given, wanted = _steps(self.chunks.merged()), _steps(merge_deltas(told))
+        given, wanted = _steps_shown(self.chunks.merged()), _steps_shown(told)
+        said = _steps_said(told)
         same = 0
-        while same < min(len(given), len(wanted)) and _says(given[same], wanted[same]):
+        while same < min(len(given), len(wanted)) and given[same] == wanted[same]:
             same += 1
         if same == len(given) == len(wanted):
             return
-        if same == 0:  # said before any step: it cannot be taken back alone
+        if same == 0 or len(said) != len(
+            wanted
+        ):  # said before any step: not to be taken back alone
             self.chunks.close(
                 StreamInterrupted("what was said before was replaced", resumable=True)
             )
             return
-        void = len(given) - same
-        anew = [chunk for step in wanted[same:] for chunk in step]
-        if void:
+        anew = [chunk for step in said[same:] for chunk in step]
+        if void := len(given) - same:
             self.chunks.append(ResetStep(steps=ABSENT if void == 1 else void))
             self._has_marker = not anew
             anew = anew[1:]  # a reset leaves the marker of the first step
         self._extend(anew)
 
 
-def _steps(chunks: Sequence[UIMessageChunk]) -> list[list[UIMessageChunk]]:
-    """Split a reply at its steps; what comes before them is the first piece."""
+def _steps_shown(chunks: Sequence[UIMessageChunk]) -> list[list[UIMessagePart]]:
+    """Give the parts of a reply step by step; what comes before the first step is the first."""
+    reducer = MessageReducer(message_id="")
+    for chunk in chunks:
+        with suppress(RemoteProtocolError):  # of a call that an earlier pass of the run made
+            reducer.feed(chunk)
+    steps: list[list[UIMessagePart]] = [[]]
+    for part in reducer.message.parts:
+        if isinstance(part, StepStartPart):
+            steps.append([])
+        steps[-1].append(part)
+    return steps
+
+
+def _steps_said(chunks: Sequence[UIMessageChunk]) -> list[list[UIMessageChunk]]:
+    """Split a reply at its steps in the same way."""
     steps: list[list[UIMessageChunk]] = [[]]
     for chunk in chunks:
         if isinstance(chunk, StartStep):
             steps.append([])
         steps[-1].append(chunk)
     return steps
-
-
-def _says(given: Sequence[UIMessageChunk], wanted: Sequence[UIMessageChunk]) -> bool:
-    """Whether both make the same parts; `start` and metadata make none."""
-    return _parts(given) == _parts(wanted)
-
-
-def _parts(step: Sequence[UIMessageChunk]) -> Sequence[UIMessageChunk]:
-    return [chunk for chunk in step if not isinstance(chunk, Start | MessageMetadata)]
 
 
 class ReplyReaders:

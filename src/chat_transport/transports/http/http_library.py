@@ -57,7 +57,14 @@ class OwnClient(HttpClient, Protocol):
         traceback: TracebackType | None,
     ) -> None: ...
 
-    def websocket(self, url: str) -> AbstractAsyncContextManager[Any]:
+    def websocket(
+        self,
+        url: str,
+        *,
+        max_message_size_bytes: int,
+        subprotocols: list[str] | None,
+        params: Mapping[str, str] | None,
+    ) -> AbstractAsyncContextManager[Any]:
         """Open a WebSocket."""
         ...
 
