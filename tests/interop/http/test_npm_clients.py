@@ -279,7 +279,26 @@ def test_an_approval_continues_the_same_message(sdk: str, approved: bool):  # no
     assert shown(again) == shown(result)
 
 
-def retrying(calls: int) -> Handler:
+class Heard:
+    """An application whose handler can wait until a word was written to a client."""
+
+    def __init__(self, word: bytes) -> None:
+        self._word = word
+        self.event = anyio.Event()
+
+    def around(self, app: Any) -> Any:
+        async def listening(scope: Any, receive: Any, send: Any) -> None:
+            async def say(message: Any) -> None:
+                await send(message)
+                if self._word in message.get("body", b""):
+                    self.event.set()
+
+            await app(scope, receive, say)
+
+        return listening
+
+
+def retrying(calls: int, heard: Heard | None = None) -> Handler:
     """Say a step twice; the first attempt fails in its last of so many model calls."""
 
     async def handler(run: Run) -> AsyncIterator[UIMessageChunk]:
@@ -293,6 +312,8 @@ def retrying(calls: int) -> Handler:
                     yield TextEnd(id="t")
                     yield FinishStep()
                 if last == "half":
+                    if heard is not None:  # who reads later is not told of it at all
+                        await heard.event.wait()
                     yield Error(error_text="overloaded")
             assert attempt.failed == (last == "half")
 
@@ -301,7 +322,9 @@ def retrying(calls: int) -> Handler:
 
 @pytest.mark.parametrize("sdk", SDKS)
 def test_a_retried_step_is_taken_back_where_the_client_knows_how_and_in_the_store(sdk: str):
-    with served(create_app(retrying(1), profile=f"v{sdk[-1]}")) as api:  # type: ignore[arg-type]
+    heard = Heard(b"half")
+    app = create_app(retrying(1, heard), profile=f"v{sdk[-1]}")  # type: ignore[arg-type]
+    with served(heard.around(app)) as api:
         live = drive(sdk, api, {"send": "q"})
         again = drive(sdk, api, {"reload": True})
     assert (live["status"], live["errors"]) == ("ready", [])
@@ -311,7 +334,8 @@ def test_a_retried_step_is_taken_back_where_the_client_knows_how_and_in_the_stor
 
 
 def test_of_an_attempt_with_several_calls_ai_sdk_7_takes_back_the_last():
-    with served(create_app(retrying(2))) as api:
+    heard = Heard(b"half")
+    with served(heard.around(create_app(retrying(2, heard)))) as api:
         live = drive("ai7", api, {"send": "q"})
         again = drive("ai7", api, {"reload": True})
     assert live["errors"] == []
