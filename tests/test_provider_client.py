@@ -9,25 +9,34 @@ from chat_transport.errors import LocalProtocolError
 from chat_transport.provider_client import ProviderClient
 
 
-class Client:
-    def __init__(self, http: str | None) -> None:
-        self.http = http
+class Http:
+    def __init__(self) -> None:
         self.closed = 0
+
+    async def aclose(self) -> None:
+        self.closed += 1
+
+
+class Client:
+    def __init__(self, http: Http | None) -> None:
+        self.http = http
+        self.itself = self  # as SDK clients do
+        self.closed_alone = 0
+
+    @property
+    def closed(self) -> int:
+        return self.closed_alone if self.http is None else self.http.closed
 
 
 async def close(client: Client) -> None:
-    client.closed += 1
+    client.closed_alone += 1
 
 
-def over_aiohttp() -> str:
-    return "aiohttp"
-
-
-def not_installed() -> str:
+def not_installed() -> Http:
     raise ImportError("no aiohttp")
 
 
-def provider(given: Client | None = None, *, http=over_aiohttp, aiohttp: bool | None = None):
+def provider(given: Client | None = None, *, http=Http, aiohttp: bool | None = None):
     return ProviderClient(given, make=Client, make_aiohttp=http, close=close, aiohttp=aiohttp)
 
 
@@ -40,7 +49,7 @@ def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.anyio
 async def test_a_client_handed_in_is_used_as_it_is_and_never_closed():
-    mine = Client("mine")
+    mine = Client(None)
     held = provider(mine, aiohttp=True)
     assert held.get() is mine
     await held.aclose()
@@ -50,7 +59,7 @@ async def test_a_client_handed_in_is_used_as_it_is_and_never_closed():
 @pytest.mark.anyio
 async def test_aiohttp_is_taken_on_asyncio_alone(anyio_backend: str):
     held = provider()
-    assert held.get().http == ("aiohttp" if anyio_backend == "asyncio" else None)
+    assert (held.get().http is not None) is (anyio_backend == "asyncio")
     await held.aclose()
 
 
@@ -93,7 +102,7 @@ def test_a_socks_proxy_is_left_to_the_sdk(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:9")
     held = provider()
 
-    async def use() -> str | None:
+    async def use() -> Http | None:
         return held.get().http
 
     assert asyncio.run(use()) is None
@@ -140,15 +149,20 @@ def test_a_loop_that_was_closed_without_ceremony_is_forgotten():
     assert held._of_loops == {}
 
 
-def test_a_dropped_adapter_closes_its_client():
+def test_a_dropped_adapter_closes_its_client_once_no_stream_needs_it():
     async def use() -> int:
         held = provider()
-        client = held.get()
+        stream = [held.get()]
+        http = stream[0].http
         del held
         gc.collect()
+        await asyncio.sleep(0)
+        assert http.closed == 0
+        stream.clear()
+        gc.collect()
         async with asyncio.timeout(5):
-            while not client.closed:  # the loop closes it in a task of its own
+            while not http.closed:  # the loop closes it in a task of its own
                 await asyncio.sleep(0)
-        return client.closed
+        return http.closed
 
     assert asyncio.run(use()) == 1

@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 from urllib.request import getproxies
+from weakref import WeakKeyDictionary, ref
 
 from .errors import LocalProtocolError
 
@@ -24,15 +25,15 @@ class ProviderClient:
     """The client that an adapter speaks through.
 
     Over aiohttp an event costs less than half, but a client belongs to the event loop that it was
-    made in. So each loop gets its own, and it is closed when its loop ends, when the adapter is
-    dropped, or by `aclose`, whichever comes first.
+    made in. So each loop gets its own, and it is closed when its loop ends, when neither adapter
+    nor stream needs it any more, or by `aclose`, whichever comes first.
 
     Args:
         given: A client handed in: used as it is, never closed. None makes one at the first use.
         make: Makes the SDK's client, with an HTTP client or with the SDK's own (None).
-        make_aiohttp: Makes the HTTP client of the SDK that runs on aiohttp; raises ImportError or
-            RuntimeError if it is not installed.
-        close: Closes an SDK's client, with its HTTP client.
+        make_aiohttp: Makes the HTTP client, or transport, of the SDK that runs on aiohttp; raises
+            ImportError or RuntimeError if it is not installed.
+        close: Closes an SDK's client that was made without one of aiohttp.
         aiohttp: None takes aiohttp where it is installed, on asyncio, unless the environment names
             a SOCKS proxy, which it cannot pass; True insists; False never takes it.
     """
@@ -52,7 +53,7 @@ class ProviderClient:
         self._close = close
         self._aiohttp = aiohttp
         self._plain: SdkClient | None = None
-        self._of_loops: dict[asyncio.AbstractEventLoop, _Kept] = {}
+        self._of_loops: dict[asyncio.AbstractEventLoop, SdkClient] = {}
 
     def get(self) -> SdkClient:
         """Give the client, making it if there is none yet.
@@ -65,11 +66,11 @@ class ProviderClient:
         loop = _running_loop()
         kept = None if loop is None else self._of_loops.get(loop)
         if kept is not None:
-            return kept.client
+            return kept
         if self._plain is None:
             http = None if self._aiohttp is False else self._over_aiohttp(loop)
             if http is not None and loop is not None:
-                return self._kept(loop, self._make(http))
+                return self._kept(loop, self._make(http), http)
             self._plain = self._make(None)
         return self._plain
 
@@ -78,9 +79,9 @@ class ProviderClient:
         plain, self._plain = self._plain, None
         if plain is not None:
             await self._close(plain)
-        kept = self._of_loops.get(asyncio.get_running_loop()) if self._of_loops else None
-        if kept is not None:
-            await kept.keeper.aclose()
+        loop = _running_loop()
+        if loop in self._of_loops:
+            await _KEEPERS[self._of_loops[loop]].aclose()
 
     def _over_aiohttp(self, loop: asyncio.AbstractEventLoop | None) -> HttpClient | None:
         if self._aiohttp is None and (loop is None or _has_socks_proxy()):
@@ -98,34 +99,39 @@ class ProviderClient:
                 ) from error
             return None
 
-    def _kept(self, loop: asyncio.AbstractEventLoop, client: SdkClient) -> SdkClient:
+    def _kept(
+        self, loop: asyncio.AbstractEventLoop, client: SdkClient, http: HttpClient
+    ) -> SdkClient:
         for ended in [one for one in self._of_loops if one.is_closed()]:
             del self._of_loops[ended]
-        keeper = _keeper(client, self._close, self._of_loops, loop)
+        keeper = _keeper(http, ref(self), loop)
         with suppress(StopIteration):  # run to its `yield`: from here on the loop knows it
             keeper.__anext__().send(None)
-        self._of_loops[loop] = _Kept(client, keeper)
+        self._of_loops[loop] = client
+        _KEEPERS[client] = keeper
         return client
 
+    def forget(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Note that the client of a loop is closed."""
+        self._of_loops.pop(loop, None)
 
-class _Kept(NamedTuple):
-    client: SdkClient
-    keeper: AsyncGenerator[None, None]
+
+_KEEPERS: WeakKeyDictionary[SdkClient, AsyncGenerator[None, None]] = WeakKeyDictionary()
+"""SDK client -> what closes its HTTP client. A stream holds the SDK's client, not the adapter."""
 
 
 async def _keeper(
-    client: SdkClient,
-    close: Callable[[SdkClient], Awaitable[None]],
-    clients: dict[asyncio.AbstractEventLoop, _Kept],
-    loop: asyncio.AbstractEventLoop,
+    http: HttpClient, holder: ref[ProviderClient], loop: asyncio.AbstractEventLoop
 ) -> AsyncGenerator[None, None]:
     # asyncio closes the generators that are still open when a loop ends, and those that nobody
     # holds any more: the one public way to be told of either. (`loop.shutdown_asyncgens`)
     try:
         yield
     finally:
-        clients.pop(loop, None)
-        await close(client)
+        adapter = holder()
+        if adapter is not None:
+            adapter.forget(loop)
+        await http.aclose()
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

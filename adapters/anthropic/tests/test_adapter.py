@@ -4,6 +4,7 @@ import json
 from contextlib import aclosing
 from importlib.metadata import entry_points
 
+import anthropic  # two seconds, or ten on a busy machine: not inside a test's deadline
 import anyio
 import pytest
 from chat_transport_anthropic import AnthropicMessages, create
@@ -69,7 +70,6 @@ async def test_leaving_the_stream_closes_the_providers_connection(*, aiohttp: bo
 
 
 async def test_aiohttp_is_used_where_it_is_installed_on_asyncio(anyio_backend: str):
-    anthropic = pytest.importorskip("anthropic")
     pytest.importorskip("aiohttp")
     for choice, expected in ((None, anyio_backend == "asyncio"), (False, False)):
         model = adapter("http://127.0.0.1:9", aiohttp=choice)
@@ -145,8 +145,6 @@ async def test_the_request_carries_tools_settings_and_betas():
 
 
 async def test_the_sdks_raw_events_give_the_same_chunks():
-    import anthropic
-
     async with replay_server(Answer(pieces=[START, *TEXT, *stopped("end_turn")])) as server:
         fast = await collect(adapter(server.url))
         client = anthropic.AsyncAnthropic(api_key="k", base_url=server.url)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import gzip
 import logging
 from contextlib import aclosing
@@ -83,6 +84,18 @@ async def test_leaving_and_cancelling_close_the_providers_connection(*, aiohttp:
             assert request.left_at is not None
             assert request.left_at - left < 0.1
         await adapter.aclose()
+
+
+@BOTH
+@pytest.mark.anyio
+async def test_a_stream_goes_on_though_its_adapter_is_dropped(*, aiohttp: bool):
+    async with replay_server(Answer(pieces=[WORD, WORD, STOP], delay_s=0.02)) as server:
+        chunks: list[UIMessageChunk] = []
+        with anyio.fail_after(10):
+            async for chunk in chat(server.url, aiohttp=aiohttp).stream(HELLO):
+                gc.collect()
+                chunks.append(chunk)
+    assert chunks[-1].finish_reason == "stop"
 
 
 @BOTH
