@@ -54,8 +54,8 @@ def main() -> None:
         "assistant: 1 2 3 4",
         "user: count to 1000",
     ], lines
-    assert cut.startswith("assistant: 1 2 3 4 5 6 7 8 9 ")
-    assert not cut.endswith("1000")
+    assert cut.startswith("assistant: 1 2 3 4 5 6 7 8 9"), cut
+    assert not cut.endswith("1000"), cut
     print("ok   history holds what was said")
 
 
