@@ -66,7 +66,8 @@ browser: $(READY) $(PAGE)
 # What it costs, beside json.dumps, pydantic-ai, queues and raw ASGI, in one run. Numbers are ratios:
 # only those of one run may be compared.
 bench: $(READY) bench-peers
-	for each in chunk_path hand_over ably_codec ably_stop http_server http_readers provider_boundary; do \
+	for each in chunk_path hand_over ably_codec ably_stop http_server http_capacity http_readers \
+	  http_client durable provider_boundary; do \
 	  echo; echo "== $$each"; $(BIN)/python tests/benchmarks/$$each.py || exit 1; done
 
 # Peers that cannot live beside the others: litellm, and Vercel's `ai`, which asks for Python 3.12.

@@ -88,8 +88,8 @@ WITHOUT_OWN_TEST = {
     "cli/_failure.py": "an exception and two numbers",
     "codecs/ably/operations.py": "plain records without behaviour",
     "transports/ably/again.py": "interfaces; transports/ably/test_left_runs.py proves them",
-    "transports/ably/serving.py": "plain records without behaviour",
     "transports/ably/wire.py": "interfaces and plain records; transports/ably/ai_transport has the tests",
+    "transports/ably/wire_abilities.py": "interfaces; whoever has one has the tests",
 }
 """Source files that need no test file of their name, each with the reason."""
 

@@ -205,3 +205,20 @@ def test_after_an_error_before_any_output_nothing_more_is_said():
     step = Echo()
     told = [*step.fail("no"), *step.feed(say(*HELLO)), *step.end()]
     assert told == [Error(error_text="no")]
+
+
+def test_values_of_a_wrong_type_are_an_error_wherever_they_show():
+    step = Echo()
+    start = ToolInputStart(tool_call_id="c", tool_name="f")
+    told = [
+        *step.feed(say(*HELLO)),
+        *step.feed(say(TextStart(id=["t"]))),  # type: ignore[arg-type]  # what a provider may send
+        *step.feed(say(start, ToolInputDelta(tool_call_id="c", input_text_delta=5))),  # type: ignore[arg-type]  # as above
+    ]
+    step.usage = Usage(input_tokens="many")  # type: ignore[arg-type]  # as above
+    told += step.end()
+    (error,) = [chunk for chunk in told if isinstance(chunk, Error)]
+    assert error.error_text.startswith(UNEXPECTED)
+    assert grammar_faults(told) == []
+    assert isinstance(told[-1], Finish)
+    assert told[-1].finish_reason == "error"

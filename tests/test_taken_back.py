@@ -92,6 +92,12 @@ def test_where_it_is_not_certain_everything_stays(chunks: list[UIMessageChunk]) 
     assert without_void(more) in ([*chunks, StartStep()], more)
 
 
+def test_after_something_that_stayed_new_data_is_not_taken_for_known() -> None:
+    chunks = [StartStep(), CARD, ResetStep(), StartStep(), CARD, ResetStep()]
+    assert without_void(chunks) == chunks
+    assert fold(chunks) == fold([StartStep(), StartStep()])
+
+
 _ANY = st.sampled_from(
     [
         *WORDS,

@@ -9,9 +9,8 @@ from ends import both_ends, until
 from chat_transport.chunks import FinishStep, StartStep, TextDelta, TextEnd, TextStart
 
 
-async def main() -> None:
-    asked = []
-    stopped = asyncio.Event()
+def numbered(asked: list[str], stopped: asyncio.Event):
+    """Gives a handler that numbers its answers; one of them has no end."""
 
     async def handler(run):
         asked.append(run.messages[-1].text)
@@ -26,6 +25,12 @@ async def main() -> None:
         yield TextEnd(id="t")
         yield FinishStep()
 
+    return handler
+
+
+async def main() -> None:
+    stopped = asyncio.Event()
+    handler = numbered([], stopped)
     async with both_ends("ai-sdk-transport") as ends, ends.agent(handler):
         async with ends.chat("ann") as phone, ends.chat("bob") as laptop:
             await laptop.load_history()

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
 
-from chat_transport import Chat, Run, UIMessageChunk, is_complete_with_approval_responses
-from chat_transport.broker import serve_broker
+from chat_transport import (
+    Chat,
+    Run,
+    UIMessage,
+    UIMessageChunk,
+    is_complete_with_approval_responses,
+)
+from chat_transport.broker import RunningBroker, serve_broker
 from chat_transport.chunks import FinishStep, StartStep, TextDelta, TextEnd, TextStart
 from chat_transport.transports.ably import (
     AblyAgent,
@@ -36,18 +42,21 @@ async def words(run: Run) -> AsyncIterator[UIMessageChunk]:
 class Ends:
     """Makes connections to one broker."""
 
-    def __init__(self, address: str, wire: Any) -> None:
-        self.address = address
+    def __init__(self, broker: RunningBroker, wire: Any) -> None:
+        self.broker = broker
+        self.address = broker.address
         self.wire = wire
 
-    def agent(self, handler: Any) -> AblyAgent:
+    def agent(self, handler: Any, **settings: Any) -> AblyAgent:
         """An agent that answers who holds the role `user`."""
         connection = AblyConnection(key=KEY, client_id="ai-agent", endpoint=self.address, tls=False)
         policy = OwnerPolicy(start_roles={"user"})
-        return AblyAgent(handler, connection, channels=[CHANNEL], wire=self.wire, policy=policy)
+        return AblyAgent(
+            handler, connection, channels=[CHANNEL], wire=self.wire, policy=policy, **settings
+        )
 
     @asynccontextmanager
-    async def chat(self, name: str) -> AsyncIterator[Chat]:
+    async def chat(self, name: str, messages: Iterable[UIMessage] = ()) -> AsyncIterator[Chat]:
         """A person's chat; the token vouches for name and role, and holds no more than needed."""
 
         async def token() -> str:
@@ -62,7 +71,10 @@ class Ends:
         async with (
             AblyChatTransport(connection, wire=self.wire) as transport,
             Chat(
-                transport, id=CHANNEL, send_automatically_when=is_complete_with_approval_responses
+                transport,
+                id=CHANNEL,
+                messages=messages,
+                send_automatically_when=is_complete_with_approval_responses,
             ) as chat,
         ):
             yield chat
@@ -72,7 +84,7 @@ class Ends:
 async def both_ends(wire: Any) -> AsyncIterator[Ends]:
     """Serve a broker while the block runs."""
     async with serve_broker([KEY]) as broker:
-        yield Ends(broker.address, wire)
+        yield Ends(broker, wire)
 
 
 async def until(test: Any, chat: Chat) -> None:

@@ -1,17 +1,29 @@
-"""Run the four programs; exit 0 if each shows what it promises."""
+"""Run the programs, or with `mixed` their Node halves too; exit 0 if each keeps its promise."""
 
 from __future__ import annotations
 
 import asyncio
+import sys
 
 import ai_sdk_transport
+import database_hydration
 import human_in_the_loop
 import message_per_response
 import message_per_token
+import mixed
 
 
 async def main() -> None:
-    for pattern in (human_in_the_loop, message_per_response, message_per_token, ai_sdk_transport):
+    if "mixed" in sys.argv[1:]:
+        await mixed.main()
+        return
+    for pattern in (
+        human_in_the_loop,
+        message_per_response,
+        message_per_token,
+        ai_sdk_transport,
+        database_hydration,
+    ):
         async with asyncio.timeout(60):
             await pattern.main()
 

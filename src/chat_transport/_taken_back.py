@@ -76,7 +76,10 @@ def _lasting(
     """Give what lasts of `void`: what it said of the message as a whole, and of earlier parts."""
     if _open_blocks(before):
         return None
-    known = {(chunk.type, chunk.id) for chunk in before if isinstance(chunk, DataChunk)}
+    is_certain = not any(isinstance(chunk, ResetStep) for chunk in before)
+    known = {
+        (chunk.type, chunk.id) for chunk in before if is_certain and isinstance(chunk, DataChunk)
+    }
     calls: set[str] = set()
     approvals: set[str] = set()
     lasting: list[UIMessageChunk] = []

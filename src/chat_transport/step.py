@@ -42,6 +42,9 @@ JSON: TypeAlias = Any  # any JSON value
 UNEXPECTED = "the provider sent an event of an unexpected form"
 """How the error of an event begins that lacks what its kind promises."""
 
+_MISFITS = (AttributeError, LookupError, TypeError, ValueError)
+"""What reading such an event raises."""
+
 
 def to_json(value: JSON) -> str:
     """Write JSON as JavaScript's `JSON.stringify` does: compact, nothing escaped beyond need."""
@@ -151,8 +154,8 @@ class StepDecoder(ABC):
             event = event.model_dump(mode="json", by_alias=True, exclude_unset=True)
         try:
             chunks = self.decode(event)
-        except (AttributeError, LookupError, TypeError, ValueError) as error:
-            return self.fail(f"{UNEXPECTED}: {type(error).__name__} {error}")
+        except _MISFITS as error:
+            chunks = self._misfit(error)
         return self._noted(chunks)
 
     def fail(self, text: str) -> list[UIMessageChunk]:
@@ -168,7 +171,12 @@ class StepDecoder(ABC):
         if self.failed and not self._begun:
             return []
         self.begin()
-        chunks = self._noted(self.flush())
+        try:
+            chunks = self.flush()
+            usage = self.usage.to_wire() if self.usage is not None else None
+        except _MISFITS as error:
+            chunks, usage = self._misfit(error), None
+        chunks = self._noted(chunks)
         if self._opening:
             self._opening = False
             chunks = [StartStep(), *chunks]
@@ -176,7 +184,7 @@ class StepDecoder(ABC):
         metadata = {
             "finishReason": self.finish_reason,
             "rawFinishReason": self.raw_finish_reason,
-            "usage": self.usage.to_wire() if self.usage is not None else None,
+            "usage": usage,
             **self.metadata,
         }
         return [
@@ -230,6 +238,7 @@ class StepDecoder(ABC):
         if (  # the path of a token
             len(chunks) == 1
             and type(first := chunks[0]) is TextDelta
+            and type(first.id) is str
             and (TextStart, first.id) in self._blocks
             and not self._opening
         ):
@@ -237,7 +246,10 @@ class StepDecoder(ABC):
         mended: list[UIMessageChunk] | None = None
         for index, chunk in enumerate(chunks):
             note = self._NOTES.get(type(chunk))
-            said = None if note is None else note(self, chunk)
+            try:
+                said = None if note is None else note(self, chunk)
+            except _MISFITS as error:
+                said = self._misfit(error)
             if said is not None and mended is None:
                 mended = chunks[:index]
             if mended is not None:
@@ -252,6 +264,13 @@ class StepDecoder(ABC):
             self._opening = False
             return [StartStep(), *chunks]
         return chunks
+
+    def _misfit(self, error: Exception) -> list[UIMessageChunk]:
+        self.finish_reason = "error"
+        if self.failed:
+            return []
+        self.failed = True
+        return [Error(error_text=f"{UNEXPECTED}: {type(error).__name__} {error}")]
 
     def _closings(self) -> list[UIMessageChunk]:
         chunks: list[UIMessageChunk] = []
@@ -316,11 +335,14 @@ class StepDecoder(ABC):
         opened = self._inputs.get(chunk.tool_call_id)
         if opened is None:  # its name is not known
             return []
+        if not isinstance(chunk.input_text_delta, str):
+            raise TypeError("a piece of a tool's input is no text")
         opened[1].append(chunk.input_text_delta)
         return None
 
     def _close_input(self, chunk: Any) -> None:
-        self._inputs.pop(chunk.tool_call_id, None)
+        if chunk.tool_call_id in self._inputs:
+            del self._inputs[chunk.tool_call_id]
 
     def _note_error(self, chunk: Any) -> None:
         self.failed = True

@@ -21,6 +21,7 @@ from .messages import UIMessage
 __all__ = [
     "AgentPresence",
     "AgentStatus",
+    "Ask",
     "Capabilities",
     "ChatChange",
     "ChatTransport",
@@ -31,6 +32,10 @@ __all__ = [
     "RunSeen",
 ]
 
+Ask: TypeAlias = Literal["regenerate", "edit", "prompt-parts", "tool-output", "approval"]
+"""What a client may ask beyond a prompt of text. `prompt-parts`: its parts that are no text."""
+CATCH_UP_PAGES = 50
+"""Pages that are read at most to find where an own copy of a chat joins its history."""
 AgentStatus: TypeAlias = Literal["offline", "online", "thinking", "streaming", "idle"]
 
 
@@ -52,7 +57,13 @@ class Capabilities:
     steers: bool = False
     branches: bool = False
     drops: frozenset[str] = field(default_factory=frozenset[str])
-    """Chunk types that this wire cannot carry and drops, as documented."""
+    """Chunk types that this wire cannot carry as they are said, and drops; `data-*` is all data.
+
+    What the grammar of a reply needs of them (parts, steps) the client's end puts in. Without
+    `message-metadata`, that of `start` and `finish` is dropped too.
+    """
+    refuses: frozenset[Ask] = field(default_factory=frozenset[Ask])
+    """What this wire has no word for: asking raises `NotSupported`, and nothing is sent."""
 
     @property
     def takes_back(self) -> bool:
@@ -104,6 +115,25 @@ class History:
     active_run_id: str | None = None
     has_older: bool = False
     cursor: str | None = None
+
+    def joined_to(self, own: Sequence[UIMessage]) -> Sequence[UIMessage] | None:
+        """Give an own copy of the chat up to where this page takes over, then this page.
+
+        They are joined at the newest message, by its id, that both have. From there on only the
+        page counts: an answer that was regenerated since is left out. None if they have none.
+        """
+        places = {message.id: place for place, message in enumerate(own)}
+        for at in range(len(self.messages) - 1, -1, -1):
+            place = places.get(self.messages[at].id)
+            if place is None:
+                continue
+            met, mine = self.messages[at], own[place]
+            if at == 0 and self.has_older:
+                met = mine  # the oldest of a page may have parts on the page before
+            elif met.metadata is None and mine.metadata is not None:
+                met = met.model_copy(update={"metadata": mine.metadata})  # not every wire has it
+            return [*own[:place], met, *self.messages[at + 1 :]]
+        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,6 +247,33 @@ class ChatTransport(ABC):
             NotSupported: If `capabilities.history` is false.
         """
         raise NotSupported(f"unable to load chat {chat_id!r}; {type(self).__name__} has no history")
+
+    async def catch_up(self, chat_id: str, messages: Sequence[UIMessage]) -> History:
+        """Give `messages`, an own copy of the chat, and what is newer here, joined by their ids.
+
+        Reads back only to the newest message of the copy that is remembered here, so an
+        application with a database of its own never loads the old past again. If none of them is
+        remembered, everything that is counts as newer. `has_older` says that reading stopped before
+        they met: something may lie between.
+
+        Raises:
+            NotSupported: If `capabilities.history` is false.
+        """
+        newest = page = await self.load_history(chat_id)
+        shown = list(page.messages)
+        for _ in range(CATCH_UP_PAGES):
+            found = History(messages=shown, has_older=page.has_older).joined_to(messages)
+            if found is not None:
+                return History(messages=found, active_run_id=newest.active_run_id)
+            if not page.has_older:
+                break
+            page = await self.load_history(chat_id, before=page.cursor)
+            shown = [*page.messages, *shown]
+        return History(
+            messages=[*messages, *shown],
+            active_run_id=newest.active_run_id,
+            has_older=page.has_older,
+        )
 
     def observe(self, chat_id: str) -> AbstractAsyncContextManager[AsyncIterator[ChatChange]]:
         """Watch what other clients do in the chat, from now on.

@@ -180,6 +180,13 @@ async def test_a_model_that_says_no_step_gets_one() -> None:
     assert chunks[-2] == FinishStep()
 
 
+async def test_what_a_handler_says_between_steps_of_an_attempt_stands_in_a_step() -> None:
+    chunks, _ = await outcome(trying([*text("a"), *step(*text("b")), *text("c")]))
+    assert [chunk.type for chunk in chunks if chunk.type.endswith("-step")] == (
+        ["start-step", "finish-step"] * 3
+    )
+
+
 async def test_an_open_step_ends_where_a_named_one_begins() -> None:
     async def handler(run: Run) -> AsyncIterator[UIMessageChunk]:
         yield StartStep()

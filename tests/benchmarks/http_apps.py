@@ -37,7 +37,7 @@ async def words(asked: Any) -> AsyncIterator[str]:
                 wait = due - time.monotonic()
                 if wait > 0:
                     await asyncio.sleep(wait)
-            yield f"{due * 1e6:.0f}~ "
+            yield f"{due * 1e6:.0f}~ " if rate else "word~ "
         if hold:
             await asyncio.sleep(hold)
         ended = True
@@ -46,12 +46,16 @@ async def words(asked: Any) -> AsyncIterator[str]:
             closed_at[0] = time.monotonic()
 
 
+def _resident_kib() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4
+
+
 def with_facts(app: Any) -> Any:
     """Answer GET /facts with this process's seconds of CPU, its memory, and the last close."""
 
     async def counted(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "http" and scope["path"] == "/facts":
-            resident = int(Path("/proc/self/statm").read_text().split()[1]) * 4
+            resident = _resident_kib()
             body = f"{time.process_time()} {resident} {closed_at[0]}".encode()
             length = [(b"content-length", str(len(body)).encode())]
             await send({"type": "http.response.start", "status": 200, "headers": length})

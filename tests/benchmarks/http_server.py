@@ -57,12 +57,11 @@ async def measure(servers: dict[str, Server | Absent], options: argparse.Namespa
         f"{'':17}{'us/token':>9}{'x raw':>7}{'request ms':>12}{'p50 ms':>8}{'p99 ms':>8}"
         f"{'idle KiB':>10}{'leave ms':>10}  Python"
     )
-    for name in servers:
-        absent = servers[name]
-        if isinstance(absent, Absent):
-            print(f"{name:17}absent: {absent}")
+    for name, server in servers.items():
+        if isinstance(server, Absent):
+            print(f"{name:17}absent: {server}")
             continue
-        rows, server = found[name], running[name]
+        rows = found[name]
         ratios = [
             row.us_per_token / base.us_per_token
             for row, base in zip(rows, found.get("raw", rows), strict=True)

@@ -1,7 +1,7 @@
 """The processes of the HTTP benchmarks: each server in an environment of its own, on one core.
 
 Rule: a peer that cannot be installed is absent, with the reason; its numbers are never made up.
-Peers are needed here only: they are installed by uv into a cache folder, not into the project.
+Peers are needed here only: uv installs each into an environment of its own, below ours.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Absent", "Server", "pin_client", "serving"]
+__all__ = ["Absent", "Server", "pin_client", "running", "serving"]
 
-CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "chat-transport-peers"
+CACHE = Path(sys.prefix) / "peers"
 SERVER_NEEDS = ["uvicorn==0.54.0", "uvloop", "httptools"]
 PEERS: dict[str, tuple[str, list[str]]] = {
     "fastapi_ai_sdk": ("", ["fastapi-ai-sdk==0.1.0"]),
@@ -69,12 +69,15 @@ def serving(
             except Absent as absent:
                 found[name] = absent
                 continue
-            found[name] = stack.enter_context(_running(name, python, environment or {}))
+            found[name] = stack.enter_context(running(name, environment, python=python))
         yield found
 
 
 @contextmanager
-def _running(name: str, python: str, environment: dict[str, str]) -> Iterator[Server]:
+def running(
+    name: str, environment: dict[str, str] | None = None, *, python: str = sys.executable
+) -> Iterator[Server]:
+    """Run one server."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -83,7 +86,7 @@ def _running(name: str, python: str, environment: dict[str, str]) -> Iterator[Se
         "--log-level", "error", "--loop", "uvloop", "--http", "httptools", "--no-access-log",
         "--backlog", "4096", "--timeout-graceful-shutdown", "1",
     ]  # fmt: skip
-    environment = {**os.environ, **environment, "BENCH_APP": name}
+    environment = {**os.environ, **(environment or {}), "BENCH_APP": name}
     with subprocess.Popen(command, cwd=Path(__file__).parent, env=environment) as process:
         try:
             cores = sorted(os.sched_getaffinity(0) | set(range(os.cpu_count() or 1)))
@@ -113,7 +116,7 @@ def _interpreter(name: str) -> str:
     if name not in PEERS:
         return sys.executable
     wanted, needs = PEERS[name]
-    folder = CACHE / "-".join([name, *(need.partition("==")[2] for need in needs[:1])])
+    folder = CACHE / "-".join(["http", name, *(need.partition("==")[2] for need in needs[:1])])
     python = folder / "bin" / "python"
     if (folder / ".ready").exists():
         return str(python)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 
 import msgspec
 
@@ -99,6 +100,23 @@ async def say(
     return channel
 
 
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """What one reply cost: the agent's messages as published, and as history holds them."""
+
+    operations: int
+    size: int
+    kept: int
+    kept_size: int
+
+
+async def measure(
+    broker: RunningBroker, wire: str, tokens: int, *, delay_ms: int, window_ms: int
+) -> Costs:
+    channel = await say(broker, wire, tokens, delay_ms / 1000, window_ms / 1000)
+    return Costs(*published(broker, channel), *await in_history(broker, channel))
+
+
 async def main(tokens: int, delay_ms: int) -> None:
     async with serve_broker([KEY]) as broker:
         print(f"{tokens} tokens of 5 bytes, one each {delay_ms} ms")
@@ -106,12 +124,10 @@ async def main(tokens: int, delay_ms: int) -> None:
         print("|---|---|---|---|---|---|")
         for wire in WIRES:
             for window_ms in (0, 40):
-                channel = await say(broker, wire, tokens, delay_ms / 1000, window_ms / 1000)
-                operations, size = published(broker, channel)
-                kept, kept_size = await in_history(broker, channel)
+                each = await measure(broker, wire, tokens, delay_ms=delay_ms, window_ms=window_ms)
                 print(
-                    f"| `{wire}` | {window_ms} ms | {operations:,} | {size:,}"
-                    f" | {kept:,} | {kept_size:,} |"
+                    f"| `{wire}` | {window_ms} ms | {each.operations:,} | {each.size:,}"
+                    f" | {each.kept:,} | {each.kept_size:,} |"
                 )
 
 

@@ -104,6 +104,16 @@ def test_the_aggregates_switch_is_what_the_cloud_may_do(world):
     assert data(bob.frames()) == ["a", "b", "abc", "d", "abcde"]
 
 
+def test_the_duplicates_switch_sends_messages_twice_and_nothing_else(world):
+    alice, bob = world.connect(), world.connect()
+    bob.attach("c")
+    world.broker.faults.settings.duplicates = 2
+    (serial,) = alice.publish("c", {"data": "a"})
+    for piece in "bcd":
+        alice.publish("c", {"action": 5, "serial": serial, "data": piece})
+    assert data(bob.frames()) == ["a", "b", "b", "c", "d", "d"]
+
+
 @pytest.mark.parametrize(
     ("rewind", "expected"),
     [("2", ["3", "4!"]), ("100", ["0", "1", "2", "3", "4!"]), ("25s", ["3", "4!"]), ("0", [])],

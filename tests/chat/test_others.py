@@ -9,7 +9,7 @@ from chat_transport import errors
 from chat_transport._chunk_log import ChunkLog
 from chat_transport.chat import Chat
 from chat_transport.messages import TextPart, UIMessage
-from chat_transport.transport import MessageSeen, MessagesReplaced, RunSeen
+from chat_transport.transport import History, MessageSeen, MessagesReplaced, RunSeen
 
 pytestmark = pytest.mark.anyio
 
@@ -51,6 +51,15 @@ async def test_a_message_takes_its_place_or_replaces_itself(fake_transport: Any)
         await until(chat, lambda: chat.messages == (last,))
 
 
+async def test_an_own_copy_is_shown_with_what_is_newer(fake_transport: Any):
+    transport = fake_transport(history=True)
+    own, newer = UIMessage.user("1", id="1"), UIMessage.user("2", id="2")
+    transport.pages[None] = History(messages=[own, newer], active_run_id="r")
+    async with Chat(transport, messages=[own]) as chat:
+        assert (await chat.catch_up()).active_run_id == "r"
+        assert chat.messages == (own, newer)
+
+
 @pytest.mark.parametrize(("reply_id", "expected"), [("a", ["q", "old new"]), ("b", ["q", " new"])])
 async def test_a_run_continues_or_replaces_a_message(
     fake_transport: Any, say_chunks: Any, text_reply: Any, reply_id: Any, expected: Any
@@ -63,6 +72,30 @@ async def test_a_run_continues_or_replaces_a_message(
         log.close()
         transport.show(RunSeen(run_id="r", chunks=log.stream(), replaces_id="a"))
         await until(chat, lambda: [m.text for m in chat.messages] == expected)
+
+
+async def test_a_run_whose_message_is_cut_does_not_bring_it_back(
+    fake_transport: Any, say_chunks: Any, text_reply: Any
+):
+    transport = fake_transport(observes=True)
+    question = UIMessage.user("q", id="u")
+    async with Chat(transport, messages=[question]) as chat:
+        log = ChunkLog()
+        said = list(text_reply("old", "a"))
+        spoken = next(n for n, chunk in enumerate(said) if chunk["type"] == "text-delta") + 1
+        say_chunks(log, *said[:spoken])
+        transport.show(RunSeen(run_id="r", chunks=log.stream()))
+        await until(chat, lambda: [m.text for m in chat.messages] == ["q", "old"])
+        transport.show(MessagesReplaced(messages=[question]))
+        await until(chat, lambda: chat.messages == (question,))
+        say_chunks(log, *said[spoken:])
+        log.close()
+        again = ChunkLog()
+        say_chunks(again, *text_reply("new", "b"))
+        again.close()
+        transport.show(RunSeen(run_id="r2", chunks=again.stream()))
+        await until(chat, lambda: chat.messages[-1].text == "new" and chat.status == "ready")
+        assert [m.text for m in chat.messages] == ["q", "new"]
 
 
 async def test_an_observed_run_is_stopped_through_the_agent(fake_transport: Any, say_chunks: Any):
@@ -123,3 +156,22 @@ async def test_a_run_does_not_make_a_busy_chat_submitted_again(
         assert chat.status == "streaming"
         log.close()
     assert [message.text for message in chat.messages] == ["mine", "own", "other"]
+
+
+async def test_a_run_that_goes_on_waits_for_the_reply_that_is_still_read(
+    fake_transport: Any, say_chunks: Any, text_reply: Any
+):
+    """What the first reply said is in the message before the second one adds to it."""
+    transport = fake_transport(observes=True)
+    async with Chat(transport) as chat, anyio.create_task_group() as tasks:
+        tasks.start_soon(chat.send, "q")
+        first = await transport.next_log()
+        say_chunks(first, *text_reply("one", "m"))
+        second = ChunkLog()
+        transport.show(RunSeen(run_id="run-0", chunks=second.stream(), replaces_id="m"))
+        say_chunks(second, *text_reply(" two", "m"))
+        second.close()
+        await until(chat, lambda: len(chat.messages) == 2 and chat.messages[-1].text == "one")
+        first.close()
+        await until(chat, lambda: chat.messages[-1].text == "one two")
+        assert len(chat.messages) == 2

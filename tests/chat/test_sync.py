@@ -110,6 +110,7 @@ def test_everything_else_goes_through(
         chat.load_history()
         chat.load_older()
         assert chat.messages == ()
+        assert chat.catch_up().messages == []
     assert heard == len(calls) > 0
 
 

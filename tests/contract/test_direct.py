@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from chat_transport.testing.direct_harness import DirectHarness
-from chat_transport.testing.requirements import Requirement, requirements, run_requirement
+from chat_transport.testing.requirements import (
+    Requirement,
+    Verdict,
+    requirements,
+    run_requirement,
+)
 from chat_transport.transports.debug import DebugChatTransport
 from chat_transport.transports.direct import DirectChatTransport
 
@@ -16,7 +23,9 @@ SHOWN = DirectHarness(lambda host, user: DebugChatTransport(DirectChatTransport(
 
 @pytest.mark.parametrize("harness", [BARE, SHOWN], ids=["direct", "debug"])
 @pytest.mark.parametrize("requirement", requirements(), ids=lambda item: item.id)
-async def test_keeps(requirement: Requirement, harness: DirectHarness) -> None:
-    verdict = await run_requirement(requirement, harness)
-    lacking = {"presence-first", "leave-ends-it"}
-    assert verdict.outcome == ("not promised" if requirement.id in lacking else "kept")
+async def test_keeps(
+    requirement: Requirement,
+    harness: DirectHarness,
+    settle: Callable[[str, Requirement, Verdict], None],
+) -> None:
+    settle("direct", requirement, await run_requirement(requirement, harness))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import ClassVar
 
@@ -18,7 +18,12 @@ from chat_transport._tasks import open_task_group
 from chat_transport.agent.run import Handler, User
 from chat_transport.agent.runtime import Agent, OnEnd
 from chat_transport.testing.harness import Harness, MakeClient
-from chat_transport.testing.requirements import Requirement, requirements, run_requirement
+from chat_transport.testing.requirements import (
+    Requirement,
+    Verdict,
+    requirements,
+    run_requirement,
+)
 from chat_transport.transport import ChatTransport
 from chat_transport.transports.http.app import ChatApp, create_app
 from chat_transport.transports.http.client import HttpChatTransport
@@ -104,11 +109,13 @@ def anyone(user: User, chat_id: str) -> bool:
     return True
 
 
-NOT_PROMISED = {"presence-first", "leave-ends-it"}
-
-
 @pytest.mark.parametrize("is_socket", [False, True], ids=["http", "websocket"])
 @pytest.mark.parametrize("requirement", requirements(), ids=lambda item: item.id)
-async def test_keeps(requirement: Requirement, *, is_socket: bool) -> None:
+async def test_keeps(
+    requirement: Requirement,
+    settle: Callable[[str, Requirement, Verdict], None],
+    *,
+    is_socket: bool,
+) -> None:
     verdict = await run_requirement(requirement, HttpHarness(socket=is_socket))
-    assert verdict.outcome in {"kept", "not promised"}
+    settle("WebSocket" if is_socket else "HTTP", requirement, verdict)

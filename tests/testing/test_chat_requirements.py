@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -50,6 +50,24 @@ OVERLAPPING = remembering(
 SILENT = remembering(lambda page: replace(page, active_run_id=None))
 ONLY_PROMPTS = remembering(
     lambda page: replace(page, messages=[item for item in page.messages if item.role == "user"])
+)
+
+
+def catching_up(alter: Any) -> type[DirectChatTransport]:
+    """Gives what `alter` makes of the own copy before it is joined."""
+
+    class Transport(DirectChatTransport):
+        async def catch_up(self, chat_id: str, messages: Sequence[UIMessage]) -> History:
+            return alter(messages, await super().catch_up(chat_id, messages))
+
+    return Transport
+
+
+REPEATS = catching_up(lambda own, found: replace(found, messages=[*own, *found.messages]))
+KEEPS_ALL = catching_up(
+    lambda own, found: replace(
+        found, messages=[*own, *(m for m in found.messages if m.id not in {o.id for o in own})]
+    )
 )
 
 
@@ -138,6 +156,8 @@ SABOTAGE: list[tuple[str, Any]] = [
     ("history-of-a-new-chat", GHOST),
     ("history-in-pages", OVERLAPPING),
     ("history-in-pages", ROLES_SWAPPED),
+    ("catch-up", REPEATS),
+    ("catch-up-after-another-answer", KEEPS_ALL),
     ("history-names-the-active-run", SILENT),
     ("history-keeps-a-stopped-reply", ONLY_PROMPTS),
     ("handler-sees-the-past", FORGETFUL),

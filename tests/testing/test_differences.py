@@ -27,6 +27,7 @@ START, END = {"type": "text-start", "id": "1"}, {"type": "text-end", "id": "1"}
 THINK = {"type": "reasoning-delta", "id": "r", "delta": "x"}
 OPEN, CLOSE = {"type": "reasoning-start", "id": "r"}, {"type": "reasoning-end", "id": "r"}
 NO_REASON = "Response stream ended without a finish reason."
+BROKEN = {"type": "tool-input-error", "toolCallId": "c", "input": "{"}
 OUTPUT = {"type": "tool-output-available", "toolCallId": "c"}
 
 
@@ -46,6 +47,30 @@ OUTPUT = {"type": "tool-output-available", "toolCallId": "c"}
             "ends-without-reason",
             [{"type": "finish", "finishReason": "stop"}],
             [{"type": "error", "errorText": NO_REASON}, {"type": "finish"}],
+            "",
+        ),
+        (
+            "ends-without-reason",
+            [{"type": "finish", "finishReason": "stop"}],
+            [{"type": "finish", "finishReason": "interrupted"}],
+            '"finish_reason":null',
+        ),
+        (
+            "says-interrupted",
+            [{"type": "finish", "finishReason": "interrupted"}],
+            [{"type": "finish", "finishReason": "other"}],
+            "",
+        ),
+        (
+            "errors-are-the-reason",
+            [{"type": "error"}, {"type": "finish", "finishReason": "error"}],
+            [{"type": "error"}, {"type": "finish", "finishReason": "stop"}],
+            "",
+        ),
+        (
+            "own-words-for-broken-input",
+            [BROKEN | {"errorText": "the input is not JSON"}],
+            [BROKEN | {"errorText": "SyntaxError"}],
             "",
         ),
         (
@@ -87,6 +112,19 @@ def test_a_difference_takes_away_what_it_names(
 ):
     assert ours != golden
     assert settle(name, ours, golden, event)
+
+
+def test_geminis_reasons_are_settled_for_gemini_alone():
+    ours = [{"type": "finish", "finishReason": "content-filter"}]
+    golden = [{"type": "finish", "finishReason": "other"}]
+    assert settle("maps-more-reasons", ours, golden, api="gemini")
+    assert not settle("maps-more-reasons", ours, golden)
+
+
+def test_a_reason_that_was_given_is_compared():
+    ours = [{"type": "finish", "finishReason": "stop"}]
+    golden = [{"type": "finish", "finishReason": "length"}]
+    assert not settle("ends-without-reason", ours, golden, '"finish_reason": "length"')
 
 
 @pytest.mark.parametrize("difference", DIFFERENCES, ids=lambda difference: difference.name)

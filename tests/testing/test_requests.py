@@ -66,3 +66,17 @@ def test_input_that_was_never_an_object_goes_to_gemini_wrapped(tmp_path: Path):
 
     assert next(check_requests(tmp_path, {"google": wrapped})).listed == "wraps-broken-input"
     assert next(check_requests(tmp_path, {"google": other})).fault is not None
+
+
+def test_an_empty_message_of_the_user_is_not_sent(tmp_path: Path):
+    golden = {"say": "Hi", "input": [{"role": "user", "content": []}, {"role": "user"}]}
+
+    def spoken(_messages: Sequence[UIMessage]) -> Any:
+        return {"say": "Hi", "input": [{"role": "user"}]}
+
+    def mute(_messages: Sequence[UIMessage]) -> Any:
+        return {"say": "Hi", "input": []}
+
+    folder = case(tmp_path, golden)
+    assert next(check_requests(folder, {"x": spoken})).listed == "no-empty-messages"
+    assert next(check_requests(folder, {"x": mute})).fault is not None

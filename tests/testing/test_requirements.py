@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import ClassVar
 
 import anyio
@@ -14,6 +12,7 @@ from chat_transport.testing._registry import Requirement
 from chat_transport.testing.direct_harness import DirectHarness
 from chat_transport.testing.harness import RequirementFailed, Scene, expect
 from chat_transport.testing.requirements import requirements, run_requirement
+from chat_transport.transport import Capabilities
 
 pytestmark = pytest.mark.anyio
 
@@ -72,11 +71,23 @@ def test_ids_are_words_and_sentences_are_sentences() -> None:
         assert item.says.endswith((".", "None."))
 
 
-def test_the_page_lists_every_requirement() -> None:
-    page = (Path(__file__).resolve().parents[2] / "docs/reference/requirements.md").read_text()
-    rows = re.findall(r"^\| `([\w-]+)` \| (.*?) \| (.*?) \|$", page, re.MULTILINE)
-    wanted = []
-    for item in requirements():
-        where = [f"`{name}`" for name in item.needs] + [f"not `{name}`" for name in item.needs_not]
-        wanted.append((item.id, item.says, ", ".join(where) or "always"))
-    assert rows == wanted
+def test_what_is_lacking_is_said() -> None:
+    capabilities = Capabilities(
+        resumes=True, drops=frozenset({"file"}), refuses=frozenset({"edit"})
+    )
+    assert requirement(keeps, needs=("resumes",), refused=("edit",)).lacking(capabilities) == ()
+    doubtful = requirement(
+        keeps,
+        needs=("history",),
+        needs_not=("resumes",),
+        carries=("file", "custom"),
+        asks=("edit", "approval"),
+        refused=("edit", "regenerate"),
+    )
+    assert doubtful.lacking(capabilities) == (
+        "history",
+        "not resumes",
+        "drops file",
+        "refuses edit",
+        "does not refuse regenerate",
+    )

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
-from chat_transport.errors import ChatTransportError
+from chat_transport.errors import ChatTransportError, NotSupported
 from chat_transport.inputs import SendMessages
 from chat_transport.testing._registry import REGISTRY
 from chat_transport.testing.direct_harness import DirectHarness
 from chat_transport.testing.harness import RequirementFailed
 from chat_transport.testing.requirements import run_requirement
-from chat_transport.transport import ChunkStream
+from chat_transport.transport import Ask, Capabilities, ChunkStream
 from chat_transport.transports.direct import DirectChatTransport
 
 pytestmark = pytest.mark.anyio
@@ -48,6 +48,26 @@ class Forgetful(DirectChatTransport):
             yield stream
 
 
+class Boastful(DirectChatTransport):
+    """Says that it refuses what it does."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return replace(super().capabilities, refuses=frozenset(get_args(Ask)))
+
+
+class Deaf(Boastful):
+    """Refuses all of it, and asks the agent all the same."""
+
+    @asynccontextmanager
+    async def send_messages(self, request: SendMessages) -> AsyncGenerator[ChunkStream, None]:
+        async with super().send_messages(request) as stream:
+            if not self._host.messages(request.chat_id):
+                yield stream
+                return
+        raise NotSupported("no word for it")
+
+
 SABOTAGE: list[tuple[str, Any]] = [
     ("refusal-goes-round", Forgetful),
     ("approval-goes-round", Forgetful),
@@ -55,6 +75,10 @@ SABOTAGE: list[tuple[str, Any]] = [
     ("forged-input", Gullible),
     ("forged-approval", Gullible),
     ("forged-past", Gullible),
+    ("refuses-what-it-says", Boastful),
+    ("refuses-what-it-says", Deaf),
+    ("waits-for-no-refused-output", Boastful),
+    ("waits-for-no-refused-approval", Boastful),
 ]
 
 

@@ -91,10 +91,13 @@ async def test_lines_go_to_the_log_by_default(caplog: pytest.LogCaptureFixture) 
             async with transport.reconnect_to_stream(Reconnect(chat_id="chat")) as stream:
                 assert stream is None
             await transport.load_history("chat")
+            caught = await transport.catch_up("chat", [UIMessage.user("own", id="u0")])
     lines = [record.getMessage() for record in caplog.records]
     assert any("chat > stop" in line and line.endswith("run=r1") for line in lines)
     assert any(line.endswith("< no active run") for line in lines)
     assert any("history" in line and "messages=0 older=False" in line for line in lines)
+    assert [message.id for message in caught.messages] == ["u0"]
+    assert any("chat > catch_up" in line and line.endswith("messages=1") for line in lines)
 
 
 async def test_observed_changes_are_shown() -> None:

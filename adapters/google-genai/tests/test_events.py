@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+import pytest
 from chat_transport_google_genai import GeminiDecoder
 
 
@@ -47,8 +48,9 @@ STREAMED = {
 }
 
 
-def test_a_call_that_the_streams_end_cuts_off_is_not_one_to_run():
-    kinds = [chunk["type"] for chunk in said(STREAMED, reason=None)]
+@pytest.mark.parametrize("reason", [None, "MAX_TOKENS"])
+def test_a_call_that_the_streams_end_cuts_off_is_not_one_to_run(reason: str | None):
+    kinds = [chunk["type"] for chunk in said(STREAMED, reason=reason)]
     assert "tool-input-available" not in kinds
     assert "tool-input-error" in kinds
 

@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from chat_transport_openai import OpenAIChat, OpenAIResponses
+import pytest
+from chat_transport_openai import OpenAIChat, OpenAIResponses, responses_body
+
+from chat_transport.messages import UIMessage
+from chat_transport.model import ModelSettings
+from chat_transport.reducer import MessageReducer
 
 
 def said(decoder: Any, *events: dict[str, Any]) -> list[dict[str, Any]]:
@@ -201,3 +206,32 @@ def test_a_reply_without_a_reason_is_complete_by_default_and_not_as_the_ai_sdk()
 def test_a_call_that_was_never_announced_is_told_whole():
     done = item("done", **CALL, arguments="{}")
     assert types(responses("openai", done, DONE)) == ["tool-input-available"]
+
+
+@pytest.mark.parametrize("store", [True, False])
+def test_an_open_server_is_told_its_reasoning_whole(*, store: bool):
+    text = {"type": "response.reasoning_text.delta", "output_index": 0, "item_id": "r"}
+    content = [{"type": "reasoning_text", "text": "hm"}]
+    reducer = MessageReducer(message_id="a")
+    decoder = OpenAIResponses("m", provider="lmstudio").decoder()
+    for event in (
+        item("added", type="reasoning", id="r"),
+        text | {"delta": "hm"},
+        item("done", type="reasoning", id="r", summary=[], content=content),
+        *MESSAGE[:2],
+        MESSAGE_DONE,
+        DONE,
+    ):
+        for chunk in decoder.feed(event):
+            reducer.feed(chunk)
+    settings = ModelSettings(provider_options={"lmstudio": {"store": store}})
+    body = responses_body(
+        [UIMessage.user("Hi", id="u"), reducer.message, UIMessage.user("More", id="v")],
+        model="m",
+        provider="lmstudio",
+        settings=settings,
+    )
+    assert body["input"][1:3] == [
+        {"type": "reasoning", "id": "r", "summary": [], "content": content},
+        {"role": "assistant", "content": "a"},
+    ]

@@ -21,8 +21,12 @@ from ..chunks import (
     Finish,
     FinishStep,
     MessageMetadata,
+    ReasoningStart,
     ResetStep,
     StartStep,
+    TextStart,
+    ToolInputAvailable,
+    ToolInputStart,
     UIMessageChunk,
 )
 from ..errors import LocalProtocolError
@@ -38,6 +42,10 @@ _WHY: dict[AttemptReason, str] = {
     "cancelled": "stopped",
 }
 """The error text of tool calls that an attempt leaves behind."""
+
+
+_IN_STEPS = (TextStart, ReasoningStart, ToolInputStart, ToolInputAvailable)
+"""What stands in a step: readers of some wires put one around it where there is none."""
 
 
 class _Ending(Protocol):
@@ -139,8 +147,10 @@ class Attempts:
             if skips:
                 return ()  # a reset leaves the marker of its step
             tried.steps += 1
-        elif not tried.steps:
-            tried.steps = 1
+            if self._parts.step_is_open and self._parts.open_part is None:
+                return (FinishStep(), chunk)  # ours, or the handler forgot
+        elif not tried.steps or (isinstance(chunk, _IN_STEPS) and not self._parts.step_is_open):
+            tried.steps += 1
             return (StartStep(), chunk)
         return (chunk,)
 

@@ -69,7 +69,7 @@ class StreamEnd(StreamStepEnd):
 
     Attributes:
         outcome: `completed` if the writer said so, `failed`, `aborted`, else `unknown`.
-        is_aborted: An `abort` chunk was written.
+        is_aborted: An `abort` chunk was written, or the writer said so.
         is_cancelled: The reader left before there was an outcome.
         finish_reason: The model's, if it gave one.
     """
@@ -175,7 +175,7 @@ class MessageStream:
     async def aclose(self) -> None:
         """Stop reading: cancel what still writes, and call `on_end` if the end was not reached."""
         if not self._is_over:
-            await self._end(cancelled=self._outcome == "unknown")
+            await self._end(cancelled=True)
 
     async def _open(self) -> None:
         if self._group is None and not self._is_over:
@@ -213,8 +213,8 @@ class MessageStream:
         return self._on_error(error)
 
     def decide(self, outcome: StreamOutcome) -> None:
-        """Say how the reply ended: the first word counts, a failure overrides."""
-        if self._outcome == "unknown" or outcome == "failed":
+        """Say how the reply ended: the first word counts, until something fails."""
+        if self._outcome == "unknown":
             self._outcome = outcome
 
     async def _run_execute(self) -> None:
@@ -242,7 +242,7 @@ class MessageStream:
         try:
             await work()
         except Exception as error:  # noqa: BLE001  # the application's code: it becomes a chunk
-            self.decide("failed")
+            self._outcome = "failed"
             self._put_error(error)
         finally:
             self._working -= 1
@@ -265,7 +265,6 @@ class MessageStream:
             )
         if isinstance(chunk, Abort):
             self._is_aborted = True
-            self.decide("aborted")
         if self._fold is None:
             return chunk
         self._fold.feed(chunk)
@@ -286,11 +285,14 @@ class MessageStream:
             group.cancel_scope.cancel()
             await group.__aexit__(None, None, None)
         if self._on_end is not None and self._fold is not None:
+            outcome = self._outcome
+            if outcome == "unknown" and self._is_aborted:
+                outcome = "aborted"
             end = StreamEnd(
                 **self._result(),
-                outcome=self._outcome,
-                is_aborted=self._is_aborted,
-                is_cancelled=cancelled,
+                outcome=outcome,
+                is_aborted=self._is_aborted or outcome == "aborted",
+                is_cancelled=cancelled and outcome == "unknown",
                 finish_reason=self._fold.finish_reason,
             )
             with anyio.CancelScope(shield=True):

@@ -153,7 +153,7 @@ class ReplyWriter:
         return self._stream.tell(error)
 
     def set_outcome(self, outcome: StreamOutcome) -> None:
-        """Say how the reply ended: the first word counts, a failure overrides."""
+        """Say how the reply ended: the first word counts, until something fails."""
         self._stream.decide(outcome)
 
     def _next_id(self) -> str:

@@ -26,6 +26,7 @@ from chat_transport.broker.frames import (
 )
 from chat_transport.broker.log import Entry, Record, payload_size
 from chat_transport.broker.refusal import ErrorWords, Refusal
+from chat_transport.broker.reordering import Reordering
 from chat_transport.broker.serials import new_id
 
 __all__ = ["Attachment", "Outlet", "modes_for"]
@@ -123,7 +124,9 @@ class Attachment:
         self._asked: tuple[int, dict[str, str]] = (0, {})
         self._faults = faults
         self._appends = 0
+        self._sent = 0
         self._conflation = Conflation(faults, outlet.after, self._send)
+        self._reordering = Reordering(faults, outlet.after, self._deliver)
         self._seen: dict[str, str] = {}
         """Newest version sent of each message."""
 
@@ -181,7 +184,8 @@ class Attachment:
 
     def attached(self, flags: Flag, position: str, error: ErrorWords | None = None) -> None:
         """Send ATTACHED and, if there are members, the set of them."""
-        self._conflation.flush()  # what waits is older than the position that is named
+        self._reordering.flush()  # what waits is older than the position that is named
+        self._conflation.flush()
         members = len(self.channel.members) and Flag.PRESENCE_SUBSCRIBE in self.modes
         if members:
             flags |= Flag.HAS_PRESENCE
@@ -216,6 +220,9 @@ class Attachment:
 
     def deliver(self, entry: Entry) -> None:
         """Send a live entry, unless the modes or echo=false keep it out."""
+        self._reordering.take(entry)
+
+    def _deliver(self, entry: Entry) -> None:
         if self._conflation.entries and not self._conflation.takes(entry):
             self._conflation.flush()
         if entry.kind == Action.MESSAGE:
@@ -287,6 +294,14 @@ class Attachment:
             setattr(frame, FIELDS[entry.kind], items)
             payload = entry.encoded[key] = encode_frame(frame, binary=outlet.binary)
         outlet.send_encoded(payload)
+        if entry.kind == Action.MESSAGE and self._is_doubled():
+            outlet.send_encoded(payload)
+
+    def _is_doubled(self) -> bool:
+        """Whether a fault switch wants this delivery twice."""
+        every = self._faults.settings.duplicates
+        self._sent += 1
+        return every > 0 and self._sent % every == 0
 
     def _replay(self, backlog: list[Entry] | list[Record]) -> None:
         grown = {
@@ -300,7 +315,7 @@ class Attachment:
             elif item.kind == Action.MESSAGE:
                 self._replay_message(item, grown)
             elif item.kind == Action.ANNOTATION:
-                self.deliver(item)
+                self._deliver(item)
 
     def _replay_message(self, entry: Entry, grown: set[str]) -> None:
         """Send a past entry; a message that grew since comes once, as it is now."""

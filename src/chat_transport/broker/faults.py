@@ -5,6 +5,7 @@ Rule: a switch changes what the network or the cloud could also do; never the lo
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Annotated, Literal, TypeAlias
 
@@ -14,7 +15,7 @@ from chat_transport.broker.refusal import Refusal
 
 __all__ = ["FaultSettings", "Faults", "Rejection"]
 
-Kind: TypeAlias = Literal["publish", "append", "update", "presence", "attach"]
+Kind: TypeAlias = Literal["publish", "append", "update", "presence", "attach", "history"]
 
 
 class Rejection(msgspec.Struct, kw_only=True):
@@ -41,6 +42,11 @@ class FaultSettings(msgspec.Struct, kw_only=True, rename="camel"):
     """Every n-th append reaches a subscriber as the whole message instead of its delta; 1 = all."""
     conflate: int = 0
     """Join this many appends of one message into one delivery; 0 or 1 is off."""
+    duplicates: int = 0
+    """Every n-th delivery of messages reaches a subscriber twice; 1 = all."""
+    swaps: int = 0
+    """Every n-th delivery of messages comes after the next one of another publisher, if that is
+    soon; 1 = all."""
     unavailable: bool = False
     """Answer 503 to every request and connection attempt."""
     refuse_connects: int = 0
@@ -59,6 +65,8 @@ class Faults:
     def __init__(self) -> None:
         self.settings = FaultSettings()
         self.rejections: list[Rejection] = []
+        self.asked: Counter[Kind] = Counter()
+        """How many operations of each kind came, refused ones too."""
         self.on_drop: Callable[[str | None], int] = lambda _: 0
         self.on_forget: Callable[[], int] = lambda: 0
         self.on_expire: Callable[[], int] = lambda: 0
@@ -89,7 +97,8 @@ class Faults:
         )
 
     def check(self, kind: Kind, channel: str) -> None:
-        """Raise if a rejection is due for this operation."""
+        """Count an operation, and raise if a rejection is due for it."""
+        self.asked[kind] += 1
         for rule in self.rejections:
             if rule.kind != kind or rule.channel not in (None, channel) or rule.times == 0:
                 continue

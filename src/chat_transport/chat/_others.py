@@ -51,6 +51,12 @@ class Others:
         self._board.assign(history.messages)
         return history
 
+    async def catch_up(self) -> History:
+        """Show what the transport has beyond the messages shown."""
+        history = await self._transport.catch_up(self._chat_id(), self._board.messages)
+        self._board.assign(history.messages)
+        return history
+
     async def load_older(self, limit: int) -> History:
         """Put the page before the oldest one in front."""
         if self._history is None:
@@ -75,6 +81,7 @@ class Others:
                     if isinstance(change, MessageSeen):
                         self._place(change)
                     elif isinstance(change, MessagesReplaced):
+                        self._replies.leave_cut({message.id for message in change.messages})
                         self._board.assign(change.messages)
                     else:
                         self._tasks().start_soon(self._watch, change)

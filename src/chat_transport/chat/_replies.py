@@ -6,7 +6,7 @@ Source: AI SDK 7.0.173 `AbstractChat.makeRequest`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 import anyio
@@ -185,7 +185,8 @@ class Replies:
         return reply
 
     async def watch(self, seen: RunSeen) -> None:
-        """Show a run that another client asked for."""
+        """Show a run that another client asked for, or that goes on with a message of ours."""
+        await self._until_written(seen)
         earlier = self._assistant(seen.replaces_id)
         reply = Reply(
             reducer=MessageReducer(earlier, message_id=self._make_id(), reset_on_id_change=True),
@@ -207,6 +208,20 @@ class Replies:
             raise
         else:
             self._end(reply)
+
+    async def _until_written(self, seen: RunSeen) -> None:
+        """Wait for the end of the reply that the run goes on with: it may not be read yet."""
+        for reply in tuple(self.under_way):
+            is_same = reply.replaces_id is None and reply.reducer.message.id == seen.replaces_id
+            if is_same or reply.run_id == seen.run_id:
+                await reply.done.wait()
+
+    def leave_cut(self, shown: Collection[str]) -> None:
+        """Follow no run of others any more whose message is not among those `shown`."""
+        for reply in self.under_way:
+            message = reply.reducer.message
+            if reply.is_observed and message.parts and message.id not in shown:
+                reply.scope.cancel()
 
     def _continued(self, request: ChatRequest) -> tuple[UIMessage | None, str | None]:
         """Choose the message that the reply continues, and the one whose place it may take."""

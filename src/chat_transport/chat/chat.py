@@ -318,6 +318,17 @@ class Chat(ChatView):
         """
         return await self._others.load_history(limit)
 
+    async def catch_up(self) -> History:
+        """Add what the transport remembers beyond the messages shown: those of a store of your own.
+
+        The past before them is not read. What others do meanwhile is shown too; a reply under way
+        is followed by `resume_stream`, if the page given back names an active run.
+
+        Raises:
+            NotSupported: If the transport has no history.
+        """
+        return await self._others.catch_up()
+
     async def load_older(self, *, limit: int = 100) -> History:
         """Put the page before the oldest one loaded in front; load the newest if none was.
 

@@ -168,6 +168,10 @@ class SyncChat:
         """Show what the transport remembers; see `Chat.load_history`."""
         return self._wait(partial(self._chat.load_history, limit=limit))
 
+    def catch_up(self) -> History:
+        """Show what is newer than the messages shown; see `Chat.catch_up`."""
+        return self._wait(self._chat.catch_up)
+
     def load_older(self, *, limit: int = 100) -> History:
         """Show more of the past; see `Chat.load_older`."""
         return self._wait(partial(self._chat.load_older, limit=limit))

@@ -66,6 +66,46 @@ async def _history_in_pages(scene: Scene) -> None:
 
 
 @requires(
+    "catch-up",
+    "An own copy of the chat is joined with what is newer.",
+    needs=("history",),
+)
+async def _catch_up(scene: Scene) -> None:
+    async with scene.client() as transport, scene.client() as other:
+        own = await _turn(scene, transport, 0)
+        messages = await _turn(scene, transport, 1, own)
+        wanted = [message.to_wire() for message in messages]
+        for copy in (own, own[:1], messages, ()):
+            history = await other.catch_up(scene.chat_id, copy)
+            got = [message.to_wire() for message in history.messages]
+            expect_equal(got, wanted, f"the chat, from a copy of {len(copy)}")
+            expect_equal(history.has_older, False, "whether something may lie between")
+        elsewhere = UIMessage.user("said elsewhere", id="x1")
+        history = await other.catch_up(scene.chat_id, [elsewhere])
+        ids = ["x1", *(message.id for message in messages)]
+        expect_equal([message.id for message in history.messages], ids, "with a foreign past")
+
+
+@requires(
+    "catch-up-after-another-answer",
+    "An answer that was regenerated since the own copy was made is left out.",
+    needs=("history",),
+)
+async def _catch_up_after_another_answer(scene: Scene) -> None:
+    async with scene.client() as transport, scene.client() as other:
+        own = await _turn(scene, transport, 0)
+        request = scene.ask(own[:1], trigger="regenerate-message", message_id=own[-1].id)
+        async with transport.send_messages(request) as stream:
+            line = await scene.agent.line(1)
+            line.finish(*words("another answer"))
+            await collect(stream)
+        await scene.agent.end(line.run.run_id)
+        history = await other.catch_up(scene.chat_id, own)
+    texts = [message.text for message in history.messages]
+    expect_equal(texts, ["question 0", "another answer"], "the chat")
+
+
+@requires(
     "history-names-the-active-run",
     "History says that a run is under way.",
     needs=("history", "resumes"),
@@ -114,7 +154,11 @@ async def _handler_sees_the_past(scene: Scene) -> None:
     expect_equal(texts, ["question 0", "answer 0", "question 1"], "the messages")
 
 
-@requires("regenerate", "Regenerating asks anew, without the answer that is replaced.")
+@requires(
+    "regenerate",
+    "Regenerating asks anew, without the answer that is replaced.",
+    asks=("regenerate",),
+)
 async def _regenerate(scene: Scene) -> None:
     async with scene.client() as transport:
         messages = await _turn(scene, transport, 0)
@@ -208,7 +252,11 @@ async def _presence_first(scene: Scene) -> None:
     expect(state.status in {"offline", "online", "idle"}, f"the first state is {state!r}")
 
 
-@requires("edit-cuts-the-past", "A changed prompt is answered without what came after it.")
+@requires(
+    "edit-cuts-the-past",
+    "A changed prompt is answered without what came after it.",
+    asks=("edit",),
+)
 async def _edit_cuts_the_past(scene: Scene) -> None:
     async with scene.client() as transport:
         messages = await _turn(scene, transport, 0)

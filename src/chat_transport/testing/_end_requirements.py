@@ -22,7 +22,7 @@ from ..errors import RequestRejected
 from ..messages import UIMessage
 from ..transport import ChunkStream
 from ._registry import requires
-from .harness import Scene, collect, expect, expect_equal, fold, words
+from .harness import Scene, carried, collect, expect, expect_equal, fold, shown, words
 from .reply_grammar import reply_faults
 
 __all__: list[str] = []
@@ -61,15 +61,18 @@ async def _finish_once(scene: Scene) -> None:
 async def _stop_aborts(scene: Scene) -> None:
     async with scene.client() as transport, transport.send_messages(scene.send()) as stream:
         line = await scene.agent.line()
-        line.say(*words("partial ", ends=False))
-        line.say(
+        drops = transport.capabilities.drops
+        said = [
+            *words("partial ", ends=False),
             ToolInputStart(tool_call_id="c", tool_name="weather"),
             ToolInputDelta(tool_call_id="c", input_text_delta='{"ci'),
-        )
+        ]
+        last = carried(said, drops)[-1].type
+        line.say(*said)
         seen: list[UIMessageChunk] = []
         async for chunk in stream:
             seen.append(chunk)
-            if isinstance(chunk, ToolInputDelta):
+            if chunk.type == last:
                 await transport.stop(scene.chat_id)
         await line.closed.wait()
         end = await scene.agent.end(line.run.run_id)
@@ -79,7 +82,9 @@ async def _stop_aborts(scene: Scene) -> None:
     expect_equal(message.text, "partial ", "the partial reply")
     expect_equal(_open_states(message), [], "the parts still open")
     expect_equal(end.reason, "cancelled", "the reason")
-    expect_equal(end.response_message.to_wire(), message.to_wire(), "the message kept")
+    if "tool-input-start" not in drops:
+        kept = shown(end.response_message, drops)
+        expect_equal(kept, shown(message, drops), "the message kept")
     expect_equal(len(scene.agent.ends), 1, "the calls of on_end")
 
 

@@ -27,8 +27,10 @@ REPLY: Sequence[UIMessageChunk] = (
 """Holds what logs trip over: line breaks, NUL, a surrogate pair in two chunks."""
 
 
-def _run(chat_id: str | None = None, **fields: str) -> LoggedRun:
-    return LoggedRun(chat_id=chat_id or new_name("chat:"), run_id=new_name("run"), **fields)
+def _run(chat_id: str | None = None, *, request_key: str | None = None) -> LoggedRun:
+    return LoggedRun(
+        chat_id=chat_id or new_name("chat:"), run_id=new_name("run"), request_key=request_key
+    )
 
 
 def _ignore(_reason: str | None) -> None:
@@ -152,6 +154,29 @@ async def _run_ended(open_log: Open[RunLog]) -> None:
         ):
             expect(known is not None and known.state == "ended", f"the ended run is {known!r}")
         expect_equal(await two.stop(run.chat_id), 0, "the runs that were stopped")
+
+
+@requires(RUN_LOG, "key-taken-once", "Of the same request to two processes one begins a run.")
+async def _key_taken_once(open_log: Open[RunLog]) -> None:
+    run, found = _run(request_key="k1"), list[LoggedRun | None]()
+    async with open_log() as one, open_log() as two:
+        taken = [await log.reserve(run.chat_id, "k1") for log in (one, two, one)]
+        expect_equal(taken, [True, False, False], "who took the key")
+        await one.give_back(run.chat_id, "k1")
+        expect_equal(await two.reserve(run.chat_id, "k1"), True, "a key that was given back")
+
+        async def look(log: RunLog) -> None:
+            found.append(await log.find(run.chat_id, request_key="k1"))
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(look, one)
+            tasks.start_soon(look, two)
+            for _ in range(3):
+                await anyio.lowlevel.checkpoint()
+            expect_equal(found, [], "the run before it is begun")
+            await two.start(run, ChunkLog(run.run_id), _ignore)
+        expect_equal(found, [run, run], "the run once it is begun")
+        expect_equal(await one.reserve(run.chat_id, "k1"), False, "a key whose run is known")
 
 
 @requires(RUN_LOG, "run-stop", "Any process can stop one run of a chat, or all, with a reason.")

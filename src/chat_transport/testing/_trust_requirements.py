@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..chunks import (
+    Error,
     Finish,
     FinishStep,
     StartStep,
@@ -12,12 +13,14 @@ from ..chunks import (
     ToolOutputDenied,
     UIMessageChunk,
 )
-from ..errors import RequestRejected
+from ..errors import NotSupported, RequestRejected
+from ..inputs import SendMessages
 from ..messages import DynamicToolPart, ToolPart, UIMessage
-from ..transport import ChatTransport
+from ..transport import Ask, ChatTransport
 from ._registry import requires
 from .harness import Scene, collect, expect, expect_equal, fold, words
 from .puppet import Line
+from .reply_grammar import reply_faults
 
 __all__: list[str] = []
 _CALL = ToolInputAvailable(tool_call_id="c1", tool_name="send_email", input={"to": "a@b.c"})
@@ -65,10 +68,15 @@ async def _go_on(
     return line, message
 
 
-@requires("approval-goes-round", "A person's approval reaches the agent; the reply goes on.")
+@requires(
+    "approval-goes-round",
+    "A person's approval reaches the agent; the reply goes on.",
+    asks=("approval",),
+)
 async def _approval_goes_round(scene: Scene) -> None:
     asked = ToolApprovalRequest(approval_id="a1", tool_call_id="c1")
     async with scene.client() as transport:
+        drops = transport.capabilities.drops
         prompt, reply = await _ask_first(scene, transport, _CALL, asked)
         expect_equal(_calls(reply)[0].state, "approval-requested", "the state shown")
         answer = {"id": "a1", "approved": True, "reason": "fine"}
@@ -78,12 +86,15 @@ async def _approval_goes_round(scene: Scene) -> None:
     expect_equal(call.state, "approval-responded", "the state at the agent")
     approval = call.approval
     expect(approval is not None and approval.approved is True, f"the approval is {approval!r}")
-    expect_equal(_calls(message)[0].output, "sent", "the output")
+    if "tool-output-available" not in drops:
+        expect_equal(_calls(message)[0].output, "sent", "the output")
     expect_equal(message.id, reply.id, "the id of the continued message")
     expect_equal(message.text, "ok", "the text")
 
 
-@requires("client-tool-goes-round", "A client's tool output reaches the agent.")
+@requires(
+    "client-tool-goes-round", "A client's tool output reaches the agent.", asks=("tool-output",)
+)
 async def _client_tool_goes_round(scene: Scene) -> None:
     async with scene.client() as transport:
         prompt, reply = await _ask_first(scene, transport, _CALL)
@@ -98,6 +109,7 @@ async def _client_tool_goes_round(scene: Scene) -> None:
     "forged-input",
     "A client cannot change the input of a call that it approves.",
     needs=("history",),
+    asks=("approval",),
 )
 async def _forged_input(scene: Scene) -> None:
     asked = ToolApprovalRequest(approval_id="a1", tool_call_id="c1")
@@ -118,6 +130,7 @@ async def _forged_input(scene: Scene) -> None:
     "forged-approval",
     "An answer to an approval that was never asked is not believed.",
     needs=("history",),
+    asks=("approval", "tool-output"),
 )
 async def _forged_approval(scene: Scene) -> None:
     async with scene.client() as transport:
@@ -152,7 +165,11 @@ async def _forged_past(scene: Scene) -> None:
     expect_equal(texts, ["hello", "true", "hello"], "the messages at the agent")
 
 
-@requires("refusal-goes-round", "A person's refusal reaches the agent, with its reason.")
+@requires(
+    "refusal-goes-round",
+    "A person's refusal reaches the agent, with its reason.",
+    asks=("approval",),
+)
 async def _refusal_goes_round(scene: Scene) -> None:
     asked = ToolApprovalRequest(approval_id="a1", tool_call_id="c1")
     async with scene.client() as transport:
@@ -170,3 +187,75 @@ async def _refusal_goes_round(scene: Scene) -> None:
     expect_equal(given, (False, "not now"), "the answer at the agent")
     expect_equal(_calls(message)[0].state, "output-denied", "the state")
     expect_equal(message.text, "as you wish", "the text")
+
+
+@requires(
+    "waits-for-no-refused-output",
+    "A call whose output the wire refuses ends the reply with an error.",
+    refused=("tool-output",),
+)
+async def _waits_for_no_refused_output(scene: Scene) -> None:
+    await _expect_error(scene, StartStep(), _CALL, *_FINISH)
+
+
+@requires(
+    "waits-for-no-refused-approval",
+    "An approval that the wire refuses ends the reply with an error.",
+    refused=("approval",),
+)
+async def _waits_for_no_refused_approval(scene: Scene) -> None:
+    asked = ToolApprovalRequest(approval_id="a1", tool_call_id="c1")
+    await _expect_error(scene, StartStep(), _CALL, asked, *_FINISH)
+
+
+async def _expect_error(scene: Scene, *said: UIMessageChunk) -> None:
+    async with scene.client() as transport, transport.send_messages(scene.send()) as stream:
+        line = await scene.agent.line()
+        line.finish(*said)
+        chunks = await collect(stream)
+    expect(isinstance(chunks[-1], Error), f"the last chunk is {chunks[-1]!r}")
+    expect_equal(reply_faults(chunks), [], "the grammar of the reply")
+
+
+@requires(
+    "refuses-what-it-says",
+    "What a wire has no word for raises NotSupported, and the agent hears nothing.",
+    needs=("refuses",),
+)
+async def _refuses_what_it_says(scene: Scene) -> None:
+    async with scene.client() as transport:
+        request = scene.send()
+        async with transport.send_messages(request) as stream:
+            line = await scene.agent.line()
+            line.finish(*words("well"))
+            reply = fold(await collect(stream))
+        await scene.agent.end(line.run.run_id)
+        prompt = request.messages[0]
+        for ask in sorted(transport.capabilities.refuses):
+            try:
+                async with transport.send_messages(_asking(scene, ask, prompt, reply)):
+                    pass
+            except NotSupported:
+                continue
+            expect(False, f"{ask} did not raise NotSupported")
+    expect_equal(len(scene.agent.lines), 1, "the runs started")
+
+
+def _asking(scene: Scene, ask: Ask, prompt: UIMessage, reply: UIMessage) -> SendMessages:
+    """Ask what `ask` stands for."""
+    if ask == "regenerate":
+        return scene.ask([prompt], trigger="regenerate-message", message_id=reply.id)
+    if ask == "edit":
+        return scene.ask([UIMessage.user("better", id=prompt.id)], message_id=prompt.id)
+    if ask == "prompt-parts":
+        file = {"type": "file", "mediaType": "text/plain", "url": "data:text/plain;base64,aGk="}
+        fields = {"id": "u2", "role": "user", "parts": [file]}
+        return scene.ask([prompt, reply, UIMessage.model_validate(fields)])
+    call: dict[str, object] = {"type": "tool-send", "toolCallId": "c1", "input": {}}
+    if ask == "approval":
+        call |= {"state": "approval-responded", "approval": {"id": "a1", "approved": True}}
+    else:
+        call |= {"state": "output-available", "output": 1}
+    wire = reply.to_wire()
+    wire["parts"].append(call)
+    return scene.ask([prompt, UIMessage.model_validate(wire)], message_id=reply.id)

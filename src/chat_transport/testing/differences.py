@@ -3,13 +3,15 @@
 Rule: a difference is a pure function on two lists of chunks in wire form; it may only take away
 what its reason names. A recording that is equal only after some of these is a listed difference.
 Each is asked for by a paragraph of the adapters' specification; whatever is not, equals the AI SDK.
-All but `closes-open-parts` are gone with an adapter's `compat="ai-sdk"`: the runner replays such a
-recording with it and counts it as "equal with option". By default an adapter keeps to the reasons
-here. A part is closed with the option too: a stream that breaks the grammar is not on offer.
+All but `closes-open-parts` and `own-words-for-broken-input` are gone with an adapter's
+`compat="ai-sdk"`: the runner replays such a recording with it and counts it as "equal with option".
+By default an adapter keeps to the reasons here. A part is closed with the option too: a stream that
+breaks the grammar is not on offer.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -38,6 +40,9 @@ class Difference:
     reason: str
     paragraph: str
     settle: Settle
+
+
+_REASON = re.compile(r'"finish_reason":\s*"')
 
 
 def _types(chunks: Wire) -> set[str]:
@@ -114,13 +119,55 @@ def _reasoning_details(_recording: Recording, ours: Wire, golden: Wire) -> tuple
 NO_REASON = "Response stream ended without a finish reason."
 
 
-def _no_finish_reason(_recording: Recording, ours: Wire, golden: Wire) -> tuple[Wire, Wire]:
-    if not any(chunk.get("errorText") == NO_REASON for chunk in golden):
+def _no_finish_reason(recording: Recording, ours: Wire, golden: Wire) -> tuple[Wire, Wire]:
+    if recording.api != "openai-chat" or any(map(_REASON.search, recording.events)):
         return ours, golden
-    ends = {"error", "finish"}
+    reasons = {chunk.get("finishReason") for chunk in ours if chunk["type"] == "finish"}
+    if not reasons & {"stop", "tool-calls"}:
+        return ours, golden
+
+    def void(chunk: dict[str, JSON]) -> bool:
+        return chunk["type"] == "finish" or chunk.get("errorText") == NO_REASON
+
+    return _without(ours, void), _without(golden, void)
+
+
+def _finish(chunks: Wire) -> str | None:
+    return next((one.get("finishReason") for one in chunks if one["type"] == "finish"), None)
+
+
+def _settle_finish(ours: Wire, golden: Wire) -> tuple[Wire, Wire]:
+    ends = {"finish"}
     return _without(ours, lambda c: c["type"] in ends), _without(
         golden, lambda c: c["type"] in ends
     )
+
+
+def _interrupted(_recording: Recording, ours: Wire, golden: Wire) -> tuple[Wire, Wire]:
+    if (_finish(ours), _finish(golden)) != ("interrupted", "other"):
+        return ours, golden
+    return _settle_finish(ours, golden)
+
+
+def _error_reason(_recording: Recording, ours: Wire, golden: Wire) -> tuple[Wire, Wire]:
+    if _finish(ours) != "error" or "error" not in _types(ours) & _types(golden):
+        return ours, golden
+    return _settle_finish(ours, golden)
+
+
+def _more_reasons(recording: Recording, ours: Wire, golden: Wire) -> tuple[Wire, Wire]:
+    mapped = _finish(ours) in {"content-filter", "error"} and _finish(golden) == "other"
+    if recording.api != "gemini" or not mapped:
+        return ours, golden
+    return _settle_finish(ours, golden)
+
+
+def _broken_input(_recording: Recording, ours: Wire, golden: Wire) -> tuple[Wire, Wire]:
+    def bare(chunk: dict[str, JSON]) -> dict[str, JSON]:
+        is_broken = chunk["type"] == "tool-input-error"
+        return {k: v for k, v in chunk.items() if not (is_broken and k == "errorText")}
+
+    return [bare(chunk) for chunk in ours], [bare(chunk) for chunk in golden]
 
 
 def _images(recording: Recording, ours: Wire, golden: Wire) -> tuple[Wire, Wire]:
@@ -205,6 +252,13 @@ def _pruned(mine: JSON, theirs: JSON) -> JSON:
 
 DIFFERENCES: tuple[Difference, ...] = (
     Difference(
+        name="own-words-for-broken-input",
+        paragraph="2.6",
+        reason="input that is not JSON is said to be so in our words; the AI SDK gives those of "
+        "JavaScript's parser",
+        settle=_broken_input,
+    ),
+    Difference(
         name="closes-open-parts",
         paragraph="17.1",
         reason="a part that is open when the stream breaks is ended; the AI SDK leaves it open, "
@@ -236,8 +290,29 @@ DIFFERENCES: tuple[Difference, ...] = (
         name="ends-without-reason",
         paragraph="4 finish_reason",
         reason="a stream that says `[DONE]` but no finish reason (Snowflake) is complete; the AI "
-        "SDK's compatible package makes it an error",
+        "SDK's compatible package makes it an error, its others leave the reason open",
         settle=_no_finish_reason,
+    ),
+    Difference(
+        name="says-interrupted",
+        paragraph="2.3",
+        reason="a stream that ends without its terminal event is `interrupted` for every provider; "
+        "older packages of the AI SDK say `other`",
+        settle=_interrupted,
+    ),
+    Difference(
+        name="errors-are-the-reason",
+        paragraph="2.1",
+        reason="a reply that had an error finishes with `error`, whatever the provider says after "
+        "it; the AI SDK takes the last word",
+        settle=_error_reason,
+    ),
+    Difference(
+        name="maps-more-reasons",
+        paragraph="17.11",
+        reason="Gemini's newer finish reasons (`LANGUAGE`, `UNEXPECTED_TOOL_CALL`, ...) are told "
+        "as what they are; the AI SDK says `other`",
+        settle=_more_reasons,
     ),
     Difference(
         name="images-are-files",

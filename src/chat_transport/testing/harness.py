@@ -7,14 +7,27 @@ from __future__ import annotations
 
 import secrets
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeAlias
 
+import msgspec
+
 from ..agent.run import Handler
 from ..agent.runtime import OnEnd
-from ..chunks import Finish, FinishStep, StartStep, TextDelta, TextEnd, TextStart, UIMessageChunk
+from ..chunks import (
+    ABSENT,
+    DataChunk,
+    Finish,
+    FinishStep,
+    Start,
+    StartStep,
+    TextDelta,
+    TextEnd,
+    TextStart,
+    UIMessageChunk,
+)
 from ..inputs import SendMessages, Trigger
 from ..messages import UIMessage
 from ..reducer import MessageReducer
@@ -26,13 +39,16 @@ __all__ = [
     "MakeClient",
     "RequirementFailed",
     "Scene",
+    "carried",
     "collect",
     "expect",
     "expect_equal",
     "fold",
+    "shown",
     "words",
 ]
 
+JSON: TypeAlias = Any  # any JSON value
 MakeClient: TypeAlias = Callable[[str], ChatTransport]
 """Gives a client of its own for the user with this id, not yet entered."""
 
@@ -124,6 +140,27 @@ def fold(chunks: Iterable[UIMessageChunk], message: UIMessage | None = None) -> 
     for chunk in chunks:
         reducer.feed(chunk)
     return reducer.message
+
+
+def carried(chunks: Iterable[UIMessageChunk], drops: Collection[str]) -> list[UIMessageChunk]:
+    """Give what a wire with these `drops` carries of the chunks."""
+    found: list[UIMessageChunk] = []
+    for chunk in chunks:
+        kind = "data-*" if isinstance(chunk, DataChunk) else chunk.type
+        if kind in drops:
+            continue
+        if isinstance(chunk, Start | Finish) and "message-metadata" in drops:
+            chunk = msgspec.structs.replace(chunk, message_metadata=ABSENT)  # noqa: PLW2901
+        found.append(chunk)
+    return found
+
+
+def shown(message: UIMessage, drops: Collection[str]) -> JSON:
+    """Give a message's wire form without the steps, where the wire does not tell them."""
+    wire = message.to_wire()
+    if "start-step" in drops:
+        wire["parts"] = [part for part in wire["parts"] if part["type"] != "step-start"]
+    return wire
 
 
 def words(*texts: str, part_id: str = "t", ends: bool = True) -> list[UIMessageChunk]:

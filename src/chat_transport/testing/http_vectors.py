@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
+from urllib.parse import urlencode
 
 import anyio
 
@@ -20,7 +21,7 @@ from ..codecs.ui_frames import (
     dump_frame,
     parse_client_frame,
 )
-from ..codecs.ui_request import HttpRequest, PreparedRequest, RequestDraft
+from ..codecs.ui_request import HttpRequest, PreparedRequest, RequestDraft, merge_headers
 from ..codecs.ui_stream import chunk_to_wire
 from ..errors import ChatTransportError, RemoteProtocolError
 from ..inputs import Reconnect, SendMessages
@@ -182,7 +183,7 @@ def check_websocket_frame(vector: Mapping[str, JSON]) -> list[str]:
 
 def check_websocket(vector: Mapping[str, JSON]) -> list[str]:
     """Play a script of socket events against the client's frame logic. Gives what differs."""
-    session = _ScriptedSession()
+    session = _ScriptedSession(vector.get("options") or {})
     for step, event in enumerate(vector["script"]):
         session.play(step, event)
         session.log.append({"after": step})
@@ -198,6 +199,8 @@ def _without_class(entry: Mapping[str, JSON]) -> dict[str, JSON]:
         if name in shown:
             aborted = shown[name]["name"] == "AbortError"
             shown[name] = "aborted" if aborted else shown[name]["message"]
+    if shown.get("result") in {"null", "no-stream"}:  # however a recorder writes it
+        shown["result"] = None
     return shown
 
 
@@ -207,29 +210,33 @@ class _Sink:
     def __init__(self, op: int, log: list[JSON], *, resumes: bool) -> None:
         self._op = op
         self._log = log
-        self._accepted = not resumes
+        self.is_accepted = self._active = not resumes
 
     def accepted(self, *, active: bool) -> None:
-        self._accepted = True
-        self._log.append({"op": self._op, "result": "stream" if active else "null"})
+        self.is_accepted, self._active = True, active
+        self._log.append({"op": self._op, "result": "stream" if active else None})
 
     def chunk(self, chunk: UIMessageChunk) -> None:
         self._log.append({"op": self._op, "chunk": chunk_to_wire(chunk)})
 
     def ended(self, error: Exception | None) -> None:
         if error is None:
-            self._log.append({"op": self._op, "end": True})
+            if self._active:
+                self._log.append({"op": self._op, "end": True})
         else:
             said = {"name": "Error", "message": str(error)}
-            how = "stream_error" if self._accepted else "rejected"
+            how = "stream_error" if self.is_accepted else "rejected"
             self._log.append({"op": self._op, how: said})
 
 
 class _ScriptedSession:
     """A socket that does what a script says, around the real `FrameRequests`."""
 
-    def __init__(self) -> None:
+    def __init__(self, options: Mapping[str, JSON]) -> None:
         self.log: list[JSON] = []
+        self._options = options
+        self._calls: dict[int, JSON] = {}
+        self._sinks: dict[int, _Sink] = {}
         self._requests = FrameRequests()
         self._state = "none"
         self._ops: list[tuple[int, str]] = []
@@ -241,17 +248,20 @@ class _ScriptedSession:
         getattr(self, f"_on_{kind}")(step, value)
 
     def _on_send(self, step: int, value: JSON) -> None:
-        self._ask(step, "send")
+        self._ask(step, "send", value)
 
     def _on_resume(self, step: int, value: JSON) -> None:
-        self._ask(step, "resume")
+        self._ask(step, "resume", value)
 
-    def _ask(self, step: int, kind: str) -> None:
+    def _ask(self, step: int, kind: str, call: JSON) -> None:
+        self._calls[step] = call if isinstance(call, dict) else {}
         self._ops.append((step, kind))
         self._waiting.append((step, kind))
         if self._state == "none":
             self._state = "connecting"
-            self.log.append({"connect": "wss://ws.example/chat"})
+            query = urlencode(self._options.get("params") or {})
+            url = self._options.get("url", "wss://ws.example/chat")
+            self.log.append({"connect": f"{url}?{query}" if query else url})
         elif self._state == "open":
             self._flush()
 
@@ -265,22 +275,39 @@ class _ScriptedSession:
             resumes = kind == "resume"
             name = f"REQ-{len(self._begun)}"
             self._begun.add(op)
-            sink = _Sink(op, self.log, resumes=resumes)
+            sink = self._sinks[op] = _Sink(op, self.log, resumes=resumes)
             self._requests.begin(name, sink, resumes=resumes)
-            message = UIMessage.user("q", id="u")
-            frame = (
-                ResumeFrame(request_id=name, chat_id="c")
-                if resumes
-                else SendFrame(
-                    request_id=name, chat_id="c", trigger="submit-message", messages=[message]
-                )
-            )
-            self.log.append({"client": json.loads(dump_frame(frame))})
+            self.log.append({"client": json.loads(dump_frame(self._frame(op, name, kind)))})
             if not resumes:
                 self.log.append({"op": op, "result": "stream"})
 
+    def _frame(self, op: int, name: str, kind: str) -> SendFrame | ResumeFrame:
+        call, options = self._calls[op], self._options
+        common: dict[str, Any] = {
+            "request_id": name,
+            "chat_id": call.get("chatId", "c"),
+            "headers": merge_headers(options.get("headers"), call.get("headers")),
+            "body": {**(options.get("body") or {}), **(call.get("body") or {})},
+            "metadata": call.get("metadata"),
+        }
+        if kind == "resume":
+            return ResumeFrame(**common)
+        messages = call.get("messages")
+        return SendFrame(
+            trigger=call.get("trigger", "submit-message"),
+            message_id=call.get("messageId"),
+            messages=[UIMessage.user("q", id="u")]
+            if messages is None
+            else [UIMessage.model_validate(message) for message in messages],
+            **common,
+        )
+
     def _on_server(self, step: int, value: JSON) -> None:
-        text = json.dumps({**value, "requestId": f"REQ-{value['requestId']}"})
+        if self._state != "open":
+            return
+        if isinstance(value, dict) and isinstance(value.get("requestId"), int):
+            value = {**value, "requestId": f"REQ-{value['requestId']}"}
+        text = value if isinstance(value, str) else json.dumps(value)
         try:
             self._requests.receive(text)
         except RemoteProtocolError as error:
@@ -295,7 +322,8 @@ class _ScriptedSession:
             self._waiting.remove((op, kind))
             self.log.append({"op": op, "rejected": aborted})
             return
-        self._leave(op, {"rejected": aborted} if kind == "resume" else {"end": True})
+        rejects = kind == "resume" and not self._sinks[op].is_accepted
+        self._leave(op, {"rejected": aborted} if rejects else {"end": True})
 
     def _on_cancel(self, step: int, op_index: int) -> None:
         self._leave(self._ops[op_index][0], {"end": True})
@@ -310,10 +338,13 @@ class _ScriptedSession:
     def _on_sock_close(self, step: int, value: JSON) -> None:
         self._state = "none"
         code = value["code"]
-        said = f"WebSocket chat network connection closed (code {code})."
+        why = f": {value['reason']}" if value.get("reason") else ""
+        said = f"WebSocket chat network connection closed (code {code}{why})."
         self._requests.fail_all(ChatTransportError(said))
 
     def _on_close(self, step: int, value: JSON) -> None:
+        if self._state == "none":
+            return
         self._state = "none"
         self.log.append({"client_close": 1000, "reason": "Client closed transport"})
         self._requests.fail_all(ChatTransportError("WebSocket chat transport was closed."))

@@ -54,6 +54,12 @@ REQUEST_DIFFERENCES: tuple[RequestDifference, ...] = (
         ),
     ),
     RequestDifference(
+        name="no-empty-messages",
+        reason="a user's message without words or files is not sent; the AI SDK sends it empty, "
+        "which providers refuse",
+        applies=lambda _target, ours, golden: ours == _spoken(golden),
+    ),
+    RequestDifference(
         name="wraps-broken-input",
         reason="Gemini takes objects as arguments alone: an input that was never one goes back as "
         "`{rawInvalidInput}`, as it does to Anthropic; the AI SDK sends it bare and is refused",
@@ -62,6 +68,16 @@ REQUEST_DIFFERENCES: tuple[RequestDifference, ...] = (
         ),
     ),
 )
+
+
+def _spoken(golden: JSON) -> JSON:
+    if not isinstance(golden, dict):
+        return golden
+    empty = ({"role": "user", "content": []}, {"role": "user", "parts": []})
+    return {
+        key: [one for one in value if one not in empty] if isinstance(value, list) else value
+        for key, value in golden.items()
+    }
 
 
 def _unwrapped(value: JSON) -> JSON:

@@ -90,9 +90,7 @@ async def _play(requirement: Requirement, harness: Harness) -> Sequence[str]:
     puppet = Puppet()
     async with harness.stage(puppet.handler, puppet.on_end) as make_client:
         scene = Scene(agent=puppet, make_client=make_client)
-        capabilities = scene.client().capabilities
-        lacking = [name for name in requirement.needs if not getattr(capabilities, name)]
-        lacking += [f"not {name}" for name in requirement.needs_not if getattr(capabilities, name)]
+        lacking = requirement.lacking(scene.client().capabilities)
         if not lacking:
             await requirement.check(scene)
     return lacking

@@ -17,6 +17,7 @@ from typing import Self, TypeVar
 from ..chunks import UIMessageChunk
 from ..codecs.ui_stream import encode_chunk
 from ..inputs import Reconnect, SendMessages
+from ..messages import UIMessage
 from ..transport import (
     AgentPresence,
     Capabilities,
@@ -137,6 +138,13 @@ class DebugChatTransport(ChatTransport):
             history = await self._inner.load_history(chat_id, limit=limit, before=before)
             found = f"messages={len(history.messages)} older={history.has_older}"
             call.show("<", "history", detail=found)
+            return history
+
+    async def catch_up(self, chat_id: str, messages: Sequence[UIMessage]) -> History:
+        """Catch up through the inner transport."""
+        with _Call(self._screen, chat_id, "catch_up", f"messages={len(messages)}") as call:
+            history = await self._inner.catch_up(chat_id, messages)
+            call.show("<", "history", detail=f"messages={len(history.messages)}")
             return history
 
     @asynccontextmanager

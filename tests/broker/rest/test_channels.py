@@ -24,6 +24,13 @@ def test_publish_says_where_and_under_which_serials(call):
     assert "connectionId" not in newest
 
 
+def test_a_switch_refuses_a_page_of_history_and_counts_all(world, call):
+    world.broker.faults.reject("history", times=1, code=50000, status=500)
+    assert call("GET", "/channels/c/messages").status == 500
+    assert call("GET", "/channels/c/messages").status == 200
+    assert world.broker.faults.asked["history"] == 2
+
+
 def test_the_same_id_is_published_once(call):
     for _ in range(2):
         got = call("POST", "/channels/c/messages", body={"id": "base:0", "data": "1"})

@@ -136,7 +136,7 @@ def test_a_regeneration_cuts_the_history(channel, client, new_id):
     assert [m.id for m in conversation.messages()] == ["u-hi", "u-more"]
 
 
-def test_a_message_that_came_back_changed_stands_in_its_old_place(channel, client, new_id):
+def test_a_message_that_comes_back_changed_does_not_change_what_was_said(channel, client, new_id):
     turn(channel, client, new_id, [c.Start(message_id="a1"), *TEXT, c.Finish()])
     changed = UIMessage.model_validate(
         {"id": "a1", "role": "assistant", "parts": [{"type": "text", "text": "changed"}]}
@@ -147,7 +147,7 @@ def test_a_message_that_came_back_changed_stands_in_its_old_place(channel, clien
     channel.take(said(AiSdkEncoder(asked.input_id, new_id=new_id), more))
     conversation, _ = fold(channel.delivered)
     user, reply = conversation.messages()
-    assert (user.id, reply.text) == ("u-hi", "changedHello")
+    assert (user.id, reply.id, reply.text) == ("u-hi", "a1", "HelloHello")
 
 
 @pytest.mark.parametrize(("reason", "kept"), [("cancelled", "cancelled"), ("error", "error")])

@@ -6,9 +6,10 @@ import pytest
 
 from chat_transport import chunks as c
 from chat_transport.codecs.ably.ai_sdk_transport import (
+    DROPS,
     AiSdkEncoder,
     AiSdkInputEncoder,
-    dropped_by_ai_sdk,
+    KnownCall,
 )
 from chat_transport.codecs.ably.operations import Append, Publish, Update
 from chat_transport.messages import UIMessage
@@ -35,7 +36,7 @@ def test_text_is_a_message_whose_appends_say_what_happened(encoder):
     )
     (message,) = operations[0].messages
     assert (message.name, message.data) == ("text:id-1", "")
-    assert message.extras == {"headers": {"role": "assistant", "promptId": "p"}}
+    assert message.extras == {"headers": {"role": "assistant", "promptId": "p", "id": "t"}}
     assert [operation.data for operation in operations[1:]] == ["hi", ""]
     assert events(operations) == ["text-delta", "text-end"]
 
@@ -90,10 +91,64 @@ def test_an_input_that_was_not_streamed_is_streamed_at_its_end(encoder):
     assert [o.data for o in operations[1:]] == ["{}", ""]
 
 
-def test_the_fate_of_a_tool_of_an_earlier_reply_is_a_message_of_its_own(encoder):
+def test_the_fate_of_a_tool_of_an_earlier_reply_updates_its_message_there(new_id):
+    call = KnownCall(serial="7", tool_name="rm", input={"p": 1}, headers={"title": "Remove"})
+    encoder = AiSdkEncoder("p2", new_id=new_id, calls={"c": call})
+    assert encoder.continued() == [("known:c", "7", "")]
+    (update,) = said(encoder, c.ToolOutputAvailable(tool_call_id="c", output="gone"))
+    assert (update.key, update.name) == ("known:c", "tool-output:c")
+    assert json.loads(update.data) == {"output": "gone", "toolName": "rm", "input": {"p": 1}}
+    headers = {"role": "assistant", "promptId": "p2", "title": "Remove"}
+    assert update.extras == {"headers": headers}
+
+
+def test_the_fate_of_a_tool_that_nobody_called_is_a_message_of_its_own(encoder):
     (publish,) = said(encoder, c.ToolOutputDenied(tool_call_id="c"))
     assert isinstance(publish, Publish)
     assert publish.messages[0].name == "tool-denied:c"
+
+
+def test_an_approval_is_asked_for_beside_the_call(encoder):
+    called, asked = said(
+        encoder,
+        c.ToolInputAvailable(tool_call_id="c", tool_name="rm", input={}),
+        c.ToolApprovalRequest(tool_call_id="c", approval_id="ap", signature="s"),
+    )
+    assert isinstance(asked, Publish)
+    assert asked.messages[0].name == "tool-approval:c"
+    assert json.loads(asked.messages[0].data) == {"approvalId": "ap", "signature": "s"}
+    assert called.messages[0].name == "tool:c:rm"
+
+
+def test_an_input_that_does_not_fit_is_told_as_such(encoder):
+    wrong = c.ToolInputError(tool_call_id="c", tool_name="rm", input="{", error_text="no JSON")
+    created, update = said(encoder, wrong)
+    assert created.messages[0].name == "tool:c:rm"
+    assert (update.name, update.extras["headers"]["event"]) == ("tool-error:c", "tool-input-error")
+    assert json.loads(update.data)["errorText"] == "no JSON"
+
+
+def test_what_a_part_is_besides_its_text_is_in_the_headers(encoder):
+    _start, end = said(
+        encoder,
+        c.ReasoningStart(id="r"),
+        c.ReasoningEnd(id="r", provider_metadata={"x": {"y": 1}}),
+    )
+    assert json.loads(end.extras["headers"]["providerMetadata"]) == {"x": {"y": 1}}
+    (call,) = said(
+        encoder,
+        c.ToolInputStart(tool_call_id="c", tool_name="t", dynamic=True, title="T"),
+    )
+    headers = call.messages[0].extras["headers"]
+    assert (headers["dynamic"], headers["title"]) == ("true", "T")
+    (data,) = said(encoder, c.DataChunk(type="data-x", data=1, transient=True))
+    assert data.messages[0].extras["ephemeral"] is True
+    assert json.loads(data.messages[0].data) == {"data": 1}
+
+
+def test_a_refusal_says_that_the_prompt_does_not_hold(encoder):
+    (message,) = encoder.refuse(c.Error(error_text="no")).messages
+    assert message.extras["headers"]["refused"] == "true"
 
 
 def test_whole_chunks_are_json_text(encoder):
@@ -105,7 +160,7 @@ def test_whole_chunks_are_json_text(encoder):
 
 def test_what_has_no_message_is_dropped_and_declared(encoder):
     assert said(encoder, c.StartStep(), c.ResetStep(), c.Custom(kind="a.b")) == []
-    assert "custom" in dropped_by_ai_sdk()
+    assert "custom" in DROPS
     assert said(encoder, c.TextDelta(id="never opened", delta="x"), c.TextEnd(id="x")) == []
 
 

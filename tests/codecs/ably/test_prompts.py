@@ -7,13 +7,14 @@ from chat_transport.codecs.ably.operations import Inbound
 from chat_transport.codecs.ably.prompts import (
     PromptEncoder,
     PromptNames,
+    finish_reason,
     header,
     read_arguments,
     read_decision,
     read_prompt,
     read_stop,
 )
-from chat_transport.errors import LocalProtocolError
+from chat_transport.errors import NotSupported
 from chat_transport.messages import FilePart, UIMessage
 
 
@@ -31,14 +32,16 @@ def inbound(data, extras=None):
 def test_a_prompt_is_text_with_an_id(new_id):
     encoded = PromptEncoder(new_id=new_id).user_message(UIMessage.user("hi", id="u"))
     message = only(encoded)
-    assert (message.name, message.data) == ("user-input", {"promptId": "id-1", "text": "hi"})
+    assert (message.name, message.data) == ("user-input", {"promptId": "u", "text": "hi"})
     trigger = read_prompt(inbound(message.data, {"userClaim": "user"}))
-    assert (trigger.input_id, trigger.event.part.text, trigger.user_claim) == ("id-1", "hi", "user")
+    assert (trigger.input_id, trigger.event.part.text, trigger.user_claim) == ("u", "hi", "user")
+    nameless = PromptEncoder(new_id=new_id).user_message(UIMessage.user("hi", id=""))
+    assert only(nameless).data["promptId"] == nameless.input_id == "id-1"
 
 
 def test_what_is_no_text_is_refused(new_id):
     message = UIMessage.user("", id="u", files=[FilePart(media_type="a/b", url="https://x")])
-    with pytest.raises(LocalProtocolError, match="text prompts only"):
+    with pytest.raises(NotSupported, match="text prompts only"):
         PromptEncoder(new_id=new_id).user_message(message)
 
 
@@ -54,6 +57,20 @@ def test_decisions_name_the_call(new_id):
     assert (message.name, message.data) == ("answer", {"decision": "rejected"})
     assert message.extras == {"headers": {"toolCallId": "c"}}
     assert only(encoder.approval("c", approved=True)).data == {"decision": "approved"}
+
+
+def test_a_reason_goes_with_a_decision(new_id):
+    message = only(PromptEncoder(new_id=new_id).approval("c", approved=False, reason="not now"))
+    assert message.data == {"decision": "rejected", "reason": "not now"}
+    decision = read_decision(inbound(message.data), "c")
+    assert (decision.approved, decision.reason) == (False, "not now")
+    assert read_decision(inbound({"decision": "approved", "reason": 5}), "c").reason is None
+
+
+def test_why_a_reply_was_complete_is_read_where_it_is_said():
+    assert finish_reason(inbound("", {"headers": {"finishReason": "length"}})) == "length"
+    assert finish_reason(inbound("", {"headers": {"finishReason": "because"}})) == "stop"
+    assert finish_reason(inbound("")) == "stop"
 
 
 @pytest.mark.parametrize("data", [{"decision": "rejected"}, {"decision": 1}, "approved", None])

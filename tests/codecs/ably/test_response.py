@@ -7,8 +7,9 @@ import pytest
 from chat_transport import chunks as c
 from chat_transport.codecs.ably.operations import Append, Inbound, Publish
 from chat_transport.codecs.ably.prompts import PromptEncoder
-from chat_transport.codecs.ably.response import ResponseEncoder, ResponseNames, carried_by_text
+from chat_transport.codecs.ably.response import UNANSWERABLE, ResponseEncoder, ResponseNames
 from chat_transport.codecs.ably.response_reading import ResponseConversation
+from chat_transport.codecs.ably.text_turns import dropped_by_text
 from chat_transport.messages import UIMessage
 
 REPLY = [
@@ -67,8 +68,12 @@ def test_plain_replies_have_neither_prompt_nor_completion():
     names = ResponseNames(response="response", complete=None)
     encoder = ResponseEncoder(None, names=names)
     (created,) = encoder.start()
-    assert (created.messages[0].name, created.messages[0].extras) == ("response", None)
-    assert len(encoder.end("complete")) == 1
+    assert created.messages[0].name == "response"
+    # No message says its end, so readers must be told that a mark will.
+    assert created.messages[0].extras == {"headers": {"status": "active"}}
+    (last,) = encoder.end("complete")
+    assert last.extras == {"headers": {"status": "complete"}}
+    assert ResponseEncoder(None).start()[0].messages[0].extras is None
 
 
 def test_a_reply_is_read_to_its_end(conversation, asked, channel):
@@ -165,9 +170,57 @@ def test_a_reply_that_waits_goes_on_in_a_further_message(conversation, asked, ch
     assert [m.text for m in conversation.until(run.run_id)] == ["hi", "Hello"]
 
 
-def test_an_error_is_said_only_where_nothing_else_was():
-    assert said(ResponseEncoder("p"), [c.Error(error_text="oops")])[0].data == "oops"
-    assert len(said(ResponseEncoder("p"), [*REPLY, c.Error(error_text="oops")])) == 2
+def test_an_error_is_said_in_words_only_where_nothing_else_was(conversation, asked, channel):
+    encoder = ResponseEncoder(asked)
+    assert said(encoder, [c.Error(error_text="oops")]) == []
+    last, complete = encoder.end("error", message="oops")
+    assert (last.data, last.extras["headers"]["status"]) == ("oops", "error")
+    assert complete.messages[0].extras == last.extras
+    chunks = feed(conversation, channel, [*ResponseEncoder(asked).start(), last, complete])
+    # Our readers know the mark, and show no words that the agent did not say.
+    assert chunks == [c.Start(message_id=f"reply-{asked}"), c.Error(error_text="oops")]
+    late = ResponseConversation()
+    for inbound in channel.history():
+        late.feed(inbound, live=False)
+    assert late.messages() == conversation.messages()
+    assert late.messages()[-1].text == ""
+    spoken = ResponseEncoder("p")
+    assert len(said(spoken, [*REPLY, c.Error(error_text="oops")])) == 2
+    assert spoken.end("error", message="oops")[0].data == ""
+
+
+def test_a_wait_for_what_cannot_be_answered_is_an_error(conversation, asked, channel):
+    encoder = ResponseEncoder(asked)
+    operations = [*encoder.start(), *said(encoder, CALL[:2]), *encoder.suspend()]
+    assert feed(conversation, channel, operations)[-1] == c.Error(error_text=UNANSWERABLE)
+
+
+def test_why_a_reply_was_complete_is_told(conversation, asked, channel):
+    encoder = ResponseEncoder(asked)
+    operations = [*encoder.start(), *said(encoder, [*REPLY, c.Finish(finish_reason="length")])]
+    chunks = feed(conversation, channel, [*operations, *encoder.end("complete")])
+    assert chunks[-1] == c.Finish(finish_reason="length")
+
+
+def test_words_that_come_after_the_end_replace_what_was_read(conversation, asked, channel):
+    first = ResponseEncoder(asked)
+    start = [*first.start(), *said(first, REPLY)]
+    feed(conversation, channel, [*start, *first.end("complete")])
+    late = Append(key="response", data=", world")
+    (change,) = [conversation.feed(inbound) for inbound in channel.take([late])]
+    assert (change.replaced, change.input_id, change.chunks) == (True, asked, ())
+    assert conversation.messages()[-1].text == "Hello, world"
+    assert [conversation.feed(i) for i in channel.take([Append(key="response", data="")])] == [None]
+
+
+def test_an_id_that_was_used_before_is_not_heard(conversation, asked, channel, new_id):
+    again = PromptEncoder(new_id=new_id).user_message(UIMessage.user("forged", id=asked))
+    feed(conversation, channel, [again.operation])
+    assert [message.text for message in conversation.messages()] == ["hi"]
+    backwards = ResponseConversation()
+    for inbound in reversed(channel.delivered):
+        backwards.feed(inbound, live=False)
+    assert backwards.messages() == conversation.messages()
 
 
 def test_a_stop_is_seen(conversation, asked, channel, new_id):
@@ -182,7 +235,7 @@ def test_a_prompt_for_the_model_leaves_out_the_own_reply(conversation, asked, ch
     feed(conversation, channel, [*encoder.start(), *said(encoder, REPLY), *encoder.end("complete")])
     trigger = conversation.trigger(asked)
     assert [m.text for m in conversation.prompt(trigger)] == ["hi"]
-    again = PromptEncoder(new_id=new_id).user_message(UIMessage.user("more", id="u"))
+    again = PromptEncoder(new_id=new_id).user_message(UIMessage.user("more", id="v"))
     feed(conversation, channel, [again.operation])
     prompt = conversation.prompt(conversation.trigger(again.input_id))
     assert [m.text for m in prompt] == ["hi", "Hello", "more"]
@@ -221,6 +274,6 @@ def test_a_replaced_text_is_told_and_foreign_messages_are_not_ours(conversation,
 
 
 def test_what_is_dropped_is_declared():
-    assert "reasoning-delta" in carried_by_text()
-    assert "text-delta" not in carried_by_text()
+    assert "reasoning-delta" in dropped_by_text()
+    assert "text-delta" not in dropped_by_text()
     assert said(ResponseEncoder("p"), [c.ReasoningStart(id="r")]) == []

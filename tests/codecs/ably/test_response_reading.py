@@ -65,7 +65,7 @@ def test_a_waiting_reply_goes_on_in_its_message(conversation, channel):
     assert text == "let me see"
     again = ResponseEncoder("p1", continued=(serial, text))
     assert again.start() == []
-    assert again.continued() == ("response", serial, text)
+    assert again.continued() == [("response", serial, text)]
     events, chunks = told(conversation, channel, [*say(again, "done"), *again.end("complete")])
     assert events == ["run-resume", "run-end"]
     assert [chunk.type for chunk in chunks] == [
@@ -94,13 +94,15 @@ def test_a_guides_question_makes_its_reply_wait(conversation, channel):
 
 def test_a_wait_that_is_told_again_is_no_news(conversation, channel):
     encoder = ResponseEncoder("p1")
-    told(conversation, channel, [*encoder.start(), *encoder.suspend()])
+    asked = [each for chunk in CALL for each in encoder.encode(chunk)]
+    told(conversation, channel, [*encoder.start(), *asked, *encoder.suspend()])
     assert told(conversation, channel, encoder.suspend()) == ([], [])
 
 
 def test_a_waiting_reply_can_be_ended(conversation, channel):
     encoder = ResponseEncoder("p1")
-    told(conversation, channel, [*encoder.start(), *say(encoder, "hm"), *encoder.suspend()])
+    asked = [each for chunk in CALL for each in encoder.encode(chunk)]
+    told(conversation, channel, [*encoder.start(), *say(encoder, "hm"), *asked, *encoder.suspend()])
     (run,) = conversation.runs()
     assert len(conversation.open_texts(run.run_id)) == 1
     events, chunks = told(conversation, channel, encoder.end("cancelled"))

@@ -7,6 +7,7 @@ import pytest
 from chat_transport import chunks as c
 from chat_transport.codecs.ably.operations import Inbound
 from chat_transport.codecs.ably.prompts import PromptEncoder
+from chat_transport.codecs.ably.response import UNANSWERABLE
 from chat_transport.codecs.ably.token import TokenConversation, TokenEncoder
 from chat_transport.messages import UIMessage
 
@@ -33,8 +34,25 @@ def test_every_delta_is_a_message():
 def test_what_is_no_text_is_dropped():
     encoder = TokenEncoder("r")
     assert encoder.encode(c.ReasoningStart(id="r")) == []
-    assert encoder.suspend() == encoder.acknowledged("k", "s") == []
-    assert "reasoning-start" in TokenConversation.drops
+    assert encoder.acknowledged("k", "s") == []
+    assert {"reasoning-start", "data-*", "start-step"} <= TokenConversation.drops
+
+
+def test_a_wait_that_nobody_can_end_is_an_error(channel):
+    conversation = TokenConversation()
+    encoder = TokenEncoder("r")
+    changes = [conversation.feed(i) for i in channel.take([*encoder.start(), *encoder.suspend()])]
+    assert changes[-1].chunks == [c.Error(error_text=UNANSWERABLE)]
+
+
+def test_why_a_reply_was_complete_is_told(channel):
+    conversation = TokenConversation()
+    encoder = TokenEncoder("r")
+    encoder.encode(c.Finish(finish_reason="length"))
+    changes = [
+        conversation.feed(i) for i in channel.take([*encoder.start(), *encoder.end("complete")])
+    ]
+    assert changes[-1].chunks == [c.Finish(finish_reason="length")]
 
 
 def test_replies_interleave_and_are_told_apart(channel):
@@ -55,7 +73,34 @@ def test_replies_interleave_and_are_told_apart(channel):
         "finish-step",
         "finish",
     ]
-    assert conversation.reply("r1") == said["r1"]
+    assert conversation.reply("r1") == said["r1"][:-1]
+
+
+def test_what_was_said_before_comes_in_few_chunks_and_then_live(channel):
+    late = TokenConversation()
+    delivered = channel.take(reply(TokenEncoder("r"), "a", "b", "c"))
+    for inbound in delivered[2:3]:
+        late.feed(inbound, live=False)
+    assert not late.runs()[0].announced
+    for inbound in delivered[:2]:  # an older page of history
+        late.feed(inbound, live=False)
+    assert late.runs()[0].announced
+    assert [chunk.type for chunk in late.reply("r")] == [
+        "start", "start-step", "text-start", "text-delta",
+    ]  # fmt: skip
+    assert late.reply("r")[-1].delta == "a\n\nb"
+    live = [chunk for inbound in delivered[3:] for chunk in late.feed(inbound).chunks]
+    assert [chunk.type for chunk in live] == ["text-delta", "text-end", "finish-step", "finish"]
+    assert late.messages()[-1].text == "a\n\nb\n\nc"
+
+
+def test_a_delta_that_comes_late_replaces_what_was_read(channel):
+    conversation = TokenConversation()
+    delivered = channel.take(reply(TokenEncoder("r"), "a", "b"))
+    for place in (0, 2, 3):
+        conversation.feed(delivered[place])
+    assert conversation.feed(delivered[1]).replaced
+    assert conversation.messages()[-1].text == "a\n\nb"
 
 
 @pytest.mark.parametrize(("reason", "last"), [("cancelled", "abort"), ("error", "error")])
@@ -104,4 +149,4 @@ def test_messages_of_others_are_not_ours():
         assert conversation.feed(inbound) is None
     odd = {"headers": {"responseId": "r"}}
     numbers = Inbound(action="create", serial="9", version="9", name="token", data=5, extras=odd)
-    assert conversation.feed(numbers).chunks[-1].delta == ""
+    assert conversation.feed(numbers) is None

@@ -3,7 +3,7 @@ import http from 'node:http';
 import * as Ably from 'ably';
 import { Invocation } from '@ably/ai-transport';
 import { createAgentSession } from '@ably/ai-transport/vercel';
-import { say, serve } from './lines.mjs';
+import { say, serve } from '../lines.mjs';
 
 let settings;
 const [going, goOn] = signal();

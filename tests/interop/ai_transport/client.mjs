@@ -2,7 +2,7 @@
 import * as Ably from 'ably';
 import { AbstractChat, lastAssistantMessageIsCompleteWithApprovalResponses, lastAssistantMessageIsCompleteWithToolCalls } from 'ai';
 import { createChatTransport, createClientSession, createUIMessageCodec } from '@ably/ai-transport/vercel';
-import { say, serve, until } from './lines.mjs';
+import { say, serve, until } from '../lines.mjs';
 
 class PlainState {
   status = 'ready';

@@ -76,6 +76,21 @@ async def test_a_reply(transport: AblyChatTransport, prompt: str, reply: str) ->
     assert texts(history.messages) == [prompt, reply]
 
 
+async def test_what_only_python_reads_of_a_question_does_not_disturb(
+    transport: AblyChatTransport, agent: Any, js: Open
+) -> None:
+    client = await js("client", clientId="carol", channel="ai:1", api=agent.url)
+    async with Chat(transport, id="ai:1") as chat:
+        await chat.send("hello", metadata={"from": "python"})
+        assert texts(chat.messages) == ["hello", "you said hello"]
+        history = await transport.load_history("ai:1")
+    assert history.messages[0].metadata == {"from": "python"}
+    await client.call("untilIdle", replies=1)
+    seen, _ = await client.call("viewMessages")
+    assert seen["parts"] == [{"type": "text", "text": "hello"}]
+    assert "metadata" not in seen
+
+
 @pytest.mark.parametrize("approved", [True, False])
 async def test_an_approval(transport: AblyChatTransport, agent: Any, *, approved: bool) -> None:
     async with Chat(
@@ -120,6 +135,24 @@ async def test_a_client_tool_as_the_javascript_client_answers_it(
     assert "".join(texts(messages)) == 'pickyou picked "red"'
 
 
+async def test_an_own_store_is_joined_with_what_the_agent_said_since(
+    transport: AblyChatTransport, broker: RunningBroker, ably_key: str
+) -> None:
+    async with Chat(transport, id="ai:1") as chat:
+        for text in ("one", "two"):
+            await chat.send(text)
+        shown = chat.messages
+    bobs = AblyConnection(key=ably_key, client_id="bob", endpoint=broker.address, tls=False)
+    async with AblyChatTransport(bobs) as other:
+        async with Chat(other, id="ai:1", messages=shown[:2]) as late:
+            await late.catch_up()
+            assert [message.id for message in late.messages] == [message.id for message in shown]
+    async with Chat(transport, id="ai:1", messages=shown) as chat:
+        await chat.catch_up()
+        await chat.send("three")
+        assert texts(chat.messages) == [*texts(shown), "three", "you said three"]
+
+
 async def test_regenerate_and_edit(transport: AblyChatTransport) -> None:
     async with Chat(transport, id="ai:1") as chat:
         await chat.send("one")
@@ -160,25 +193,39 @@ async def test_an_edit_starts_a_branch_and_the_first_one_is_kept(
     assert texts(first) == ["one", "you said one"]
 
 
-async def test_a_run_is_steered_and_says_that_it_heard(
-    transport: AblyChatTransport, agent: Any, broker: RunningBroker, ably_key: str
+async def test_a_steered_run_is_seen_live_by_who_steers_and_by_others(
+    transport: AblyChatTransport, agent: Any, js: Open, broker: RunningBroker, ably_key: str
 ) -> None:
     """The JavaScript agent answers in a second pass, after the `finish` that ends the stream."""
-    bobs = AblyConnection(key=ably_key, client_id="bob", endpoint=broker.address, tls=False)
-    async with Chat(transport, id="ai:1") as chat:
-        session = await transport.session("ai:1")
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(chat.send, "wait")
-            await until(chat, lambda: bool(chat.messages) and "begun" in chat.messages[-1].text)
-            (ref,) = session.wire.active_runs()
-            assert ref.run_id is not None
-            with anyio.fail_after(15):
-                assert await session.steer(ref.run_id, UIMessage.user("left", id="u2"))
-        assert chat.status == "ready"
-    await agent.until_event("run")
-    async with AblyChatTransport(bobs) as other:
-        history = await other.load_history("ai:1")
-    assert texts(history.messages) == ["wait", "begun", "left", "you said left"]
+    client = await js("client", clientId="carol", channel="ai:1", api=agent.url)
+    bobs, lates = (
+        AblyConnection(key=ably_key, client_id="bob", endpoint=broker.address, tls=False)
+        for _ in range(2)
+    )
+    wanted = ["wait", "begun", "left", "you said left"]
+    async with AblyChatTransport(bobs) as other, Chat(other, id="ai:1") as watching:
+        await other.session("ai:1")  # it listens from now on
+        async with Chat(transport, id="ai:1") as chat:
+            session = await transport.session("ai:1")
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(chat.send, "wait")
+                await until(chat, lambda: bool(chat.messages) and "begun" in chat.messages[-1].text)
+                (ref,) = session.wire.active_runs()
+                assert ref.run_id is not None
+                with anyio.fail_after(15):
+                    assert await session.steer(ref.run_id, UIMessage.user("left", id="u2"))
+            await until(chat, lambda: texts(chat.messages) == wanted and chat.status == "ready")
+            await until(watching, lambda: texts(watching.messages) == wanted)
+            await agent.until_event("run")
+            shown = [message.id for message in chat.messages]
+            assert [message.id for message in watching.messages] == shown
+    async with AblyChatTransport(lates) as late:
+        history = await late.load_history("ai:1")
+    assert [message.id for message in history.messages] == shown
+    await client.call("untilIdle", replies=2)
+    seen = await client.call("viewMessages")
+    assert [message["id"] for message in seen] == shown
+    assert ["".join(part.get("text", "") for part in each["parts"]) for each in seen] == wanted
 
 
 async def test_an_agent_dies_and_ours_takes_its_place(

@@ -12,6 +12,7 @@ import pytest
 
 from chat_transport.agent.run import Run
 from chat_transport.broker import RunningBroker
+from chat_transport.chat import Chat
 from chat_transport.chunks import (
     Finish,
     FinishStep,
@@ -30,7 +31,7 @@ from chat_transport.chunks import (
     ToolOutputDenied,
     UIMessageChunk,
 )
-from chat_transport.messages import DynamicToolPart, ToolPart
+from chat_transport.messages import DynamicToolPart, ToolPart, UIMessage
 from chat_transport.transports.ably import AblyAgent, AblyChatTransport, AblyConnection, OwnerPolicy
 
 pytestmark = [pytest.mark.anyio, pytest.mark.interop, pytest.mark.timeout(120)]
@@ -189,6 +190,51 @@ async def test_a_reply(
     assert texts(await client.call("chatMessages")) == [prompt, reply]
     agreed = await both_agree(client, broker, ably_key)
     assert texts(agreed) == [prompt, reply]
+
+
+async def test_the_agent_knows_what_only_its_store_remembers(
+    js: Open, broker: RunningBroker, ably_key: str
+) -> None:
+    prompts: list[list[str]] = []
+
+    async def handler(run: Run) -> AsyncIterator[UIMessageChunk]:
+        prompts.append([message.text for message in run.messages])
+        async for chunk in say("yes"):
+            yield chunk
+
+    async def past(_chat_id: str) -> list[UIMessage]:
+        return [UIMessage.user("said last year", id="u0")]
+
+    own = connection(broker, ably_key, "py-agent")
+    async with AblyAgent(handler, own, channels=["ai:1"], past=past):
+        client = await js("client", channel="ai:1", clientId="alice")
+        for number, text in enumerate(("one", "two"), 1):
+            assert await client.call("send", text=text) == {"status": "ready"}
+            await client.call("untilIdle", replies=number)
+        agreed = await both_agree(client, broker, ably_key)
+    assert texts(agreed) == ["one", "yes", "two", "yes"]
+    assert prompts == [["said last year", "one"], ["said last year", "one", "yes", "two"]]
+
+
+async def test_an_edit_is_shown_whole_on_a_python_device(
+    js: Open, agent: AblyAgent, broker: RunningBroker, ably_key: str
+) -> None:
+    client = await js("client", channel="ai:1", clientId="alice")
+    async with python_view(broker, ably_key) as transport, Chat(transport, id="ai:1") as chat:
+        await transport.session("ai:1")
+        for number, text in enumerate(("one", "two"), 1):
+            await client.call("send", text=text)
+            await client.call("untilIdle", replies=number)
+        first = (await client.call("chatMessages"))[0]
+        await client.call("editMessage", text="other", messageId=first["id"])
+        wanted = ["other", "you said other"]
+        async with asyncio.timeout(15):
+            async for _ in chat.updates():
+                if [message.text for message in chat.messages] == wanted:
+                    break
+        await client.call("untilIdle", replies=1)
+        agreed = await both_agree(client, broker, ably_key)
+    assert texts(agreed) == wanted
 
 
 @pytest.mark.parametrize(("approved", "word"), [(True, "sent"), (False, "not sent")])

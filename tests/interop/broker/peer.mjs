@@ -1,6 +1,6 @@
 // A peer made of the official `ably` package: one JSON line in, one JSON line out.
-import { createInterface } from "node:readline";
 import Ably from "ably";
+import { serve } from "../lines.mjs";
 
 const clients = new Map();
 const heard = new Map();
@@ -55,11 +55,4 @@ const operations = {
   closeAll: () => { for (const one of clients.values()) one.close(); },
 };
 
-for await (const line of createInterface({ input: process.stdin })) {
-  const { id, op, ...args } = JSON.parse(line);
-  Promise.resolve().then(() => operations[op](args)).then(
-    (ok) => console.log(JSON.stringify({ id, ok: ok ?? null })),
-    (error) => console.log(JSON.stringify({ id, error: { code: error.code, message: error.message } })),
-  );
-}
-process.exit(0);
+serve(operations);

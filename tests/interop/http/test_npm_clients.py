@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import socket
 import subprocess
 import threading
@@ -41,30 +40,11 @@ from chat_transport.chunks import (
 from chat_transport.messages import ToolPart
 from chat_transport.transports.http.app import create_app
 
-pytestmark = pytest.mark.interop
+pytestmark = [pytest.mark.interop, pytest.mark.usefixtures("node_packages")]
 HERE = Path(__file__).parent
 NODE = HERE / "node_modules/node/bin/node"
 SDKS = ["ai5", "ai6", "ai7"]
 Handler = Callable[[Run], AsyncIterator[UIMessageChunk]]
-
-
-@pytest.fixture(scope="session", autouse=True)
-def npm_packages() -> None:
-    """Install what package-lock.json names, once."""
-    if NODE.exists():
-        return
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip("npm is not installed; the AI SDK's own clients come from it")
-    done = subprocess.run(
-        [npm, "ci", "--no-audit", "--no-fund"],
-        cwd=HERE,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode or not NODE.exists():
-        pytest.skip(f"npm could not install the AI SDK: {done.stderr[-500:]}")
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,12 +21,7 @@ NODE = HERE / "node_modules/node/bin/node"
 
 
 @pytest.fixture
-def node_server() -> Iterator[str]:
-    if not NODE.exists():
-        npm = shutil.which("npm")
-        if npm is None:
-            pytest.skip("npm is not installed; the AI SDK's server comes from it")
-        subprocess.run([npm, "ci", "--no-audit", "--no-fund"], cwd=HERE, check=True)
+def node_server(node_packages: None) -> Iterator[str]:
     process = subprocess.Popen(
         [NODE, HERE / "server.mjs"], cwd=HERE, stdout=subprocess.PIPE, text=True
     )

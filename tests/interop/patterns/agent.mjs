@@ -1,7 +1,7 @@
 // Agents as Ably's guides write them, driven by a test: human in the loop, message per response, message per token.
 // The model is a script; everything on the channel is done as those pages do it.
 import * as Ably from 'ably';
-import { say, serve } from './lines.mjs';
+import { say, serve } from '../lines.mjs';
 
 let realtime;
 let channel;

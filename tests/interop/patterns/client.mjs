@@ -1,6 +1,6 @@
 // Clients as Ably's guides write them, driven by a test: human in the loop, message per response, message per token.
 import * as Ably from 'ably';
-import { say, serve, until } from './lines.mjs';
+import { say, serve, until } from '../lines.mjs';
 
 let realtime;
 let channel;

@@ -1,7 +1,9 @@
 // A small AI SDK ChatTransport that speaks the wire of the older ably-ai-sdk-transport, and useChat's chat on it.
 import * as Ably from 'ably';
-import { AbstractChat, lastAssistantMessageIsCompleteWithToolCalls } from 'ai';
-import { say, serve, until } from './lines.mjs';
+import {
+  AbstractChat, lastAssistantMessageIsCompleteWithApprovalResponses, lastAssistantMessageIsCompleteWithToolCalls,
+} from 'ai';
+import { say, serve, until } from '../lines.mjs';
 
 const FATES = {
   'tool-output': 'tool-output-available',
@@ -78,18 +80,14 @@ class Reader {
 
   fate(kind, toolCallId, message) {
     const { toolName, input, ...fields } = json(message.data);
-    const out = [];
-    if (!this.grown.has(message.serial)) {
-      this.grown.set(message.serial, { kind: 'tool', id: toolCallId, text: '' });
-      out.push({ type: 'tool-input-available', toolCallId, toolName: toolName ?? 'tool', input });
-    }
-    return [...out, { ...fields, toolCallId, type: FATES[kind] }];
+    return [{ ...fields, toolCallId, type: FATES[kind] }];
   }
 }
 
 class Transport {
-  constructor(channel) {
+  constructor(channel, { invoke } = {}) {
     this.channel = channel;
+    this.invoke = invoke;
   }
 
   /** Streams what the channel says of one prompt's reply; with `before`, that comes first. */
@@ -127,6 +125,11 @@ class Transport {
     } else {
       await this.channel.publish({ name: 'chat-message', data: JSON.stringify({ message: messages.at(-1) }), extras });
     }
+    if (this.invoke) {
+      // Where no agent listens: wakes one for this message.
+      const body = JSON.stringify({ inputEventId: promptId, sessionName: this.channel.name });
+      await fetch(this.invoke, { method: 'POST', headers: { 'content-type': 'application/json' }, body });
+    }
     return stream;
   }
 
@@ -147,8 +150,22 @@ class Transport {
     return { messages, hasActiveStream, promptId, pending };
   }
 
+  presence() {
+    return this.channel.presence;
+  }
+
+  /** Tells whether any agent is there, now and at each change: who says `type: agent` is one. */
   async onAgentPresenceChange(callback) {
-    await this.channel.presence.subscribe((member) => callback(member));
+    const here = new Set();
+    const take = ({ action, connectionId, data }) => {
+      if (data?.type !== 'agent') return;
+      const before = here.size > 0;
+      if (action === 'leave') here.delete(connectionId);
+      else here.add(connectionId);
+      if (before !== here.size > 0) callback(here.size > 0);
+    };
+    await this.channel.presence.subscribe(['enter', 'present', 'leave'], take);
+    callback(here.size > 0);
   }
 }
 
@@ -168,25 +185,29 @@ let realtime;
 let transport;
 let chat;
 let resumed;
+let published;
+const isPublished = new Promise((resolve) => (published = resolve));
 const poll = (look) => {
   const timer = setInterval(look, 5);
   return () => clearInterval(timer);
 };
 
 serve({
-  async open({ clientOptions, token, channel }) {
+  async open({ clientOptions, token, channel, invoke }) {
     realtime = new Ably.Realtime({ ...clientOptions, authCallback: (_, callback) => callback(null, token) });
     const opened = realtime.channels.get(channel);
     await opened.attach();
-    transport = new Transport(opened);
+    transport = new Transport(opened, { invoke });
     chat = new PlainChat({
       id: channel,
       state: new State(),
       transport,
       onError: (error) => say({ event: 'chat-error', error: error.message }),
-      sendAutomaticallyWhen: lastAssistantMessageIsCompleteWithToolCalls,
+      sendAutomaticallyWhen: (now) =>
+        lastAssistantMessageIsCompleteWithToolCalls(now) || lastAssistantMessageIsCompleteWithApprovalResponses(now),
     });
-    await transport.onAgentPresenceChange((member) =>
+    await transport.onAgentPresenceChange((here) => say({ event: 'agent', here }));
+    await transport.presence().subscribe((member) =>
       say({ event: 'presence', action: member.action, clientId: member.clientId, status: member.data?.status }),
     );
   },
@@ -201,6 +222,19 @@ serve({
   async toolOutput({ tool, toolCallId, output }) {
     await chat.addToolOutput({ tool, toolCallId, output });
   },
+  async decide({ approved, reason }) {
+    const call = chat.messages.at(-1).parts.find(({ state }) => state === 'approval-requested');
+    await chat.addToolApprovalResponse({ id: call.approval.id, approved, reason });
+  },
+  /** Says what a client may not: any message, as it is. */
+  async forge({ message }) {
+    const chunks = [];
+    const stream = await transport.sendMessages({ trigger: 'submit-message', messages: [message] });
+    published();
+    for await (const chunk of stream) chunks.push(chunk);
+    return chunks;
+  },
+  untilPublished: () => isPublished,
   stop: () => chat.stop(),
   async load() {
     const { messages, hasActiveStream } = await transport.loadChatHistory();

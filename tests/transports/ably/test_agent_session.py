@@ -16,7 +16,7 @@ from chat_transport.agent.runtime import Agent
 from chat_transport.codecs.ably.operations import Inbound, OutboundMessage, Publish
 from chat_transport.errors import ConnectFailed, RequestRejected, StreamInterrupted
 from chat_transport.inputs import SendMessages
-from chat_transport.messages import UIMessage
+from chat_transport.messages import ToolPart, UIMessage
 from chat_transport.transports.ably.agent_session import AgentSession, Serving
 from chat_transport.transports.ably.ai_transport.agent import AiTransportAgent
 from chat_transport.transports.ably.ai_transport.client import AiTransportClient
@@ -36,6 +36,7 @@ class Channel:
     connection_id: str = "here"
     listener: Any = None
     log: list[Inbound] = field(default_factory=list)
+    tasks: Any = None
     present_members: list[Member] = field(default_factory=list)
     shown: list[Any] = field(default_factory=list)
     watchers: list[Callable[[], None]] = field(default_factory=list)
@@ -151,7 +152,7 @@ async def serving(
             Serving(**settings),
         )
         with anyio.fail_after(10):
-            async with session.open():
+            async with anyio.create_task_group() as channel.tasks, session.open():
                 yield session, agent
 
 
@@ -255,6 +256,25 @@ async def test_an_approval_is_judged_by_who_started_the_run(
     assert len(script.runs) == runs
 
 
+@pytest.mark.parametrize("first", [True, False], ids=["allow first", "deny first"])
+async def test_of_two_answers_to_one_approval_the_first_counts(script: Any, *, first: bool) -> None:
+    channel = Channel()
+    async with serving(channel, script) as (_session, _agent):
+        Client(channel, "ann").say("approve", "u1")
+        await ended(channel)
+        phone, laptop = Client(channel, "ann"), Client(channel, "ann")
+        phone.read()
+        laptop.read()
+        phone.answer(approved=first)
+        laptop.answer(approved=not first)
+        await ended(channel, 2)
+        await anyio.wait_all_tasks_blocked()
+    assert len(script.runs) == 2
+    (part,) = [p for p in script.runs[1].messages[-1].parts if isinstance(p, ToolPart)]
+    assert part.approval is not None
+    assert part.approval.approved is first
+
+
 async def test_an_approval_in_unread_history_is_judged_too(script: Any) -> None:
     channel = Channel()
     async with serving(channel, script):
@@ -310,12 +330,12 @@ async def test_a_lost_channel_stops_the_runs(script: Any) -> None:
 
 async def test_inputs_that_came_in_a_gap_are_served(script: Any) -> None:
     channel = Channel()
-    async with serving(channel, script) as (session, _agent):
+    async with serving(channel, script) as (_session, _agent):
         listener, channel.listener = channel.listener, None
         Client(channel, "ann").say("hello", "u1")
         channel.listener = listener
-        session.on_gap()
-        session.on_gap()
+        channel.listener.on_gap()
+        channel.listener.on_gap()
         await ended(channel)
     assert len(script.runs) == 1
 
@@ -329,9 +349,9 @@ async def test_a_gap_that_cannot_be_read_does_not_stop_the_agent(script: Any) ->
         async def next_page(self) -> Any:
             raise StreamInterrupted("no history")
 
-    async with serving(channel, script) as (session, _agent):
+    async with serving(channel, script) as (_session, _agent):
         channel.history = Broken  # type: ignore[method-assign]
-        session.on_gap()
+        channel.listener.on_gap()
         Client(channel, "ann").say("hello", "u1")
         await ended(channel)
     assert len(script.runs) == 1
@@ -433,7 +453,7 @@ async def test_an_input_that_cannot_be_served_does_not_end_the_others(
             await anyio.lowlevel.checkpoint()
         session._wire.prompt = whole  # type: ignore[method-assign]
         Client(channel, "ann").say("second", "u2")
-        await ended(channel)
+        await ended(channel, 2)  # the first run too, marked as failed
         act, session._wire.act = session._wire.act, broken  # type: ignore[method-assign]
         channel.deliver([OutboundMessage(name="theirs")], "eve")
         session._wire.act = act  # type: ignore[method-assign]

@@ -32,7 +32,6 @@ from chat_transport.transport import MessageSeen, MessagesReplaced, RunSeen
 from chat_transport.transports.ably.ai_transport.client import AiTransportClient
 from chat_transport.transports.ably.channel import Member
 from chat_transport.transports.ably.chat_session import ChatSession
-from chat_transport.transports.ably.feed import OrderedFeed
 
 pytestmark = pytest.mark.anyio
 
@@ -149,9 +148,9 @@ def speaker(input_id: str = "m1", run_id: str = "r1") -> Any:
     )
 
 
-def hear(session: ChatSession, messages: Sequence[Inbound]) -> None:
+def hear(channel: Channel, messages: Sequence[Inbound]) -> None:
     for message in messages:
-        session.on_message(message)
+        channel.listener.on_message(message)
 
 
 def said(encoder: Any, *chunks: UIMessageChunk) -> list[Operation]:
@@ -174,35 +173,35 @@ OPENING = (Start(message_id="a1"), StartStep(), TextStart(id="t"))
 async def test_a_run_that_ends_without_its_last_chunk_is_given_one(
     ending: Any, terminal: UIMessageChunk
 ) -> None:
-    async with playing() as (_channel, session, tape):
+    async with playing() as (channel, session, tape):
         agent = speaker()
         with session.reading("m1") as stream:
-            hear(session, tape.play([*agent.start(), *said(agent, *OPENING), *ending(agent)]))
+            hear(channel, tape.play([*agent.start(), *said(agent, *OPENING), *ending(agent)]))
             chunks = [chunk async for chunk in stream]
     assert chunks[-1] == terminal
     assert stream.run_id == "r1"
 
 
 async def test_what_comes_after_the_last_chunk_is_not_given() -> None:
-    async with playing() as (_channel, session, tape):
+    async with playing() as (channel, session, tape):
         agent = speaker()
         with session.reading("m1") as stream:
             operations = [*agent.start(), *said(agent, *OPENING, TextEnd(id="t"), Finish())]
-            hear(session, tape.play([*operations, *said(agent, StartStep()), *agent.end()]))
+            hear(channel, tape.play([*operations, *said(agent, StartStep()), *agent.end()]))
             chunks = [chunk async for chunk in stream]
     assert chunks[-1].type == "finish"
 
 
 async def test_text_that_is_replaced_is_told_anew_in_its_step() -> None:
-    async with playing() as (_channel, session, tape):
+    async with playing() as (channel, session, tape):
         agent = speaker()
         with session.reading("m1") as stream:
             opening = tape.play([*agent.start(), *said(agent, *OPENING)])
-            hear(session, opening)
+            hear(channel, opening)
             (wrong,) = tape.play(said(agent, TextDelta(id="t", delta="wrong")))
-            hear(session, [wrong])
+            hear(channel, [wrong])
             hear(
-                session,
+                channel,
                 [
                     Inbound(
                         action="update",
@@ -213,7 +212,7 @@ async def test_text_that_is_replaced_is_told_anew_in_its_step() -> None:
                     )
                 ],
             )
-            hear(session, tape.play(said(agent, TextEnd(id="t"), FinishStep(), Finish())))
+            hear(channel, tape.play(said(agent, TextEnd(id="t"), FinishStep(), Finish())))
             chunks = [chunk async for chunk in stream]
         assert session.wire.messages()[-1].text == "right"
     assert chunks == [
@@ -240,28 +239,28 @@ HALF = (StartStep(), TextStart(id="t"), TextDelta(id="t", delta="half"))
 
 
 async def test_a_reader_takes_back_what_a_retry_takes_back_on_the_channel() -> None:
-    async with playing() as (_channel, session, tape):
+    async with playing() as (channel, session, tape):
         agent = speaker()
         with session.reading("m1") as stream:
-            hear(session, tape.play([*agent.start(), *said(agent, Start(message_id="a1"))]))
-            hear(session, attempt(agent, tape, "plan", *HALF, TextEnd(id="t"), FinishStep()))
-            hear(session, attempt(agent, tape, "answer", *HALF))
+            hear(channel, tape.play([*agent.start(), *said(agent, Start(message_id="a1"))]))
+            hear(channel, attempt(agent, tape, "plan", *HALF, TextEnd(id="t"), FinishStep()))
+            hear(channel, attempt(agent, tape, "answer", *HALF))
             whole = (StartStep(), TextStart(id="u"), TextDelta(id="u", delta="whole"))
-            hear(session, attempt(agent, tape, "answer", *whole))
-            hear(session, tape.play([*said(agent, Finish()), *agent.end()]))
+            hear(channel, attempt(agent, tape, "answer", *whole))
+            hear(channel, tape.play([*said(agent, Finish()), *agent.end()]))
             chunks = [chunk async for chunk in stream]
     again = [ResetStep(), *whole[1:], Finish(finish_reason="stop")]
     assert chunks[6:] == [*HALF, *again]
 
 
 async def test_an_observer_of_a_retry_is_not_told_to_read_the_chat_anew() -> None:
-    async with playing() as (_channel, session, tape):
+    async with playing() as (channel, session, tape):
         agent = speaker()
         async with session.observing() as changes:
-            hear(session, tape.play([*agent.start(), *said(agent, Start(message_id="a1"))]))
+            hear(channel, tape.play([*agent.start(), *said(agent, Start(message_id="a1"))]))
             for words in (HALF, HALF):
-                hear(session, attempt(agent, tape, "answer", *words))
-            hear(session, tape.play([*said(agent, Finish()), *agent.end()]))
+                hear(channel, attempt(agent, tape, "answer", *words))
+            hear(channel, tape.play([*said(agent, Finish()), *agent.end()]))
             seen = await anext(changes)
             assert isinstance(seen, RunSeen)
             chunks = [chunk async for chunk in seen.chunks]
@@ -292,11 +291,11 @@ async def test_a_gap_is_filled_from_history_in_order_and_once() -> None:
         ]
         async with session.observing() as changes:
             with session.reading("m1") as stream:
-                hear(session, opening)
+                hear(channel, opening)
                 channel.pages = [stored]
-                session.on_gap()
-                session.on_gap()  # a second one while it heals changes nothing
-                hear(session, after)
+                channel.listener.on_gap()
+                channel.listener.on_gap()  # a second one while it heals changes nothing
+                hear(channel, after)
                 chunks = [chunk async for chunk in stream]
             assert isinstance(await anext(changes), RunSeen)
             replaced = await anext(changes)
@@ -310,27 +309,12 @@ async def test_a_gap_that_cannot_be_filled_interrupts_the_stream() -> None:
     async with playing() as (channel, session, tape):
         agent = speaker()
         with session.reading("m1") as stream:
-            hear(session, tape.play([*agent.start(), *said(agent, *OPENING)]))
+            hear(channel, tape.play([*agent.start(), *said(agent, *OPENING)]))
             channel.pages = [StreamInterrupted("no history", resumable=True)]
-            session.on_gap()
+            channel.listener.on_gap()
             with pytest.raises(StreamInterrupted, match="no history"):
                 async for _ in stream:
                     pass
-
-
-async def test_more_than_can_wait_is_read_again() -> None:
-    async with playing() as (channel, session, tape):
-        session._feed = OrderedFeed(session._take, limit=1)
-        agent = speaker()
-        messages = tape.play([*agent.start(), *said(agent, *OPENING, TextEnd(id="t"), Finish())])
-        with session.reading("m1") as stream:
-            session.on_gap()
-            hear(session, messages)
-            channel.pages = [[], list(reversed(messages))]
-            chunks = [chunk async for chunk in stream]
-    assert [chunk.type for chunk in chunks] == [
-        "start", "start-step", "text-start", "text-end", "finish",
-    ]  # fmt: skip
 
 
 async def test_a_lost_channel_and_a_closed_transport_end_the_streams() -> None:
@@ -347,10 +331,10 @@ async def test_a_lost_channel_and_a_closed_transport_end_the_streams() -> None:
 
 
 async def test_foreign_and_broken_messages_are_passed_over() -> None:
-    async with playing() as (_channel, session, tape):
+    async with playing() as (channel, session, tape):
         broken = {"ai": {"transport": {"run-id": "r1", "codec-message-id": "m"}, "codec": 7}}
         hear(
-            session,
+            channel,
             [
                 Inbound(action="create", serial="1", version="1", name="app", data=1),
                 Inbound(action="create", serial="2", version="2", name="ai-output", extras=broken),
@@ -359,12 +343,12 @@ async def test_foreign_and_broken_messages_are_passed_over() -> None:
         )
         agent = speaker()
         with session.reading("m1") as stream:
-            hear(session, tape.play([*agent.start(), *said(agent, *OPENING, Finish())]))
+            hear(channel, tape.play([*agent.start(), *said(agent, *OPENING, Finish())]))
             assert (await anext(stream)).type == "start"
 
 
 async def test_an_observer_is_told_of_others_only_and_gets_whole_messages() -> None:
-    async with playing() as (_channel, session, tape):
+    async with playing() as (channel, session, tape):
         other = AiTransportClient(client_id="bob", new_id=iter(["m1", "e1"]).__next__)
         message = UIMessage.model_validate(
             {
@@ -380,11 +364,59 @@ async def test_an_observer_is_told_of_others_only_and_gets_whole_messages() -> N
         own = UIMessage.user("mine", id="u0")
         (mine,) = await session.prepare(SendMessages(chat_id="c", messages=[own]))
         async with session.observing() as changes:
-            hear(session, tape.play([mine.publish], by="ann"))
-            hear(session, tape.play([foreign.publish], by="bob"))
+            hear(channel, tape.play([mine.publish], by="ann"))
+            hear(channel, tape.play([foreign.publish], by="bob"))
             seen = await anext(changes)
     assert isinstance(seen, MessageSeen)
     assert [part.type for part in seen.message.parts] == ["file", "text"]
+
+
+async def test_a_further_pass_of_an_own_run_is_told_to_observers() -> None:
+    """As a JavaScript agent answers a steer: after the `finish` that ended the own stream."""
+    async with playing() as (channel, session, tape):
+        request = SendMessages(chat_id="c", messages=[UIMessage.user("go", id="u1")])
+        (mine,) = await session.prepare(request)
+        agent = speaker(mine.input_id)
+        async with session.observing() as changes, session.observing() as others_changes:
+            with session.reading(mine.input_id) as stream:
+                hear(channel, tape.play([mine.publish], by="ann"))
+                hear(channel, tape.play([*agent.start(), *said(agent, *OPENING, Finish())]))
+                assert [chunk.type async for chunk in stream][-1] == "finish"
+            steer = session.wire.steer("r1", UIMessage.user("left", id="u2"))  # type: ignore[attr-defined]
+            hear(channel, tape.play([steer.publish], by="ann"))
+            again = [*agent.next_message(), *said(agent, Start(message_id="a2"), StartStep())]
+            hear(channel, tape.play([*again, *said(agent, Finish()), *agent.end("complete")]))
+            for told in (changes, others_changes):
+                message, run = await anext(told), await anext(told)
+                if isinstance(message, RunSeen):
+                    message, run = run, message
+                assert isinstance(message, MessageSeen)
+                assert isinstance(run, RunSeen)
+                assert message.message.text == "left"
+                chunks = [chunk async for chunk in run.chunks]
+                assert [chunk.type for chunk in chunks] == ["start", "start-step", "finish"]
+
+
+async def test_an_edit_by_somebody_else_is_told_as_the_whole_chat() -> None:
+    async with playing() as (channel, session, tape):
+        theirs = AiTransportClient(client_id="bob", new_id=iter(f"b{n}" for n in range(9)).__next__)
+        first = SendMessages(chat_id="c", messages=[UIMessage.user("one", id="u1")])
+        again = SendMessages(
+            chat_id="c", messages=[UIMessage.user("other", id="u2")], message_id="u1"
+        )
+        told: list[Any] = []
+        async with session.observing() as changes:
+            for request in (first, again):
+                (outgoing,) = theirs.encode(request)
+                echo = tape.play([outgoing.publish], by="bob")
+                hear(channel, echo)
+                for message in echo:
+                    theirs.feed(message, live=True)
+                told.append(await anext(changes))
+    seen, replaced = told
+    assert isinstance(seen, MessageSeen)
+    assert isinstance(replaced, MessagesReplaced)
+    assert [message.text for message in replaced.messages] == ["other"]
 
 
 async def test_the_reply_of_an_agent_that_left_is_broken_off(
@@ -395,8 +427,8 @@ async def test_the_reply_of_an_agent_that_left_is_broken_off(
         agent, silent = speaker(), speaker("m2", "r2")
         with session.reading("m1") as stream, session.reading("m2") as of_unseen:
             channel.appear("agent")
-            hear(session, tape.play([*agent.start(), *said(agent, *OPENING)]))
-            hear(session, tape.play(silent.start(), by="never-present"))
+            hear(channel, tape.play([*agent.start(), *said(agent, *OPENING)]))
+            hear(channel, tape.play(silent.start(), by="never-present"))
             channel.appear()
             channel.appear("agent")  # it was only a moment
             channel.appear("somebody")
@@ -404,14 +436,14 @@ async def test_the_reply_of_an_agent_that_left_is_broken_off(
                 async for _ in stream:
                     pass
             # An agent that never showed itself cannot be missed.
-            hear(session, tape.play(said(silent, *OPENING, Finish()), by="never-present"))
+            hear(channel, tape.play(said(silent, *OPENING, Finish()), by="never-present"))
             assert [c.type async for c in of_unseen][-1] == "finish"
 
 
 async def test_what_can_be_stopped_is_what_runs_or_was_asked_for() -> None:
-    async with playing() as (_channel, session, tape):
+    async with playing() as (channel, session, tape):
         agent = speaker("other", "r9")
-        hear(session, tape.play(agent.start()))
+        hear(channel, tape.play(agent.start()))
         with session.reading("m1"):
             assert {ref.input_id for ref in session.stoppable(None)} == {"other", "m1"}
             assert [ref.run_id for ref in session.stoppable("r9")] == ["r9"]

@@ -8,6 +8,7 @@ import anyio
 import pytest
 
 from chat_transport.broker import RunningBroker
+from chat_transport.chat import Chat
 from chat_transport.chunks import Abort, Finish, TextDelta
 from chat_transport.errors import LocalProtocolError, RequestRejected, TransportClosed
 from chat_transport.inputs import Reconnect, SendMessages
@@ -300,6 +301,34 @@ async def test_a_run_can_be_steered_and_says_that_it_heard(
     assert said == "you said steer, then left"
 
 
+async def test_who_steers_sees_it_in_the_chat_as_others_do(connect: Any, script: Any) -> None:
+    async with (
+        AblyAgent(script, connect("agent"), channels=[CHAT]),
+        AblyChatTransport(connect("alice")) as alices,
+        AblyChatTransport(connect("bob")) as bobs,
+        Chat(alices, id=CHAT) as alice,
+        Chat(bobs, id=CHAT) as bob,
+    ):
+        await bobs.session(CHAT)
+        session = await alices.session(CHAT)
+        with anyio.fail_after(10):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(alice.send, "steer")
+                await script.is_waiting.wait()
+                while not session.wire.active_runs():
+                    await anyio.lowlevel.checkpoint()
+                assert await session.steer(script.runs[0].run_id, UIMessage.user("left", id="u2"))
+            wanted = ["steer", "you said steer, then left", "left"]
+            for chat in (alice, bob):
+                async for _ in chat.updates():
+                    texts = [message.text for message in chat.messages]
+                    if texts == wanted and chat.status == "ready":
+                        break
+        history = await alices.load_history(CHAT)
+        assert [message.id for message in history.messages] == [m.id for m in alice.messages]
+        assert alice.messages == bob.messages
+
+
 async def test_a_run_that_ends_without_listening_did_not_hear(
     connect: Any, script: Any, talk: Any
 ) -> None:
@@ -339,6 +368,46 @@ async def test_an_observer_sees_the_message_and_the_run_of_another_client(
     assert (seen.message.id, seen.message.text, seen.after_id) == ("u1", "hello", None)
     assert run.run_id == script.runs[0].run_id
     assert watched == sent
+
+
+async def test_a_second_device_of_the_same_client_sees_the_message_and_the_run(
+    connect: Any, script: Any
+) -> None:
+    async with AblyAgent(script, connect("agent"), channels=[CHAT]):
+        async with (
+            AblyChatTransport(connect("ann")) as phones,
+            AblyChatTransport(connect("ann")) as laptops,
+            Chat(phones, id=CHAT) as phone,
+            Chat(laptops, id=CHAT) as laptop,
+        ):
+            await laptops.session(CHAT)
+            with anyio.fail_after(10):
+                await phone.send("hello", metadata={"from": "a phone"})
+                async for _ in laptop.updates():
+                    if laptop.status == "ready" and len(laptop.messages) == 2:
+                        break
+            assert laptop.messages == phone.messages
+            assert laptop.messages[0].metadata == {"from": "a phone"}
+
+
+async def no_waking(_invocation: Invocation) -> None:
+    """An agent that was woken, and says nothing."""
+
+
+@pytest.mark.parametrize(
+    ("invoke", "remedy"), [(None, "or give invoke="), (no_waking, "see its log")]
+)
+async def test_the_log_says_what_may_be_missing_where_nobody_answers(
+    connect: Any, caplog: Any, monkeypatch: pytest.MonkeyPatch, invoke: Any, remedy: str
+) -> None:
+    monkeypatch.setattr("chat_transport.transports.ably.client.UNANSWERED_S", 0.05)
+    async with AblyChatTransport(connect("ann"), invoke=invoke) as transport:
+        request = SendMessages(chat_id="ai:new", messages=[UIMessage.user("hello", id="u1")])
+        with anyio.fail_after(10):
+            async with transport.send_messages(request):
+                while "nobody has begun to answer on channel 'ai:new'" not in caplog.text:
+                    await anyio.lowlevel.checkpoint()
+    assert remedy in caplog.text
 
 
 async def test_agent_presence_goes_online_streaming_and_offline(

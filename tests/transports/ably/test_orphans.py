@@ -9,7 +9,7 @@ import pytest
 
 from chat_transport.codecs.ably.operations import OutboundMessage, Publish
 from chat_transport.errors import RequestRejected
-from chat_transport.transports.ably.orphans import close_orphan
+from chat_transport.transports.ably.orphans import close_orphan, decline
 from chat_transport.transports.ably.wire import Orphan, RunRef
 
 pytestmark = pytest.mark.anyio
@@ -32,6 +32,8 @@ class Outlet:
         raise AssertionError("it is connected")
 
     async def publish(self, messages: Any, ident: str) -> list[str]:
+        if self._refuses:
+            raise RequestRejected("no right", code=40160)
         self.done.append((messages[0].name, ident))
         return ["s2"]
 
@@ -53,3 +55,26 @@ async def test_what_cannot_be_closed_is_only_logged(caplog: pytest.LogCaptureFix
     await close_orphan(outlet, ORPHAN)
     assert outlet.done == []
     assert "run r could not be closed" in caplog.text
+
+
+class Speaker:
+    """Begins and ends a run, with a stream between that nobody sent."""
+
+    def start(self) -> list[Any]:
+        return [Publish(messages=(OutboundMessage(name="start"),)), "an append"]
+
+    def end(self, reason: str, *, code: int | None = None, message: str | None = None) -> list[Any]:
+        return [Publish(messages=(OutboundMessage(name=f"{reason}: {message}"),))]
+
+
+async def test_a_run_that_could_not_begin_ends_without_its_reason() -> None:
+    outlet = Outlet()
+    await decline(outlet, Speaker())  # type: ignore[arg-type]  # a fake
+    assert [name for name, _ in outlet.done] == ["start", "error: An error occurred."]
+
+
+async def test_readers_that_cannot_be_told_are_only_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    await decline(Outlet(refuses=True), Speaker())  # type: ignore[arg-type]  # a fake
+    assert "readers on c could not be told: no right" in caplog.text

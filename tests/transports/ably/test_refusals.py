@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 
 from chat_transport.errors import ConnectFailed, RequestRejected, StreamInterrupted
-from chat_transport.transports.ably.refusals import REMEDIES, is_fatal, is_rate_limit, translate
+from chat_transport.transports.ably.refusals import (
+    MESSAGE_LIMIT,
+    REMEDIES,
+    is_fatal,
+    is_rate_limit,
+    require_size,
+    translate,
+)
 
 
 @pytest.mark.parametrize("code", sorted(REMEDIES))
@@ -46,3 +53,10 @@ def test_rate_limits_and_final_refusals_are_recognised() -> None:
     assert is_fatal(40101)
     assert not is_fatal(80003)
     assert not is_fatal(None)
+
+
+def test_what_is_too_large_is_refused_before_it_is_sent() -> None:
+    require_size(MESSAGE_LIMIT, "ai:chat")
+    with pytest.raises(RequestRejected, match="ai:chat") as raised:
+        require_size(MESSAGE_LIMIT + 1, "ai:chat")
+    assert (raised.value.status, raised.value.code) == (413, 40009)

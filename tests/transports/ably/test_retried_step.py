@@ -9,6 +9,7 @@ import anyio
 import pytest
 
 from chat_transport.agent.run import Run
+from chat_transport.broker import RunningBroker
 from chat_transport.chunks import (
     DataChunk,
     Error,
@@ -112,3 +113,24 @@ async def test_what_lasts_of_a_failed_attempt_lasts_on_the_channel(
     assert live.parts[2].data == {"n": 2}  # type: ignore[union-attr]
     assert live.text == "try 2"
     assert live.metadata == shown.metadata == loaded.metadata == {"model": "demo"}
+
+
+@pytest.mark.parametrize("cut", ["drop_sockets", "forget_connections"])
+async def test_a_retry_survives_sockets_that_are_cut_between_and_in_attempts(
+    broker: RunningBroker, connect: Any, talk: Any, cut: str
+) -> None:
+    async def stormy(run: Run) -> AsyncIterator[UIMessageChunk]:
+        for number in range(4):
+            async with run.step("answer"):
+                yield StartStep()
+                yield TextStart(id=f"t{number}")
+                for word in range(200):
+                    if word == 100:
+                        getattr(broker.broker.faults, cut)()
+                    yield TextDelta(id=f"t{number}", delta=f"{number}.{word} ")
+                    await anyio.lowlevel.checkpoint()
+                yield TextEnd(id=f"t{number}")
+
+    chunks, shown, loaded = await talked(connect, talk, stormy)
+    wanted = "".join(f"3.{word} " for word in range(200))
+    assert told(chunks).text == shown.text == loaded.text == wanted

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 
+import anyio
 import pytest
+from ably.util.eventemitter import EventEmitter
 
-from chat_transport.transports.ably.sdk_noise import hide_secrets, hush
+from chat_transport.transports.ably.sdk_noise import forget_late_news, hide_secrets, hush
 
 pytestmark = pytest.mark.anyio
 
@@ -48,3 +50,23 @@ def test_keys_and_tokens_are_masked(caplog: pytest.LogCaptureFixture) -> None:
         logger.info("connect(): ws://h/?key=app.key:secret&accessToken=a.b.c&v=5 access_token=d")
     assert caplog.messages == ["connect(): ws://h/?key=***&accessToken=***&v=5 access_token=***"]
     assert len([f for f in logger.filters if type(f).__name__ == "_HideSecrets"]) == 1
+
+
+async def test_a_waiter_that_gave_up_leaves_no_error_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    forget_late_news()
+    forget_late_news()
+    emitter = EventEmitter()
+    with anyio.move_on_after(0):
+        await emitter.once_async("attached")
+    emitter._emit("attached", "news")
+    assert caplog.messages == []
+
+    def fail(_news: str) -> None:
+        raise ValueError("a listener's own trouble")
+
+    emitter.once("attached", fail)
+    emitter._emit("attached", "news")
+    assert len(caplog.messages) == 1
+    assert "a listener's own trouble" in caplog.messages[0]

@@ -229,7 +229,7 @@ async def test_a_repair_that_fails_is_tried_again() -> None:
     assert channel.texts["s0"] == "abc"
 
 
-@pytest.mark.parametrize("troubles", [[LOST], [ConnectFailed("away"), LOST], [BUSY, BUSY]])
+@pytest.mark.parametrize("troubles", [[LOST], [ConnectFailed("away"), LOST]])
 async def test_a_publish_is_sent_again_until_it_is_there_once(troubles: list[Exception]) -> None:
     channel = Channel()
     channel.troubles = list(troubles)
@@ -238,6 +238,18 @@ async def test_a_publish_is_sent_again_until_it_is_there_once(troubles: list[Exc
         writer.put(whole("b"))
         await writer.flush()
     assert channel.frames == [("a", "b")]
+
+
+async def test_a_frame_that_is_too_many_at_once_goes_in_halves_in_order() -> None:
+    channel = Channel()
+    channel.troubles = [BUSY, None, LOST, BUSY, BUSY]
+    serials: list[tuple[str, str]] = []
+    async with writing(channel, on_serial=lambda *told: serials.append(told)) as writer:
+        for name in "abcd":
+            writer.put(Publish(messages=(OutboundMessage(name=name, data=name),), key=name))
+        await writer.flush()
+    assert channel.frames == [("a", "b"), ("c",), ("d",)]
+    assert serials == [("a", "s0"), ("b", "s1"), ("c", "s2"), ("d", "s3")]
 
 
 async def test_a_refused_publish_stops_the_writer_with_its_reason() -> None:

@@ -1,14 +1,21 @@
 from __future__ import annotations
 
+import datetime as dt
+import ipaddress
+import ssl
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import anyio
 import httpx
 import httpx2
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from chat_transport.agent.run import Run
 from chat_transport.chunks import Finish, Start, TextDelta, TextStart, UIMessageChunk
@@ -55,7 +62,7 @@ class Scripted:
 
 
 @contextmanager
-def scripted(*answers: Answer) -> Iterator[tuple[str, Scripted]]:
+def scripted(*answers: Answer, tls: ssl.SSLContext | None = None) -> Iterator[tuple[str, Scripted]]:
     script = Scripted(list(answers))
 
     class Handler(BaseHTTPRequestHandler):
@@ -85,10 +92,13 @@ def scripted(*answers: Answer) -> Iterator[tuple[str, Scripted]]:
             return
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}/api/chat", script
+        scheme = "http" if tls is None else "https"
+        yield f"{scheme}://127.0.0.1:{server.server_port}/api/chat", script
     finally:
         server.shutdown()
         thread.join(5)
@@ -340,3 +350,67 @@ async def test_an_error_in_the_block_leaves_bare(serve: Callable[[object], str],
             with pytest.raises(ZeroDivisionError):
                 async with transport.send_messages(ask()):
                     raise ZeroDivisionError
+
+
+async def test_a_cookie_of_the_server_comes_back_to_it():
+    named = {"set-cookie": "session=s1; Path=/"}
+    with (
+        anyio.fail_after(10),
+        scripted((200, named, sse(REPLY), False), (200, {}, sse(REPLY), False)) as (url, script),
+    ):
+        async with HttpChatTransport(url) as transport:
+            await read(transport)
+            await read(transport)
+    assert "cookie" not in script.asked[0][2]
+    assert script.asked[1][2]["cookie"] == "session=s1"
+
+
+async def test_a_proxy_of_your_client_is_used():
+    with anyio.fail_after(10), scripted((200, {}, sse(REPLY), False)) as (proxy, script):
+        async with httpx2.AsyncClient(proxy=proxy.removesuffix("/api/chat")) as client:
+            async with HttpChatTransport("http://chat.invalid/talk", client=client) as transport:
+                assert await read(transport) == REPLY
+    assert script.asked[0][1] == "http://chat.invalid/talk"
+
+
+async def test_a_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch):
+    with anyio.fail_after(10), scripted((200, {}, sse(REPLY), False)) as (proxy, script):
+        monkeypatch.setenv("HTTP_PROXY", proxy.removesuffix("/api/chat"))
+        async with HttpChatTransport("http://chat.invalid/talk") as transport:
+            assert await read(transport) == REPLY
+    assert script.asked[0][1] == "http://chat.invalid/talk"
+
+
+def certificate(folder: Path) -> Path:
+    """A certificate for 127.0.0.1 that signs itself, and its key, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "chat")])
+    now = dt.datetime.now(dt.UTC)
+    alternative = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(alternative, critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    file = folder / "chat.pem"
+    pem = serialization.Encoding.PEM
+    secret = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    file.write_bytes(secret + made.public_bytes(pem))
+    return file
+
+
+async def test_tls_is_checked_by_the_client_you_give(tmp_path: Path):
+    file = certificate(tmp_path)
+    serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    serving.load_cert_chain(file)
+    trusting = ssl.create_default_context(cafile=str(file))
+    with anyio.fail_after(10), scripted((200, {}, sse(REPLY), False), tls=serving) as (url, script):
+        async with HttpChatTransport(url) as transport:
+            with pytest.raises(ConnectFailed, match=r"(?i)certificate"):
+                await read(transport)
+        async with httpx2.AsyncClient(verify=trusting) as client:
+            async with HttpChatTransport(url, client=client) as transport:
+                assert await read(transport) == REPLY
+    assert len(script.asked) == 1

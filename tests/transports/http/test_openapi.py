@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from openapi_spec_validator import validate
+
 from chat_transport.transports.http.openapi import describe
 from chat_transport.transports.http.settings import HttpSettings
 
@@ -14,3 +16,8 @@ def test_every_operation_says_what_it_does_and_answers():
         for operation in path.values():
             assert operation["summary"]
             assert "200" in operation["responses"]
+
+
+def test_the_document_is_what_the_specification_says():
+    for path in ("/api/chat", "/", ""):
+        validate(describe(HttpSettings(path=path)))

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from chat_transport.errors import TransportClosed
+from chat_transport.errors import LocalProtocolError, TransportClosed
 from chat_transport.transports.http.redis_port import Append, RedisPort, is_outage
 from chat_transport.transports.http.run_log import LoggedRun
 
@@ -52,6 +52,16 @@ async def test_a_process_is_dead_only_without_its_sign_of_life(redis_server):
 async def test_use_before_connecting_says_so():
     with pytest.raises(TransportClosed, match="not entered"):
         await RedisPort("redis://x", None, "t", keep_s=1).active("c")
+
+
+async def test_a_cluster_is_refused_with_what_to_do():
+    class RedisCluster:
+        pass
+
+    port = RedisPort("", RedisCluster(), "t", keep_s=1)  # type: ignore[arg-type]
+    with pytest.raises(LocalProtocolError, match="one command: give a client of one server"):
+        async with port.connected():
+            pytest.fail("connected")
 
 
 def test_an_outage_is_told_by_name():

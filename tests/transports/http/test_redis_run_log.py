@@ -60,6 +60,20 @@ async def test_a_run_of_one_process_is_found_and_followed_in_another(two):
         assert [chunk async for chunk in stream] == REPLY[2:]
 
 
+@pytest.mark.parametrize("turns", range(6))
+async def test_leaving_while_an_end_is_being_written_writes_it_once(redis_server, turns):
+    log = ChunkLog("r1")
+    with anyio.fail_after(10):
+        async with RedisRunLog(redis_server.url, write_every_s=0) as other:
+            async with RedisRunLog(redis_server.url, write_every_s=0) as one:
+                await one.start(RUN, log, never)
+                log.extend(REPLY)
+                log.close()
+                for _turn in range(turns):
+                    await anyio.lowlevel.checkpoint()
+            assert await read(await other.follow(RUN)) == REPLY
+
+
 async def test_resume_from_every_place_gives_the_rest(two):
     one, other = two
     log = ChunkLog("r1")

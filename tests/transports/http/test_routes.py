@@ -222,3 +222,60 @@ async def test_a_store_that_fails_loses_one_reply_and_no_other(
             assert (await client.post(url, json=question("hi", "good"))).status_code == 200
             assert len((await client.get(url + "/good")).json()["messages"]) == 2
     assert "unable to keep the reply" in caplog.text
+
+
+async def test_the_same_request_at_the_same_time_begins_one_run(handlers: type):
+    """Its answer was lost at once: the client asks again while the first is still being judged."""
+    go_on, begun = anyio.Event(), anyio.Event()
+
+    class Slow(MemoryChatStore):
+        async def save(self, chat_id: str, chat: StoredChat) -> None:
+            begun.set()
+            await go_on.wait()
+            await super().save(chat_id, chat)
+
+    count = 0
+
+    async def handler(run: Run) -> AsyncIterator[UIMessageChunk]:
+        nonlocal count
+        count += 1
+        yield TextStart(id="t")
+
+    app = create_app(handler, store=Slow())
+    network = httpx2.ASGITransport(app=app)
+    answers: list[httpx2.Response] = []
+    key = {"idempotency-key": "k1"}
+    with anyio.fail_after(10):
+        async with (
+            app.lifespan(),
+            httpx2.AsyncClient(transport=network, base_url="http://x") as client,
+        ):
+
+            async def post() -> None:
+                answers.append(await client.post("/api/chat", json=question("hi"), headers=key))
+
+            async def get() -> None:
+                answers.append(await client.get("/api/chat/c/stream", headers=key))
+
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(post)
+                await begun.wait()
+                tasks.start_soon(get)
+                tasks.start_soon(post)
+                await anyio.wait_all_tasks_blocked()
+                go_on.set()
+    assert count == 1
+    assert [answer.status_code for answer in answers] == [200, 200, 200]
+    assert len({answer.headers["x-chat-run-id"] for answer in answers}) == 1
+
+
+async def test_a_request_that_was_refused_may_be_sent_again(serve: Serve, handlers: type):
+    url = serve(create_app(handlers.echo)) + "/api/chat"
+    key = {"idempotency-key": "k1"}
+    forged = {"id": "c", "messages": [{"id": "s", "role": "system", "parts": []}]}
+    with anyio.fail_after(10):
+        async with httpx2.AsyncClient() as client:
+            refused = await client.post(url, json=forged, headers=key)
+            taken = await client.post(url, json=question("hi"), headers=key)
+    assert refused.status_code in {400, 409}
+    assert taken.status_code == 200

@@ -8,7 +8,7 @@ import pytest
 from chat_transport._chunk_log import ChunkLog
 from chat_transport.chunks import Error, Finish, Start, TextDelta, TextEnd, TextStart
 from chat_transport.codecs.client_profiles import V5
-from chat_transport.codecs.ui_stream import encode_sse
+from chat_transport.codecs.ui_stream import UIStreamDecoder, encode_sse
 from chat_transport.errors import StreamInterrupted
 from chat_transport.transports.http.keep_alive import KeepAlive
 from chat_transport.transports.http.reply_place import ReplyPlace
@@ -185,3 +185,48 @@ async def test_coalescing_gathers_what_comes_in_a_window():
             tasks.start_soon(speak)
             await serve(SseBody(log, form(coalesce_s=0.05), OFF, place=ReplyPlace()), client)
     assert len(client.pieces) == 4  # opening, the first at once, the rest together, the end
+
+
+@pytest.mark.parametrize("cursor", [False, True], ids=["useChat", "our client"])
+async def test_a_reader_that_stalls_is_moved_to_a_snapshot(*, cursor: bool):
+    """What gathers while nobody reads is held once, in the log, and given in few chunks."""
+    client, log = Client(), ChunkLog("r")
+    go_on, stalled = anyio.Event(), anyio.Event()
+    send = client.send
+
+    async def stall(message: dict[str, object]) -> None:
+        await send(message)
+        if b'"one "' in client.body and not go_on.is_set():
+            stalled.set()
+            await go_on.wait()
+
+    client.send = stall  # type: ignore[method-assign]
+    words = [f"{number} " for number in range(50_000)]
+    with anyio.fail_after(20):
+        async with anyio.create_task_group() as tasks:
+            log.extend(REPLY[:3])
+            tasks.start_soon(serve, SseBody(log, form(cursor=cursor), OFF), client)
+            await stalled.wait()
+            before = len(client.pieces)
+            log.extend([TextDelta(id="t", delta=word) for word in words])
+            await anyio.wait_all_tasks_blocked()
+            assert len(client.pieces) == before, "something is written to a reader that is stalled"
+            log.extend(REPLY[4:])
+            log.close()
+            go_on.set()
+    text = "".join(words)
+    assert len(client.body) < len(text) + 1000
+    assert len(client.pieces) - before <= 3
+    chunks = UIStreamDecoder().feed(client.body)
+    assert "".join(c.delta for c in chunks if isinstance(c, TextDelta)) == "one " + text
+    assert chunks[-1] == REPLY[-1]
+
+
+async def test_who_comes_back_far_behind_reads_by_the_page():
+    """An exact reader gets each chunk, and never a copy of the whole log at once."""
+    client, log = Client(), ChunkLog("r")
+    log.extend([*REPLY[:2], *(TextDelta(id="t", delta=f"{n} ") for n in range(5000)), REPLY[-1]])
+    log.close()
+    await serve(SseBody(log, form(cursor=True), OFF, place=ReplyPlace(given=2)), client)
+    assert len(UIStreamDecoder().feed(client.body)) == 5001
+    assert len(client.pieces) == 7  # opening, five pages, the end

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import socket
 from collections.abc import AsyncIterator, Callable
 
 import anyio
@@ -9,6 +11,7 @@ from chat_transport.agent.run import Run, User
 from chat_transport.chunks import Abort, Finish, Start, TextDelta, TextStart, UIMessageChunk
 from chat_transport.errors import (
     ConnectFailed,
+    RemoteProtocolError,
     RequestRejected,
     StreamInterrupted,
     TransportClosed,
@@ -168,3 +171,115 @@ async def test_use_before_entering_says_so():
     with pytest.raises(TransportClosed, match="not entered"):
         async with WebSocketChatTransport("ws://127.0.0.1:1").send_messages(ask("x")):
             pytest.fail("entered")
+
+
+async def answering(scope: dict, receive, send, *frames: str) -> None:
+    """Accept a socket and answer its first frame by these."""
+    if scope["type"] == "lifespan":
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+        return
+    await receive()
+    await send({"type": "websocket.accept"})
+    asked = json.loads((await receive())["text"])
+    for frame in frames:
+        await send({"type": "websocket.send", "text": frame.replace("ID", asked["requestId"])})
+    while (await receive())["type"] != "websocket.disconnect":
+        pass
+
+
+CHUNK = '{"type": "chunk", "requestId": "ID", "sequence": %d, "chunk": {"type": "%s"}}'
+
+
+@pytest.mark.parametrize(
+    ("frames", "words"),
+    [
+        (["nonsense"], "Invalid WebSocket chat response frame"),
+        ([CHUNK % (0, "start"), CHUNK % (2, "start-step")], "Out-of-order"),
+        ([CHUNK % (0, "of-tomorrow")], "Invalid UI message chunk"),
+    ],
+)
+async def test_a_server_that_breaks_the_rules_fails_what_it_was_asked(
+    serve: Serve, frames: list[str], words: str
+):
+    async def app(scope: dict, receive, send) -> None:
+        await answering(scope, receive, send, *frames)
+
+    url = at(serve(app))
+    with anyio.fail_after(10):
+        async with WebSocketChatTransport(url) as transport:
+            async with transport.send_messages(ask("x")) as reply:
+                with pytest.raises(RemoteProtocolError, match=words):
+                    async for _ in reply:
+                        pass
+
+
+async def test_a_resume_that_is_refused_raises_the_servers_words(serve: Serve, handlers):
+    def nobody(request: IncomingRequest) -> User | None:
+        return None
+
+    url = at(serve(create_app(handlers.echo, authenticate=nobody)))
+    with anyio.fail_after(10):
+        async with WebSocketChatTransport(url) as transport:
+            with pytest.raises(RequestRejected, match="authentication is required"):
+                async with transport.reconnect_to_stream(Reconnect(chat_id="c1")):
+                    pytest.fail("entered")
+
+
+async def test_a_server_that_does_not_open_the_socket_is_given_up():
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen(1)
+        url = f"ws://127.0.0.1:{deaf.getsockname()[1]}/api/chat"
+        with anyio.fail_after(10):
+            async with WebSocketChatTransport(url, connect_timeout_s=0.1) as transport:
+                with pytest.raises(ConnectFailed, match="took too long"):
+                    async with transport.send_messages(ask("x")):
+                        pytest.fail("entered")
+
+
+async def test_a_chunk_of_a_megabyte_arrives(serve: Serve):
+    """A snapshot of a long reply, or an image, is one frame; httpx2 takes 64 KiB unless told."""
+    big = "0123456789" * 100_000
+
+    async def handler(run: Run) -> AsyncIterator[UIMessageChunk]:
+        yield TextStart(id="t")
+        yield TextDelta(id="t", delta=big)
+
+    url = at(serve(create_app(handler)))
+    with anyio.fail_after(20):
+        async with WebSocketChatTransport(url) as transport:
+            async with transport.send_messages(ask("x")) as reply:
+                assert said([chunk async for chunk in reply]) == big
+
+
+async def test_params_and_protocols_are_said_when_a_socket_is_opened(serve: Serve):
+    seen: list[dict] = []
+    tokens = iter(["one", "two"])
+
+    async def app(scope: dict, receive, send) -> None:
+        if scope["type"] == "lifespan":
+            await answering(scope, receive, send)
+            return
+        seen.append(scope)
+        await receive()
+        await send({"type": "websocket.accept", "subprotocol": "chat.v1"})
+        await receive()
+        await send({"type": "websocket.close", "code": 1012, "reason": "restart"})
+
+    async def params() -> dict[str, str]:
+        return {"token": next(tokens)}
+
+    url = at(serve(app)).replace("ws", "http", 1)  # as the page's own address
+    with anyio.fail_after(10):
+        async with WebSocketChatTransport(
+            url, params=params, protocols=["chat.v1", "chat.v0"]
+        ) as transport:
+            for _ in range(2):
+                async with transport.send_messages(ask("x")) as reply:
+                    with pytest.raises(StreamInterrupted, match="1012: restart"):
+                        await reply.__anext__()
+    assert [scope["query_string"] for scope in seen] == [b"token=one", b"token=two"]
+    assert list(seen[0]["subprotocols"]) == ["chat.v1", "chat.v0"]

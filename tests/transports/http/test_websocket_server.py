@@ -7,14 +7,18 @@ import anyio
 import httpx2
 import pytest
 
+from chat_transport._chunk_log import ChunkLog
 from chat_transport.agent.run import Run
-from chat_transport.chunks import TextDelta, TextStart, UIMessageChunk
+from chat_transport.chunks import Start, TextDelta, TextStart, UIMessageChunk
 from chat_transport.codecs.retold import retold
 from chat_transport.codecs.ui_request import RequestLimits
 from chat_transport.codecs.ui_stream import decode_chunk
+from chat_transport.errors import StreamInterrupted
 from chat_transport.messages import UIMessage
 from chat_transport.transports.http.app import create_app
 from chat_transport.transports.http.chat_store import MemoryChatStore, StoredChat
+from chat_transport.transports.http.routes import INTERRUPTED_TEXT
+from chat_transport.transports.http.run_log import LoggedRun, MemoryRunLog
 
 pytestmark = pytest.mark.anyio
 
@@ -158,3 +162,81 @@ def asked(message: UIMessage) -> UIMessage:
     call = {key: value for key, value in wire["parts"][1].items() if key != "output"}
     parts = [wire["parts"][0], {**call, "state": "input-available"}]
     return UIMessage.model_validate({**wire, "parts": parts})
+
+
+async def test_a_client_that_leaves_stops_its_runs_where_the_route_says_so(
+    serve: Callable[[object], str], gate
+):
+    async def handler(run: Run) -> AsyncIterator[UIMessageChunk]:
+        try:
+            yield TextStart(id="t")
+            await anyio.sleep_forever()
+        finally:
+            gate.open()
+
+    url = serve(create_app(handler, on_disconnect="stop"))
+    with anyio.fail_after(10):
+        assert len(await some(url, send_frame(), 2)) == 2
+        await gate.passed()
+
+
+async def test_a_run_whose_process_died_ends_with_error_and_is_kept():
+    store, run_log, log = MemoryChatStore(), MemoryRunLog(), ChunkLog("r")
+    app = create_app(nobody, store=store, run_log=run_log)
+    said: list[dict[str, object]] = []
+    over = anyio.Event()
+    frames = [{"type": "websocket.connect"}]
+    frames.append({"type": "websocket.receive", "text": frame(type="resume")})
+
+    async def receive() -> dict[str, object]:
+        if frames:
+            return frames.pop(0)
+        await over.wait()
+        return {"type": "websocket.disconnect"}
+
+    async def send(message: dict[str, object]) -> None:
+        if message["type"] == "websocket.send":
+            said.append(json.loads(str(message["text"])))
+            if said[-1]["type"] == "chunk" and said[-1]["sequence"] == 2:
+                log.close(StreamInterrupted("died"))
+            if said[-1]["type"] == "end":
+                over.set()
+
+    with anyio.fail_after(10):
+        async with app.lifespan():
+            run = LoggedRun(chat_id="c", run_id="r")
+            await run_log.start(run, log, lambda _reason: None)
+            log.extend([Start(message_id="a1"), TextStart(id="t"), TextDelta(id="t", delta="so f")])
+            scope = {"type": "websocket", "path": "/api/chat", "headers": []}
+            await app(scope, receive, send)  # type: ignore[arg-type]
+    last = [item.get("chunk") for item in said[-2:]]
+    assert last == [{"type": "error", "errorText": INTERRUPTED_TEXT}, None]
+    kept = await store.load("c")
+    assert kept is not None
+    assert kept.messages[-1].text == "so f"
+
+
+async def nobody(run: Run) -> AsyncIterator[UIMessageChunk]:
+    raise AssertionError
+    yield Start()
+
+
+async def test_a_socket_that_is_gone_ends_its_serving():
+    frames = [{"type": "websocket.connect"}]
+    frames.append({"type": "websocket.receive", "text": frame(type="resume")})
+
+    async def receive() -> dict[str, object]:
+        if frames:
+            return frames.pop(0)
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    async def send(message: dict[str, object]) -> None:
+        if message["type"] == "websocket.send":
+            raise OSError("gone")
+
+    app = create_app(nobody)
+    with anyio.fail_after(10):
+        async with app.lifespan():
+            scope = {"type": "websocket", "path": "/api/chat", "headers": []}
+            await app(scope, receive, send)  # type: ignore[arg-type]

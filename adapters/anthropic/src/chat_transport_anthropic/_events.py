@@ -119,6 +119,8 @@ class MessagesDecoder(StepDecoder):
                 f'"{self._message_id}" is still open.'
             )
         self._is_open = True
+        if not self.failed:  # of a message before, which has ended
+            self.finish_reason, self.raw_finish_reason = "interrupted", None
         self._message_id = message.get("id")
         self._usage = dict(message.get("usage") or {})
         self.metadata["responseId"] = message.get("id")

@@ -113,7 +113,7 @@ class GeminiDecoder(StepDecoder):
     def flush(self) -> Chunks:
         """End the calls whose arguments were streamed, then the blocks."""
         # A call whose arguments the stream's end has cut off is not one to run.
-        ended = self._functions.end_all() if self.raw_finish_reason is not None else []
+        ended = self._functions.end_all() if self.finish_reason == "stop" else []
         chunks = [*ended, *self.end_blocks()]
         if self._usage is not None:
             self.usage = _usage(self._usage)

@@ -57,6 +57,8 @@ class OpenResponsesDecoder(ResponsesDecoder):
 
     def _say(self, chunk: UIMessageChunk, item: JSON) -> Chunks:
         if isinstance(chunk, _BARE):
+            if chunk.provider_metadata is ABSENT:
+                return [chunk]
             return [msgspec.structs.replace(chunk, provider_metadata=ABSENT)]
         if isinstance(chunk, ReasoningEnd) and item.get("type") == "reasoning":
             fields = _thoughts(item)

@@ -94,7 +94,9 @@ class _Writer:
         return [
             item
             for item in self._items
-            if item.get("type") != "reasoning" or item.get("encrypted_content") is not None
+            if item.get("type") != "reasoning"
+            or item.get("encrypted_content") is not None
+            or item.get("content") is not None
         ]
 
     def turn(self, turn: PromptMessage) -> None:
@@ -146,13 +148,17 @@ class _Writer:
         self._items.append({"role": "assistant", "content": part.text, **phase})
 
     def _thought(self, part: Reasoning) -> None:
-        self._has_reasoning = True
         own = self._own(part)
         item_id = own.get("itemId")
         encrypted = own.get("reasoningEncryptedContent")
         context = self._context
         if item_id is not None and (context.in_conversation or context.continues):
+            self._has_reasoning = True
             return
+        if "reasoningContent" in own:  # of an open server: it may not know its items again
+            self._items.append(_whole_thought(own))
+            return
+        self._has_reasoning = True
         summary = [{"type": "summary_text", "text": part.text}] if part.text else []
         if item_id is None:
             if encrypted is not None:
@@ -303,6 +309,17 @@ class _Writer:
         ("tool", ToolResult): _result,
         ("tool", ApprovalResponse): _approval,
     }
+
+
+def _whole_thought(own: Mapping[str, JSON]) -> JSON:
+    item = {
+        "type": "reasoning",
+        "id": own.get("itemId"),
+        "summary": own.get("reasoningSummary") or [],
+        "content": own.get("reasoningContent"),
+        "encrypted_content": own.get("reasoningEncryptedContent"),
+    }
+    return {name: value for name, value in item.items() if value is not None}
 
 
 def _arguments(value: JSON) -> str:

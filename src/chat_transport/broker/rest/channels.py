@@ -56,6 +56,7 @@ def publish_messages(call: Call) -> Reply:
 def get_history(call: Call) -> Reply:
     """GET /channels/{c}/messages, also until attach."""
     channel = call.channel_for("history")
+    call.broker.faults.check("history", channel.name)
     until = call.query.get("fromSerial") or call.query.get("from_serial")
     forwards = call.forwards()
     if until:

@@ -8,7 +8,7 @@ Source: as `ai_sdk_transport`.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 import msgspec
@@ -17,17 +17,19 @@ from pydantic import ValidationError
 from ... import chunks as c
 from ...chunks import UIMessageChunk
 from ...messages import UIMessage
-from .ai_sdk_transport import dropped_by_ai_sdk
+from .ai_sdk_transport import CALL_FIELDS, DROPS, WORD_FIELDS, KnownCall
+from .ai_sdk_turns import AiSdkTurns
 from .ai_transport.changes import Cancel, ChangeEvent, Trigger
+from .ai_transport.facts import RunReason
+from .ai_transport.fields import read_fields
 from .ai_transport.input_events import MessageSaid, Regenerated
 from .ai_transport.nodes import Wire
 from .ai_transport.payload import StreamView
-from .ai_transport.prompt import merge_passes
 from .operations import Inbound
 from .prompts import header
-from .turns import GrownText, TurnAct, Turns, UIChange
+from .turns import GrownText, TurnAct, UIChange
 
-__all__ = ["AiSdkConversation"]
+__all__ = ["AiSdkConversation", "said_message"]
 
 JSON: TypeAlias = Any  # any JSON value
 _INPUTS: Final = frozenset({"chat-message", "regenerate", "user-abort"})
@@ -42,39 +44,44 @@ _WHOLE: Final[Mapping[str, type[UIMessageChunk]]] = {
     "source-document": c.SourceDocument,
     "metadata": c.MessageMetadata,
 }
-_FATES: Final = ("tool-output", "tool-error", "tool-approval", "tool-denied")
-_REASONS: Final[Mapping[type[UIMessageChunk], str]] = {
+_GROWN: Final = ("text", "reasoning", "tool")
+_FATES: Final[Mapping[str, type[UIMessageChunk]]] = {
+    "tool-output": c.ToolOutputAvailable,
+    "tool-error": c.ToolOutputError,
+    "tool-approval": c.ToolApprovalRequest,
+    "tool-denied": c.ToolOutputDenied,
+}
+_DEFAULTS: Final[Mapping[str, JSON]] = {"output": None, "errorText": "", "toolName": "tool"}
+_REASONS: Final[Mapping[type[UIMessageChunk], RunReason]] = {
     c.Finish: "complete",
     c.Abort: "cancelled",
     c.Error: "error",
 }
+_CARRIED: Final = (*(field.key for field in (*WORD_FIELDS, *CALL_FIELDS)), "citations")
 
 
-class AiSdkConversation(Turns):
+def said_message(inbound: Inbound) -> UIMessage | None:
+    """Give what a client says or gives back; None for other messages, and malformed ones."""
+    if inbound.name != "chat-message":
+        return None
+    try:
+        return UIMessage.model_validate(_object(inbound.data).get("message"))
+    except ValidationError:
+        return None
+
+
+class AiSdkConversation(AiSdkTurns):
     """One channel of that wire."""
 
-    drops = dropped_by_ai_sdk()
+    drops = DROPS
 
     def __init__(self) -> None:
         super().__init__()
         self._texts = GrownText()
         self._runs: dict[str, str] = {}
-        self._known_calls: set[tuple[str, str]] = set()
-
-    def messages(self) -> list[UIMessage]:
-        """Give the conversation; a message that came back changed stands in its old place."""
-        out: list[UIMessage] = []
-        for message in super().messages():
-            place = next((i for i, m in enumerate(out) if m.id == message.id), None)
-            given_back = place is not None and any(
-                node.run is None and self._entries(node)[0][1] is message
-                for node in self._nodes.values()
-            )
-            if given_back and place is not None:
-                out[place] = message
-            else:
-                out.append(message)
-        return merge_passes(out)
+        self._prompts: dict[str, str | None] = {}
+        self._begun: set[tuple[str, str]] = set()
+        self._calls: dict[tuple[str, str], KnownCall] = {}
 
     def feed(self, inbound: Inbound, *, live: bool = True) -> UIChange | None:
         """Take a delivery; None if it says nothing new."""
@@ -85,19 +92,15 @@ class AiSdkConversation(Turns):
         if stream is not None:
             return self._known(inbound, stream, live=live)
         kind, _, rest = name.partition(":")
-        if kind not in ("text", "reasoning", "tool", *_FATES) and not (
-            name in _WHOLE or name.startswith("data-")
-        ):
+        if not (kind in _GROWN or kind in _FATES or name in _WHOLE or name.startswith("data-")):
             return None
-        run_id, input_id = self._run_of(inbound)
-        self._begin(run_id, input_id, inbound.serial)
-        if kind in ("text", "reasoning", "tool") and rest:
-            return self._opened(inbound, run_id, kind, rest, live=live)
+        if kind in _GROWN and rest:
+            return self._opened(inbound, kind, rest, live=live)
         if kind in _FATES:
-            return self._fate(inbound, run_id, kind, rest, live=live)
+            return self._fate(inbound, kind, rest, live=live)
         if not self._first_sight(inbound):
             return None
-        return self._whole(inbound, run_id, name, live=live)
+        return self._whole(inbound, name, live=live)
 
     def act_of(self, inbound: Inbound) -> tuple[TurnAct, str | None] | None:
         """Say what a message wants."""
@@ -107,8 +110,17 @@ class AiSdkConversation(Turns):
         if name in _INPUTS:
             return "start", None
         kind = name.partition(":")[0]
-        ours = kind in ("", "text", "reasoning", "tool", *_FATES) or name in _WHOLE
+        ours = not kind or kind in _GROWN or kind in _FATES or name in _WHOLE
         return ("speak", None) if ours or name.startswith("data-") else None
+
+    def calls(self, run_id: str) -> Mapping[str, KnownCall]:
+        """Give the calls of a reply that are not at their ends, by id."""
+        calls = self._open_calls.get(run_id, ())
+        return {
+            call: known
+            for (run, call), known in self._calls.items()
+            if run == run_id and call in calls
+        }
 
     # -- inputs ------------------------------------------------------------------
 
@@ -122,19 +134,18 @@ class AiSdkConversation(Turns):
                 user_claim=inbound.user_claim,
             )
             self._cancels.append(cancel)
-            return UIChange(event="cancel", input_id=prompt_id, cancel=cancel)
-        data = _object(inbound.data)
-        input_id = prompt_id or inbound.serial
+            run_id = None if prompt_id is None else self.run_key(prompt_id)
+            return UIChange(event="cancel", run_id=run_id, input_id=prompt_id, cancel=cancel)
         event: MessageSaid | Regenerated
         if name == "regenerate":
-            target = data.get("messageId")
+            target = _object(inbound.data).get("messageId")
             event = Regenerated(target=target if isinstance(target, str) else "")
-            self._drop_from(event.target or None)
         else:
-            try:
-                event = MessageSaid(message=UIMessage.model_validate(data.get("message")))
-            except ValidationError:
+            message = said_message(inbound)
+            if message is None:
                 return None
+            event = MessageSaid(message=message)
+        input_id = prompt_id or inbound.serial
         trigger = Trigger(
             serial=inbound.serial,
             input_id=input_id,
@@ -144,123 +155,205 @@ class AiSdkConversation(Turns):
             client_id=inbound.client_id,
             user_claim=inbound.user_claim,
         )
+        if isinstance(event, MessageSaid) and event.message.role == "user":
+            return self._replace_or_add(trigger)
+        if input_id in self._triggers:
+            return None  # a prompt's id is used once
         if isinstance(event, Regenerated):
-            self._triggers.setdefault(input_id, trigger)
-            return UIChange(event="input", input=trigger, input_id=input_id)
-        return self._ask(trigger)
+            self._triggers[input_id] = trigger
+            return UIChange(event="input", input=trigger, input_id=input_id, replaced=True)
+        return (
+            self._give_back(trigger, event.message) if event.message.role == "assistant" else None
+        )
 
     # -- outputs -----------------------------------------------------------------
 
-    def _run_of(self, inbound: Inbound) -> tuple[str, str | None]:
-        """Give the reply that a message belongs to: that of its prompt, else the one under way."""
-        prompt_id = header(inbound, "promptId")
-        if prompt_id is not None:
-            return f"reply-{prompt_id}", prompt_id
-        known = self._runs.get(inbound.serial)
-        if known is None:
-            active = self.active_runs()
-            known = active[-1].run_id if active else f"reply-{inbound.serial}"
-        return known, None
+    def _speaks(
+        self, inbound: Inbound, at: str | None = None
+    ) -> tuple[str, str | None, ChangeEvent | None]:
+        """Give the reply that a message belongs to, its prompt, and whether it begins it.
 
-    def _opened(
-        self, inbound: Inbound, run_id: str, kind: str, rest: str, *, live: bool
-    ) -> UIChange:
-        self._runs[inbound.serial] = run_id
-        call, _, tool = rest.partition(":")
-        codec = {"kind": kind, "id": rest}
+        Without a prompt it belongs to the reply under way.
+        """
+        prompt_id = header(inbound, "promptId") or self._prompts.get(inbound.serial)
+        run_id = self._runs.get(inbound.serial)
+        if prompt_id is not None:
+            run_id = self.run_key(prompt_id)
+        elif run_id is None:
+            active = self.active_runs()
+            run_id = active[-1].run_id if active else f"reply-{inbound.serial}"
+            prompt_id = active[-1].input_ids[-1] if active and active[-1].input_ids else None
+        self._runs.setdefault(inbound.serial, run_id)
+        self._prompts.setdefault(inbound.serial, prompt_id)
+        if not self._note_pass(run_id, prompt_id, at or inbound.serial):
+            return run_id, prompt_id, None
+        is_more = self.goes_on_with(run_id, prompt_id) is not None
+        return run_id, prompt_id, "run-resume" if is_more else "run-start"
+
+    def _opened(self, inbound: Inbound, kind: str, rest: str, *, live: bool) -> UIChange:
+        run_id, prompt_id, event = self._speaks(inbound)
+        codec = {"id": rest, **_carried(inbound), "kind": kind}
         if kind == "tool":
-            codec = {"kind": "tool-input", "toolCallId": call, "toolName": tool, "id": call}
-            self._known_calls.add((run_id, call))
+            call, _, tool = rest.partition(":")
+            codec |= {"kind": "tool-input", "toolCallId": call, "toolName": tool, "id": call}
+            self._begun.add((run_id, call))
+            self._open_calls.setdefault(run_id, set()).add(call)
         stream = self._texts.open(inbound, codec)
         chunks = list(self._codec.start(stream))
         if stream.text:
             chunks += self._codec.delta(stream, stream.text)
-        chunks += self._ended(inbound, stream)
+        chunks += self._ended(inbound, stream, run_id)
         wire = Wire[UIMessageChunk](inbound.serial, run_id, stream=stream)
-        return self._say(run_id, wire, chunks, live=live)
+        said = self._say(run_id, wire, chunks, live=live)
+        return msgspec.structs.replace(said, input_id=prompt_id, event=event)
 
     def _known(self, inbound: Inbound, stream: StreamView, *, live: bool) -> UIChange | None:
-        run_id = self._runs[inbound.serial]
         kind, _, call = (inbound.name or "").partition(":")
         if kind in _FATES:
             version = inbound.version or inbound.serial
             if version <= stream.version:
                 return None
             stream.version = version
-            return self._fate(inbound, run_id, kind, call, live=live)
+            return self._fate(inbound, kind, call, live=live)
         advanced = self._texts.advance(inbound, stream)
         if advanced is None:
             return None
         text, replaced = advanced
+        run_id = self._runs[inbound.serial]
         chunks = list(self._codec.delta(stream, text)) if text and not replaced else []
-        chunks += self._ended(inbound, stream)
+        chunks += self._ended(inbound, stream, run_id)
         wire = self._nodes[run_id].wires[inbound.serial]
-        return self._say(run_id, wire, chunks, live=live, replaced=replaced)
+        said = self._say(run_id, wire, chunks, live=live, replaced=replaced)
+        return msgspec.structs.replace(said, input_id=self._prompts[inbound.serial])
 
-    def _ended(self, inbound: Inbound, stream: StreamView) -> list[UIMessageChunk]:
+    def _ended(self, inbound: Inbound, stream: StreamView, run_id: str) -> list[UIMessageChunk]:
         event = (inbound.version_metadata or {}).get("event") or header(inbound, "event") or ""
         if stream.closed or not event.endswith(("-end", "tool-input-available")):
             return []
         stream.closed = True
-        stream.closing = stream.codec
-        return list(self._codec.end(stream))
+        stream.closing = {**stream.codec, **_carried(inbound), "id": stream.codec["id"]}
+        said = list(self._codec.end(stream))
+        for chunk in said:
+            if isinstance(chunk, c.ToolInputAvailable):
+                self._calls[run_id, chunk.tool_call_id] = KnownCall(
+                    serial=inbound.serial,
+                    tool_name=chunk.tool_name,
+                    input=chunk.input,
+                    headers=_carried(inbound),
+                )
+        return said
 
-    def _fate(
-        self, inbound: Inbound, run_id: str, kind: str, call: str, *, live: bool
-    ) -> UIChange | None:
-        data = _object(inbound.data)
-        serial = f"{inbound.serial}/{inbound.version or ''}"
+    # -- the fates of tools ------------------------------------------------------
+
+    def _fate(self, inbound: Inbound, kind: str, call: str, *, live: bool) -> UIChange | None:
+        version = inbound.version or inbound.serial
+        serial = f"{version}/{kind}"
         if serial in self._seen:
             return None
+        data = {**_DEFAULTS, "approvalId": call, **_object(inbound.data), "toolCallId": call}
+        chunk = self._fate_chunk(inbound, kind, data)
+        if chunk is None:
+            return None
         self._seen.add(serial)
-        chunks: list[UIMessageChunk] = []
-        if (run_id, call) not in self._known_calls:  # history keeps only the fate
-            self._known_calls.add((run_id, call))
-            name = str(data.get("toolName", "tool"))
-            chunks.append(c.ToolInputStart(tool_call_id=call, tool_name=name))
-            given = data.get("input", c.ABSENT)
-            chunks.append(c.ToolInputAvailable(tool_call_id=call, tool_name=name, input=given))
-        chunks.append(_fate_chunk(kind, call, data))
-        wire = Wire[UIMessageChunk](serial, run_id, chunks=tuple(chunks))
-        return self._say(run_id, wire, chunks, live=live)
+        run_id, prompt_id, event = self._speaks(inbound, version)
+        before = self._restored(inbound, run_id, chunk, data, live=live)
+        is_final = kind != "tool-approval" and getattr(chunk, "preliminary", None) is not True
+        calls = self._open_calls.setdefault(run_id, set())
+        calls.discard(call) if is_final else calls.add(call)
+        wire = Wire[UIMessageChunk](serial, run_id, chunks=(chunk,))
+        said = self._say(run_id, wire, (chunk,), live=live)
+        return msgspec.structs.replace(
+            said, input_id=prompt_id, event=event, chunks=(*before, *said.chunks)
+        )
 
-    def _whole(self, inbound: Inbound, run_id: str, name: str, *, live: bool) -> UIChange | None:
-        data = _object(inbound.data)
-        cls = _WHOLE.get(name)
-        if cls is c.Abort and "errorText" in data:
-            cls, data = c.Error, {"errorText": data["errorText"]}
+    def _fate_chunk(
+        self, inbound: Inbound, kind: str, data: dict[str, JSON]
+    ) -> UIMessageChunk | None:
+        cls = _FATES[kind]
+        stream = self._texts.known(inbound.serial)
+        is_open = stream is not None and not stream.closed
+        if kind == "tool-error" and (is_open or header(inbound, "event") == "tool-input-error"):
+            cls = c.ToolInputError
+            data = {"input": stream.text if stream is not None else None, **data}
+        if stream is not None:
+            stream.closed = True
+            data["toolName"] = stream.codec["toolName"]
         try:
-            chunk: UIMessageChunk
-            if cls is None:
-                chunk = msgspec.convert({**data, "type": name}, c.DataChunk)
-            else:
-                chunk = msgspec.convert({**data, "type": cls.type}, cls)
+            return msgspec.convert({**data, "type": cls.type}, cls)
         except msgspec.ValidationError:
             return None
+
+    def _restored(
+        self,
+        inbound: Inbound,
+        run_id: str,
+        fate: UIMessageChunk,
+        data: Mapping[str, JSON],
+        *,
+        live: bool,
+    ) -> Sequence[UIMessageChunk]:
+        """Tell the call itself, where history keeps only its fate."""
+        call = data["toolCallId"]
+        if (run_id, call) in self._begun or (
+            isinstance(fate, c.ToolApprovalRequest) and inbound.action == "create"
+        ):
+            return ()
+        self._begun.add((run_id, call))
+        fields = read_fields(CALL_FIELDS, _carried(inbound))
+        fields |= {"tool_call_id": call, "tool_name": str(data["toolName"])}
+        chunks: list[UIMessageChunk] = [c.ToolInputStart(**fields)]
+        if not isinstance(fate, c.ToolInputError):
+            fields.pop("input_encoding", None)
+            chunks.append(c.ToolInputAvailable(**fields, input=data.get("input", c.ABSENT)))
+        wire = Wire[UIMessageChunk](inbound.serial, run_id, chunks=tuple(chunks))
+        return self._say(run_id, wire, chunks, live=live).chunks
+
+    # -- whole messages ----------------------------------------------------------
+
+    def _whole(self, inbound: Inbound, name: str, *, live: bool) -> UIChange | None:
+        chunk = _whole_chunk(inbound, name)
+        if chunk is None:
+            return None
+        run_id, prompt_id, event = self._speaks(inbound)
+        if isinstance(chunk, c.Start) and isinstance(chunk.message_id, str):
+            self._learn(chunk.message_id, run_id)
         wire = Wire[UIMessageChunk](inbound.serial, run_id, chunks=(chunk,))
         said = self._say(run_id, wire, (chunk,), live=live)
-        event: ChangeEvent | None = "run-start" if name == "start" else None
         if c.is_terminal(chunk):
-            event = "run-end"
             text = chunk.error_text if isinstance(chunk, c.Error) else None
             reason = _REASONS[type(chunk)]
-            self._end(run_id, inbound.serial, reason, text)  # type: ignore[arg-type]  # the table's values
-        return UIChange(run_id=run_id, input_id=said.input_id, chunks=said.chunks, event=event)
+            self._end_pass(run_id, prompt_id, inbound.serial, reason, text)
+            run = self.run(run_id)
+            is_waiting = run is not None and run.state == "suspended"
+            event = "run-suspend" if is_waiting else "run-end"
+            if header(inbound, "refused") is not None:
+                self._refuse(prompt_id)
+        return msgspec.structs.replace(said, input_id=prompt_id, event=event)
+
+    def _moved(self, old: str, new: str) -> None:
+        self._runs = {serial: new if r == old else r for serial, r in self._runs.items()}
+        self._begun = {(new if r == old else r, call) for r, call in self._begun}
+        self._calls = {(new if r == old else r, call): k for (r, call), k in self._calls.items()}
 
 
-def _fate_chunk(kind: str, call: str, data: Mapping[str, JSON]) -> UIMessageChunk:
-    if kind == "tool-output":
-        preliminary = True if data.get("preliminary") is True else c.ABSENT
-        return c.ToolOutputAvailable(
-            tool_call_id=call, output=data.get("output"), preliminary=preliminary
-        )
-    if kind == "tool-error":
-        return c.ToolOutputError(tool_call_id=call, error_text=str(data.get("errorText", "")))
-    if kind == "tool-approval":
-        return c.ToolApprovalRequest(
-            tool_call_id=call, approval_id=str(data.get("approvalId", call))
-        )
-    return c.ToolOutputDenied(tool_call_id=call)
+def _whole_chunk(inbound: Inbound, name: str) -> UIMessageChunk | None:
+    data = dict(_object(inbound.data))
+    cls = _WHOLE.get(name, c.DataChunk)
+    if cls is c.Abort and "errorText" in data:
+        cls, data = c.Error, {"errorText": data["errorText"]}
+    if cls is c.DataChunk and inbound.extras is not None and inbound.extras.get("ephemeral"):
+        data["transient"] = True
+    try:
+        return msgspec.convert({**data, "type": name if cls is c.DataChunk else cls.type}, cls)
+    except msgspec.ValidationError:
+        return None
+
+
+def _carried(inbound: Inbound) -> dict[str, str]:
+    """Give the headers that hold fields of a part."""
+    headers = inbound.extras.get("headers") if inbound.extras else None
+    known: Mapping[str, JSON] = headers if isinstance(headers, Mapping) else {}
+    return {key: known[key] for key in _CARRIED if isinstance(known.get(key), str)}
 
 
 def _object(data: JSON) -> Mapping[str, JSON]:

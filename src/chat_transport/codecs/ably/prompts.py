@@ -10,9 +10,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, get_args
 
-from ...errors import LocalProtocolError
+from ...chunks import FinishReason
+from ...errors import NotSupported
 from ...messages import TextPart, UIMessage
 from .ai_transport.changes import Cancel, Trigger
 from .ai_transport.input_encoder import EncodedInput
@@ -22,6 +23,7 @@ from .operations import Inbound, OutboundMessage, Publish
 __all__ = [
     "PromptEncoder",
     "PromptNames",
+    "finish_reason",
     "header",
     "read_arguments",
     "read_decision",
@@ -48,7 +50,7 @@ class PromptEncoder:
     """The client's end: prompts are text.
 
     Args:
-        new_id: Gives prompt ids.
+        new_id: Gives prompt ids, for messages without one of their own.
         names: What messages are called.
     """
 
@@ -60,20 +62,24 @@ class PromptEncoder:
         """Ask.
 
         Raises:
-            LocalProtocolError: If the message has a part that is no text.
+            NotSupported: If the message has a part that is no text.
         """
         other = next((part for part in message.parts if not isinstance(part, TextPart)), None)
         if other is not None:
-            raise LocalProtocolError(
+            raise NotSupported(
                 f"unable to send a {other.type!r} part; this wire carries text prompts only"
             )
-        prompt_id = self._new_id()
+        prompt_id = message.id or self._new_id()
         data = {"promptId": prompt_id, "text": message.text}
         return _encoded(OutboundMessage(name=self._names.prompt, data=data), prompt_id)
 
-    def approval(self, tool_call_id: str, *, approved: bool) -> EncodedInput:
-        """Answer an approval request."""
+    def approval(
+        self, tool_call_id: str, *, approved: bool, reason: str | None = None
+    ) -> EncodedInput:
+        """Answer an approval request; `reason` is ours, agents after the guides ignore it."""
         data = {"decision": "approved" if approved else "rejected"}
+        if reason is not None:
+            data["reason"] = reason
         extras = {"headers": {self._names.call_header: tool_call_id}}
         message = OutboundMessage(name=self._names.approval_response, data=data, extras=extras)
         return _encoded(message, tool_call_id)
@@ -114,8 +120,19 @@ def read_prompt(inbound: Inbound) -> Trigger | None:
 def read_decision(inbound: Inbound, call: str) -> ApprovalAnswered:
     """Read a person's answer; anything but `approved` is a refusal."""
     data = inbound.data
-    decision = data.get("decision") if isinstance(data, Mapping) else None
-    return ApprovalAnswered(tool_call_id=call, approved=decision == "approved")
+    given: Mapping[str, JSON] = data if isinstance(data, Mapping) else {}
+    reason = given.get("reason")
+    return ApprovalAnswered(
+        tool_call_id=call,
+        approved=given.get("decision") == "approved",
+        reason=reason if isinstance(reason, str) else None,
+    )
+
+
+def finish_reason(inbound: Inbound) -> FinishReason:
+    """Read why a reply was complete; agents written after the guides do not say."""
+    given = header(inbound, "finishReason")
+    return next((known for known in get_args(FinishReason) if known == given), "stop")
 
 
 def read_stop(inbound: Inbound, prompt_id: str | None) -> Cancel:

@@ -12,13 +12,23 @@ from typing import Any, TypeAlias
 
 from ... import chunks as c
 from ...chunks import UIMessageChunk
-from .ai_transport.changes import ChangeEvent, Trigger
+from .ai_transport.changes import ChangeEvent, RunView, Trigger
 from .ai_transport.nodes import Wire
 from .ai_transport.payload import StreamView
 from .operations import Inbound
-from .prompts import PromptNames, header, read_arguments, read_decision, read_prompt, read_stop
-from .response import ResponseNames, carried_by_text
-from .turns import GrownText, TurnAct, Turns, UIChange
+from .prompts import (
+    PromptNames,
+    finish_reason,
+    header,
+    read_arguments,
+    read_decision,
+    read_prompt,
+    read_stop,
+)
+from .response import ResponseNames
+from .response_waits import WaitingReplies, stream_of
+from .text_turns import dropped_by_text
+from .turns import TurnAct, UIChange
 
 __all__ = ["ResponseConversation"]
 
@@ -26,24 +36,22 @@ JSON: TypeAlias = Any  # any JSON value
 _Wire: TypeAlias = Wire[UIMessageChunk]
 
 
-class ResponseConversation(Turns):
+class ResponseConversation(WaitingReplies):
     """Reads the wire, either end.
 
     Args:
         names: What messages are called.
     """
 
-    drops = carried_by_text()
+    drops = dropped_by_text() - {"tool-approval-request"}
 
     def __init__(self, names: ResponseNames | None = None) -> None:
         super().__init__()
         self._names = names or ResponseNames()
-        self._texts = GrownText()
-        self._replies: dict[str, str] = {}
         self._done: dict[str, Inbound] = {}
         self._calls: dict[str, str] = {}
-        self._rests: dict[str, _Wire] = {}
-        self._answers: dict[str, dict[str, tuple[str, bool]]] = {}
+        self._marked: set[str] = set()
+        self._last_at: dict[str, int] = {}
 
     def feed(self, inbound: Inbound, *, live: bool = True) -> UIChange | None:
         """Take a delivery; None if it says nothing new."""
@@ -75,18 +83,24 @@ class ResponseConversation(Turns):
         ours = (None, self._names.response, self._names.complete, names.approval_request)
         return ("speak", None) if inbound.name in ours else None
 
-    def open_texts(self, run_id: str) -> list[str]:
-        """Give the serials of the messages that a reply has left growing, or waiting."""
-        return [
-            serial
-            for serial, known in self._replies.items()
-            if known == run_id and not _known(self._texts, serial).closed
-        ]
+    def unmarked(self) -> list[tuple[RunView, int | None]]:
+        """Give the replies that speak and whose end nobody will mark, with their last time (ms)."""
+        if self._names.complete is not None:
+            return []
+        found: list[tuple[RunView, int | None]] = []
+        for run in self.active_runs():
+            serials = self._serials(run.run_id)
+            if self._has_words(run.run_id) and not self._marked.intersection(serials):
+                times = [self._last_at[each] for each in serials if each in self._last_at]
+                found.append((run, max(times, default=None)))
+        return found
 
-    def continued(self, run_id: str) -> tuple[str, str] | None:
-        """Give serial and text of the message that a waiting reply goes on in."""
-        found = self.open_texts(run_id)
-        return (found[-1], _known(self._texts, found[-1]).text) if found else None
+    def _note(self, inbound: Inbound) -> None:
+        """Note when a reply spoke, and whether its agent marks how it stands."""
+        if inbound.timestamp is not None:
+            self._last_at[inbound.serial] = inbound.timestamp
+        if header(inbound, "status") is not None:
+            self._marked.add(inbound.serial)
 
     def _by_name(self, inbound: Inbound, names: PromptNames, *, live: bool) -> UIChange | None:
         prompt_id = header(inbound, names.prompt_header)
@@ -127,10 +141,12 @@ class ResponseConversation(Turns):
         run_id = prompt_id if prompt_id is not None else inbound.serial
         run_id = f"reply-{run_id}"
         self._replies[inbound.serial] = run_id
+        self._note(inbound)
         known = self._begin(run_id, prompt_id, inbound.serial)
         if known.state == "suspended":
             self._resume(run_id, inbound.serial)
-        stream = self._texts.open(inbound, {"kind": "text", "id": inbound.serial})
+        stream = self._texts.open(inbound, {"kind": "text", "id": inbound.serial, "reply": run_id})
+        _unsay_error(inbound, stream)
         wire = Wire[UIMessageChunk](inbound.serial, run_id, stream=stream)
         chunks = list(self._codec.start(stream))
         if stream.text:
@@ -147,11 +163,18 @@ class ResponseConversation(Turns):
         )
 
     def _grown(self, inbound: Inbound, stream: StreamView, *, live: bool) -> UIChange | None:
+        run_id = self._replies[inbound.serial]
+        if live:
+            self._catch_up(run_id)
         advanced = self._texts.advance(inbound, stream)
         if advanced is None:
             return None
+        self._note(inbound)
         text, replaced = advanced
-        run_id = self._replies[inbound.serial]
+        if _unsay_error(inbound, stream):
+            text = ""
+        if stream.closed:
+            return self._late(run_id, inbound.serial, text)
         event: ChangeEvent | None = None
         before: Sequence[UIMessageChunk] = ()
         wire = self._rests.get(inbound.serial)
@@ -161,10 +184,10 @@ class ResponseConversation(Turns):
         elif text:
             if not self._speaks_again(wire, run_id, inbound):
                 before = self._settle(run_id, live=live)
-                event, chunks = "run-resume", list(self._codec.start(_stream(wire)))
-            _stream(wire).pieces.append(text)
+                event = "run-resume"
+            stream_of(wire).pieces.append(text)
         if text and not replaced:
-            chunks += self._codec.delta(_stream(wire), text)
+            chunks += self._codec.delta(stream_of(wire), text)
         ended = self._ended(inbound, stream, run_id)
         if ended and not self._is_waiting(run_id):
             before = [*before, *self._settle(run_id, live=live)]
@@ -177,26 +200,29 @@ class ResponseConversation(Turns):
             replaced=replaced,
         )
 
-    def _speaks_again(self, wire: _Wire, run_id: str, inbound: Inbound) -> bool:
-        """Note that the agent goes on after an answer; whether that was known."""
-        if wire.serial in self._nodes[run_id].wires:
-            return True
-        self._resume(run_id, inbound.version or inbound.serial)
-        return False
+    def _late(self, run_id: str, serial: str, text: str) -> UIChange | None:
+        """Take what comes after the end: a completion signal may overtake the last words."""
+        if not text:
+            return None
+        rest = self._rests.get(serial)
+        if rest is not None and rest.stream is not None:
+            rest.stream.pieces.append(text)
+        node = self._nodes[run_id]
+        node.refold()
+        asked = node.run.input_ids if node.run is not None else []
+        return UIChange(run_id=run_id, input_id=asked[0] if asked else None, replaced=True)
 
     def _event(self, run_id: str) -> ChangeEvent:
         return "run-suspend" if self._is_waiting(run_id) else "run-end"
-
-    def _is_waiting(self, run_id: str) -> bool:
-        run = self._nodes[run_id].run
-        return run is not None and run.state == "suspended"
 
     def _ended(self, inbound: Inbound, stream: StreamView, run_id: str) -> list[UIMessageChunk]:
         """Give the closing chunks if the delivery says how the reply ended."""
         status = header(inbound, "status")
         done = self._done.get(run_id)
         if done is not None and status is None and not stream.closed:
-            return self._close(stream, run_id, done.serial, "complete", done)
+            return self._close(
+                stream, run_id, done.serial, header(done, "status") or "complete", done
+            )
         if stream.closed or status not in ("complete", "cancelled", "error", "suspended"):
             return []
         if status == "suspended" and self._is_waiting(run_id):
@@ -208,17 +234,17 @@ class ResponseConversation(Turns):
     ) -> list[UIMessageChunk]:
         if status == "suspended":
             said = self._set_aside(run_id, serial)
-            return [*said, c.FinishStep(), c.Finish(finish_reason="tool-calls")]
+            return [*said, c.Finish(finish_reason="tool-calls")]
         stream.closed = True
         wire = self._rests.get(stream.serial)
         said = []
         if wire is None or wire.serial in self._nodes[run_id].wires:
-            grown = stream if wire is None else _stream(wire)
+            grown = stream if wire is None else stream_of(wire)
             grown.closing = grown.codec
             said += self._codec.end(grown)
         if status == "complete":
             self._end(run_id, serial, "complete")
-            return [*said, c.FinishStep(), c.Finish(finish_reason="stop")]
+            return [*said, c.Finish(finish_reason=finish_reason(inbound))]
         if status == "cancelled":
             self._end(run_id, serial, "cancelled")
             return [*said, c.Abort()]
@@ -228,6 +254,7 @@ class ResponseConversation(Turns):
 
     def _completed(self, inbound: Inbound, *, live: bool) -> UIChange | None:
         """Take the completion signal: it ends replies whose last append is not marked."""
+        status = header(inbound, "status") or "complete"
         prompt_id = header(inbound, self._names.prompts.prompt_header)
         data = inbound.data
         if prompt_id is None and isinstance(data, Mapping):
@@ -237,7 +264,9 @@ class ResponseConversation(Turns):
         for serial, known in self._replies.items():
             stream = self._texts.known(serial)
             if known == run_id and stream is not None and not stream.closed:
-                chunks = self._close(stream, run_id, inbound.serial, "complete", inbound)
+                if live:
+                    self._catch_up(run_id)
+                chunks = self._close(stream, run_id, inbound.serial, status, inbound)
                 wire = self._rests.get(serial) or self._nodes[run_id].wires[serial]
                 before = self._settle(run_id, live=live)
                 said = self._say(run_id, wire, chunks, live=live)
@@ -272,67 +301,28 @@ class ResponseConversation(Turns):
             c.ToolApprovalRequest(approval_id=call, tool_call_id=call),
         )
         waits = header(inbound, "status") != "active"
+        goes_on = self._is_waiting(run_id)
+        if live:
+            self._catch_up(run_id)
         before = self._settle(run_id, live=live)
         if waits:
             before = [*before, *self._interrupted(run_id, inbound.serial, live=live)]
-            chunks = (*chunks, c.FinishStep(), c.Finish(finish_reason="tool-calls"))
+            chunks = (*chunks, c.Finish(finish_reason="tool-calls"))
         wire = _Wire(inbound.serial, run_id, chunks=chunks)
         said = self._say(run_id, wire, chunks, live=live)
         return UIChange(
             run_id=run_id,
             input_id=said.input_id,
             chunks=[*before, *said.chunks],
-            event="run-suspend" if waits else None,
+            # A further question of a reply that waits already is the reply going on.
+            event=("run-resume" if goes_on else "run-suspend") if waits else None,
         )
 
-    def _settle(self, run_id: str, *, live: bool) -> Sequence[UIMessageChunk]:
-        """Close the answered calls of a reply that goes on; their outputs are not on this wire."""
-        said: list[UIMessageChunk] = []
-        for call, (serial, approved) in self._answers.pop(run_id, {}).items():
-            chunk: UIMessageChunk = c.ToolOutputDenied(tool_call_id=call)
-            if approved:
-                chunk = c.ToolOutputAvailable(tool_call_id=call, output=None)
-            wire = _Wire(f"{serial}~", run_id, chunks=(chunk,))
-            said += self._say(run_id, wire, (chunk,), live=live).chunks
-        return said
 
-    def _interrupted(self, run_id: str, serial: str, *, live: bool) -> Sequence[UIMessageChunk]:
-        """Let a reply wait whose agent marks no wait: it asks, and says no more.
-
-        Where in the text the question was asked is known only if it was heard live.
-        """
-        wires = [wire for wire in self._nodes[run_id].wires.values() if wire.stream is not None]
-        closing = self._set_aside(run_id, serial)
-        if not wires:
-            return ()
-        return self._say(run_id, wires[-1], closing, live=live).chunks
-
-    def _set_aside(self, run_id: str, serial: str) -> list[UIMessageChunk]:
-        """Note a wait: what the reply's message grows by from now on is a text of its own."""
-        self._suspend(run_id, serial)
-        said: list[UIMessageChunk] = []
-        wires = self._nodes[run_id].wires
-        for message, known in self._replies.items():
-            if known != run_id:
-                continue
-            wire = self._rests.get(message) or wires[message]
-            if wire.serial in wires and wire.stream is not None:
-                if wire.stream.closing is None:
-                    wire.stream.closing = wire.stream.codec
-                    said += self._codec.end(wire.stream)
-                wire.chunks, wire.stream = wire.all_chunks(self._codec), None
-            ident = f"{serial}~"
-            stream = StreamView(ident, "", ident, {}, {"kind": "text", "id": ident}, ident)
-            self._rests[message] = _Wire(ident, run_id, stream=stream)
-        return said
-
-
-def _stream(wire: _Wire) -> StreamView:
-    assert wire.stream is not None  # a message has one until it is set aside, then its rest has
-    return wire.stream
-
-
-def _known(texts: GrownText, serial: str) -> StreamView:
-    stream = texts.known(serial)
-    assert stream is not None  # each reply's message has one
-    return stream
+def _unsay_error(inbound: Inbound, stream: StreamView) -> bool:
+    """Take an error back that was said in words, for readers who know no marks."""
+    error = header(inbound, "error")
+    is_said = error is not None and stream.text == error
+    if is_said:
+        stream.pieces.clear()
+    return is_said

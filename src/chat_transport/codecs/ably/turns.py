@@ -66,11 +66,13 @@ class GrownText:
         stream.version = version
         text = inbound.data if isinstance(inbound.data, str) else ""
         if inbound.action == "append":
-            stream.pieces.append(text)
+            if text:
+                stream.pieces.append(text)
             return text, False
         before = stream.text
         if text.startswith(before):
-            stream.pieces.append(text[len(before) :])
+            if text != before:
+                stream.pieces.append(text[len(before) :])
             return text[len(before) :], False
         stream.pieces[:] = [text]
         return text, True
@@ -113,7 +115,11 @@ class Turns(ABC):
 
     def runs(self) -> list[RunView]:
         """Give the replies, oldest first."""
-        return [_view(node, node.run) for node in self._ordered() if node.run is not None]
+        return [
+            _view(node, node.run, whole=self._has_start(node.key))
+            for node in self._ordered()
+            if node.run is not None
+        ]
 
     def run(self, run_id: str) -> RunView | None:
         """Give a reply as it stands."""
@@ -122,6 +128,10 @@ class Turns(ABC):
     def active_runs(self) -> list[RunView]:
         """Give the replies under way."""
         return [run for run in self.runs() if run.state == "active"]
+
+    def unfinished_runs(self) -> list[RunView]:
+        """Give the replies that may still grow: under way, or waiting for an answer."""
+        return [run for run in self.runs() if run.state != "ended"]
 
     def run_for_input(self, input_id: str) -> RunView | None:
         """Find the newest reply to a prompt."""
@@ -135,10 +145,18 @@ class Turns(ABC):
                 return cancel
         return None
 
+    def unmarked(self) -> list[tuple[RunView, int | None]]:
+        """Give the replies that speak and whose end nobody will mark, with their last time (ms)."""
+        return []
+
+    def conclude(self, run_id: str) -> UIChange | None:
+        """Take such a reply as complete, until it speaks again; None if it is not such a one."""
+        return None
+
     def reply(self, run_id: str) -> list[UIMessageChunk]:
         """Give what a reply has said so far, from its `start`, in few chunks."""
         node = self._nodes.get(run_id)
-        repair = LifecycleRepair(run_id)
+        repair = self._repair(run_id)
         said: list[UIMessageChunk] = []
         for wire in node.ordered() if node is not None else ():
             if wire.input is None:
@@ -164,19 +182,46 @@ class Turns(ABC):
         return out
 
     def prompt(self, trigger: Trigger) -> list[UIMessage]:
-        """Give what the model shall see: what was said before the prompt, and the prompt."""
+        """Give what the model shall see: what was said before the prompt, and the prompt, last.
+
+        Replies to older prompts belong there as far as they have come, though they began later.
+        """
         out: list[UIMessage] = []
+        asked: list[UIMessage] = []
         for node in self._ordered():
-            if node.run is None and node.serial > trigger.serial:
-                continue
-            if node.run is not None and trigger.input_id in node.run.input_ids:
-                continue
-            ended = node.run is None or node.run.reason == "complete"
             found = [message for _, message in self._entries(node)]
-            out += found if ended else [mark_partial(message) for message in found]
-        return out
+            if node.run is None:
+                if node.key == trigger.input_id:
+                    asked = found
+                elif node.serial < trigger.serial:
+                    out += found
+            elif not self._is_later(node.run, trigger):
+                is_whole = node.run.reason == "complete"
+                out += found if is_whole else [mark_partial(message) for message in found]
+        return [*out, *asked]
+
+    def _is_later(self, run: RunFacts, trigger: Trigger) -> bool:
+        """Whether a reply answers the prompt, or a newer one."""
+        asked = [self._triggers[each] for each in run.input_ids if each in self._triggers]
+        return any(each.serial >= trigger.serial for each in asked[:1])
+
+    def run_key(self, prompt_id: str) -> str:
+        """Give the reply to a prompt."""
+        return f"reply-{prompt_id}"
+
+    def goes_on_with(self, run_id: str, prompt_id: str | None) -> str | None:
+        """Give the message that the answer to a prompt goes on with; None if it begins one."""
+        return None
 
     # -- for the wires -----------------------------------------------------------
+
+    def _repair(self, run_id: str) -> LifecycleRepair:
+        """Give what puts in the chunks that a reader in the middle lacks."""
+        return LifecycleRepair(run_id)
+
+    def _has_start(self, run_id: str) -> bool:
+        """Whether the begin of a reply was read: always, where its messages only grow."""
+        return True
 
     def _first_sight(self, inbound: Inbound) -> bool:
         if inbound.serial in self._seen:
@@ -184,9 +229,14 @@ class Turns(ABC):
         self._seen.add(inbound.serial)
         return True
 
-    def _ask(self, trigger: Trigger) -> UIChange:
-        """Take a prompt."""
-        self._triggers.setdefault(trigger.input_id, trigger)
+    def _ask(self, trigger: Trigger) -> UIChange | None:
+        """Take a prompt; whoever uses its id again later is not heard."""
+        known = self._triggers.get(trigger.input_id)
+        if known is not None and known.serial < trigger.serial:
+            return None
+        if known is not None:
+            self._nodes.pop(trigger.input_id, None)
+        self._triggers[trigger.input_id] = trigger
         if trigger.event is not None:
             wire = _Wire(trigger.serial, trigger.input_id, input=trigger.event)
             node = self._node(trigger.input_id, trigger.serial, reply=False)
@@ -217,7 +267,7 @@ class Turns(ABC):
         if live:
             repair = self._repairs.get(run_id)
             if repair is None:
-                repair = self._repairs[run_id] = LifecycleRepair(run_id)
+                repair = self._repairs[run_id] = self._repair(run_id)
                 for known in node.ordered():
                     if known.serial != wire.serial:
                         repair.feed(known.all_chunks(self._codec))
@@ -263,23 +313,6 @@ class Turns(ABC):
         assert node.run is not None
         node.run.add(LifecycleFact(serial=serial, event="resume", invocation_id=run_id))
 
-    def _drop_from(self, message_id: str | None) -> None:
-        """Forget a message and what follows it, or the last reply if none is named."""
-        ordered = self._ordered()
-        place = next(
-            (
-                index
-                for index, node in enumerate(ordered)
-                if any(message.id == message_id for _, message in self._entries(node))
-            ),
-            None,
-        )
-        if place is None:
-            replies = [i for i, node in enumerate(ordered) if node.run is not None]
-            place = replies[-1] if replies else len(ordered)
-        for node in ordered[place:]:
-            del self._nodes[node.key]
-
     def _node(self, key: str, serial: str, *, reply: bool) -> _Node:
         node = self._nodes.get(key)
         if node is None:
@@ -291,10 +324,10 @@ class Turns(ABC):
         return sorted(self._nodes.values(), key=lambda node: node.serial)
 
     def _entries(self, node: _Node) -> list[tuple[str, UIMessage]]:
-        return node.entries(UIFold(), self._codec)
+        return node.entries(UIFold(first_answer_counts=True), self._codec)
 
 
-def _view(node: _Node, run: RunFacts) -> RunView:
+def _view(node: _Node, run: RunFacts, *, whole: bool) -> RunView:
     return RunView(
         run_id=node.key,
         state=run.state,
@@ -304,6 +337,6 @@ def _view(node: _Node, run: RunFacts) -> RunView:
         client_id=run.client_id,
         invocation_id=run.invocation_id,
         input_ids=tuple(run.input_ids),
-        announced=True,
+        announced=whole,
         serial=node.serial,
     )

@@ -6,14 +6,14 @@ Source: @ably/ai-transport 0.8.0, `RunStep` and `adoptRun`; wire document, secti
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Literal, Protocol, runtime_checkable
 
 from ...chunks import UIMessageChunk
 from ...codecs.ably.operations import Operation
-from .wire import RunRef, RunTask
+from .wire import AgentWire, RunRef, RunTask
 
-__all__ = ["AdoptingAgent", "SteppingSpeaker"]
+__all__ = ["AdoptingAgent", "SteppingSpeaker", "adopted"]
 
 
 @runtime_checkable
@@ -49,3 +49,15 @@ class AdoptingAgent(Protocol):
         None if the run is not under way, or the input has not been read (yet).
         """
         ...
+
+
+async def adopted(
+    wire: AgentWire, ref: RunRef, load_older: Callable[[], Awaitable[bool]]
+) -> tuple[str, RunTask] | None:
+    """Give the input and task of a run to do again, reading back for it; None if that is not so."""
+    if not isinstance(wire, AdoptingAgent):
+        return None
+    while (found := wire.adopt(ref)) is None:
+        if not await load_older():
+            break
+    return found

@@ -26,6 +26,7 @@ from ...errors import LocalProtocolError, RequestRejected, TransportClosed
 from .agent_session import AgentSession
 from .left_runs import OfLeftRuns
 from .policy import OwnerPolicy, Policy
+from .prompt_reading import Past
 from .serving import Serving
 from .supervisor import AblyConnection
 from .wire import Wire
@@ -70,6 +71,9 @@ class AblyAgent:
             is there: `end` ends it as failed; `again` runs its handler again, and named steps take
             back what they said before. On wires without steps it ends.
         chat_id: Gives the chat's id from the channel's name; None takes the name itself.
+        past: Gives what a store of your own has of the chat with an id, asked before each run. The
+            channel is then read back only to the newest of these messages, and may have forgotten
+            them.
     """
 
     def __init__(
@@ -85,6 +89,7 @@ class AblyAgent:
         locate_s: float = 10.0,
         left_runs: OfLeftRuns = "end",
         chat_id: Callable[[str], str] | None = None,
+        past: Past | None = None,
     ) -> None:
         self._agent = agent if isinstance(agent, Agent) else Agent(agent)
         self._owns_agent = not isinstance(agent, Agent)
@@ -97,6 +102,7 @@ class AblyAgent:
             listens=listens,
             window_s=window_s,
             locate_s=locate_s,
+            past=past,
             left_runs=left_runs,
         )
         self._sessions: dict[str, AgentSession] = {}
@@ -213,6 +219,14 @@ class AblyAgent:
         if woken.run_id is not None:
             await (await self.serve(woken.session_name)).until_over(woken.run_id)
         return woken
+
+    async def drain(self) -> None:
+        """Wait until no run is under way, as a function does that lives for one request.
+
+        What it served is on the channel then; the next one finds it there.
+        """
+        for session in list(self._sessions.values()):
+            await session.drain()
 
     async def _hold(
         self,

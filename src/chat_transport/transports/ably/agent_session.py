@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import anyio
 from anyio.abc import TaskGroup
@@ -20,19 +20,21 @@ from ..._waiters import Waiters
 from ...agent.run import RunRequest, User
 from ...agent.runtime import ActiveRun, Agent
 from ...codecs.ably.operations import Inbound
-from ...errors import RequestRejected, TransportError
-from .again import AdoptingAgent
-from .channel import AblyChannel, HistoryReader
-from .feed import OrderedFeed
+from ...errors import TransportError
+from .again import adopted
+from .channel import AblyChannel
+from .channel_reader import ChannelReader
 from .left_runs import LeftRuns
-from .orphans import close_orphan
+from .orphans import close_orphan, decline, refusal_of
 from .policy import user_of
+from .prompt_reading import read_prompt
 from .remembered import remember
 from .replicas import STANDBY_S, Replicas
 from .run_carrier import RunCarrier
-from .serving import Serving
+from .serving import InHand, Serving, not_found
 from .shown_status import ShownStatus
-from .wire import Act, AgentWire, Heard, RunRef, RunTask, SteeringAgent
+from .wire import Act, AgentWire, Heard, RunRef, RunTask
+from .wire_abilities import SteeringAgent
 
 __all__ = ["AgentSession", "Serving"]
 
@@ -48,7 +50,6 @@ class _Served:
     ref: RunRef
     carrier: RunCarrier | None = None
     has_spoken: bool = False
-    over: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class AgentSession:
@@ -70,31 +71,33 @@ class AgentSession:
         self._wire = wire
         self._agent = agent
         self._serving = serving
-        self._feed = OrderedFeed(self._take)
-        self._history: HistoryReader | None = None
-        self._paging = asyncio.Lock()
+        self._reader = ChannelReader(channel, self)
         self._runs: dict[str, _Served] = {}
+        self._claims: dict[str, asyncio.Event] = {}
         self._begun: dict[str, str] = {}
         self._early: dict[str, str] = {}
         self._left = LeftRuns(channel, channel.connection.client_id)
         self._users: dict[str, User] = {}
         self._unjudged: list[Inbound] = []
         self._heard = Waiters()
-        self._newest = ""
         self._tasks: TaskGroup | None = None
+        self._in_hand = InHand()
+        self._is_leaving = False
         self._replicas = Replicas(
             channel,
             lambda name: self._may(Act(kind="speak"), User(id=name)),
             listens=serving.listens,
         )
         self._status = ShownStatus(channel, since=self._replicas.since)
-        self._idle = asyncio.Event()
-        self._idle.set()
 
     @property
     def is_idle(self) -> bool:
-        """Whether no run is under way here."""
-        return not self._runs
+        """Whether no run is under way here, or about to begin."""
+        return self._in_hand.is_empty
+
+    async def drain(self) -> None:
+        """Wait until no run is under way here, and all that was said is on the channel."""
+        await self._in_hand.wait_until_empty()
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[None, None]:
@@ -102,12 +105,9 @@ class AgentSession:
 
         Leaving the block stops the runs, tells readers, and leaves presence.
         """
-        self._feed.hold()
-        async with self.channel.listening(self), self.channel.watching(self._on_presence):
+        async with self._reader.open(), self.channel.watching(self._on_presence):
             async with open_task_group() as self._tasks:
-                self._history = self.channel.history()
-                page = await self._history.next_page()
-                self._feed.release(list(reversed(page)))
+                await self._reader.begin()
                 if self.channel.connection.client_id is not None:
                     await self._status.enter()
                     self._tasks.start_soon(self._status.show)
@@ -134,12 +134,7 @@ class AgentSession:
                     break
             await self._until(lambda: self._wire.knows(event_id))
         if not self._wire.knows(event_id):
-            raise RequestRejected(
-                f"unable to find input {event_id!r} on channel {self.channel.name!r} in"
-                f" {self._serving.locate_s:g} s; publish it before the invocation is sent",
-                status=404,
-                code=104010,
-            )
+            raise not_found(event_id, self.channel.name, self._serving.locate_s)
 
     async def answer(self, event_id: str) -> str | None:
         """As `begin`, for an invocation: the process that leads is given the time to be first."""
@@ -165,7 +160,9 @@ class AgentSession:
         if run_id is None:
             run_id = task.ref.run_id
             assert self._tasks is not None
-            self._tasks.start_soon(self._try_to_serve, task, self._users.pop(event_id, User()))
+            self._in_hand.add()
+            user = self._users.pop(event_id, User())
+            self._tasks.start_soon(self._serve_counted, event_id, task, user)
         elif task.continues:
             self._early[run_id] = event_id  # answered before the run has said that it waits
             return run_id
@@ -188,30 +185,22 @@ class AgentSession:
 
     # From the channel --------------------------------------------------------------------------
 
-    def on_message(self, message: Inbound) -> None:
-        """Take a live message."""
-        self._feed.give(message)
+    def take(self, message: Inbound, *, live: bool) -> None:
+        """Judge a message, and fold it if it is believed."""
+        self._judge(message, live=live)
 
-    def on_gap(self) -> None:
-        """Read what was missed before going on; runs go on meanwhile."""
-        if not self._feed.is_held and self._tasks is not None:
-            self._feed.hold()
-            self._tasks.start_soon(self._heal)
+    def oldest_open(self) -> str | None:
+        """Give the serial from which an active run may still change."""
+        return self._wire.oldest_open()
+
+    def on_healed(self, error: TransportError | None) -> None:
+        """Runs went on meanwhile."""
 
     def on_lost(self, error: TransportError) -> None:
         """Stop talking to nobody."""
         log.error("channel %s is lost: %s", self.channel.name, error)
         for served in self._runs.values():
             served.active.stop("the channel was lost")
-
-    def _take(self, message: Inbound, live: bool) -> None:  # noqa: FBT001  # the feed's callback
-        self._newest = max(self._newest, message.serial)
-        try:
-            self._judge(message, live=live)
-        except Exception as error:  # noqa: BLE001  # what a stranger publishes must not stop us
-            log.warning(
-                "message %s on %s is not understood: %r", message.serial, self.channel.name, error
-            )
 
     def _judge(self, message: Inbound, *, live: bool) -> None:
         act = self._wire.act(message)
@@ -220,12 +209,14 @@ class AgentSession:
         if not act.is_known:
             self._unjudged.append(message)
             if live and self._tasks is not None:
-                self._tasks.start_soon(self._judge_late)
+                self._tasks.start_soon(self._judge_late, message)
             return
         user = user_of(message)
         if not self._may(act, user):
             log.info("%s by %r on %s ignored", act.kind, user.id, self.channel.name)
             return
+        if live:
+            self._refuse(message)
         heard = self._wire.feed(message, live=live)
         if heard is not None:
             self._react(heard, user, live=live)
@@ -235,7 +226,14 @@ class AgentSession:
         own = self.channel.connection.client_id
         if act.kind == "speak" and (own is None or user.id == own):
             return True
-        return self._serving.policy(act, user)
+        acts = [act] if act.also is None else [act, replace(act, kind=act.also, also=None)]
+        return all(self._serving.policy(each, user) for each in acts)
+
+    def _refuse(self, message: Inbound) -> None:
+        """Tell who asked why that is not believed, where the wire has words for it."""
+        orphan = refusal_of(self._wire, message)
+        if orphan is not None and self._tasks is not None:
+            self._tasks.start_soon(close_orphan, self.channel, orphan)
 
     def _react(self, heard: Heard, user: User, *, live: bool) -> None:
         event_id = heard.event_id
@@ -262,38 +260,21 @@ class AgentSession:
             orphan = self._wire.orphan(waiting, "cancelled")
             self._tasks.start_soon(close_orphan, self.channel, orphan)
 
-    async def _judge_late(self) -> None:
+    async def _judge_late(self, message: Inbound) -> None:
         """Read back until it is known whose run an answer or a cancel is about."""
         for _ in range(self._serving.pages):
             if not self._unjudged or not await self._load_older(live=True):
                 break
+        if message in self._unjudged:
+            self._refuse(message)
         self._unjudged.clear()
 
     async def _load_older(self, *, live: bool = False) -> bool:
-        async with self._paging:
-            assert self._history is not None
-            if self._history.is_exhausted:
-                return False
-            page = await self._history.next_page()
-            for message in reversed(page):
-                self._take(message, False)
-            unjudged, self._unjudged = self._unjudged, []
-            for message in unjudged:
-                self._take(message, live)
-            return bool(page)
-
-    async def _heal(self) -> None:
-        floor = min(filter(None, [self._wire.oldest_open(), self._newest]), default="")
-        missed: list[Inbound] = []
-        reader = self.channel.history()
-        try:
-            while page := await reader.next_page():
-                missed.extend(page)
-                if page[-1].serial <= floor:
-                    break
-        except TransportError as error:
-            log.warning("unable to read what was missed on %s: %s", self.channel.name, error)
-        self._feed.release(reversed(missed), live=True)
+        has_read = await self._reader.load_older()
+        unjudged, self._unjudged = self._unjudged, []
+        for message in unjudged:
+            self._reader.take(message, live=live)
+        return has_read
 
     # Runs --------------------------------------------------------------------------------------
 
@@ -310,26 +291,49 @@ class AgentSession:
         elif (served := self._runs.get(steer.run_id)) is not None and served.carrier is not None:
             served.carrier.steer(steer)
 
-    async def _try_to_serve(self, task: RunTask, user: User) -> None:
+    async def _serve_counted(self, event_id: str, task: RunTask, user: User) -> None:
         try:
-            await self._serve(task, user)
+            await self._serve_in_turn(event_id, task, user)
+        finally:
+            self._in_hand.remove()
+
+    async def _serve_in_turn(self, event_id: str, task: RunTask, user: User) -> None:
+        """Serve the input unless another one about its run was first, and has answered it."""
+        run_id = task.ref.run_id
+        assert run_id is not None
+        while (earlier := self._claims.get(run_id)) is not None:
+            await earlier.wait()
+            again = self._wire.resolve(event_id)
+            if again is None or self._wire.answered_by(again) is not None:
+                return
+            task = again
+        claim = self._claims[run_id] = asyncio.Event()
+        try:
+            await self._serve(run_id, task, user)
         except Exception:  # what one input does must not end the other runs
             log.exception(
                 "input %s on %s could not be served", task.ref.input_id, self.channel.name
             )
+            await decline(self.channel, self._wire.speaker(task))
+        finally:
+            del self._claims[run_id]
+            claim.set()
 
-    async def _serve(self, task: RunTask, user: User) -> None:
-        run_id = task.ref.run_id
-        assert run_id is not None
-        if run_id in self._runs:  # it waits, and that is not acknowledged yet
-            await self._runs[run_id].over.wait()
-        for _ in range(self._serving.pages):
-            if not self._wire.needs_older(task) or not await self._load_older():
-                break
+    async def _serve(self, run_id: str, task: RunTask, user: User) -> None:
+        past = self._serving.past
+        prompt = await read_prompt(
+            self._wire,
+            task,
+            self._load_older,
+            pages=self._serving.pages,
+            own=await past(self.chat_id) if past is not None else (),
+        )
+        if self._is_leaving:
+            return
         active = self._agent.start(
             RunRequest(
                 chat_id=self.chat_id,
-                messages=self._wire.prompt(task),
+                messages=prompt,
                 trigger=task.trigger,
                 message_id=task.ref.message_id,
                 user=user,
@@ -339,7 +343,6 @@ class AgentSession:
         )
         served = self._runs[run_id] = _Served(active, task.ref)
         self._left.take(run_id)
-        self._idle.clear()
         if self._wire.is_cancelled(task):
             active.stop()
         self._show_mood()
@@ -354,9 +357,6 @@ class AgentSession:
             await carrier.carry()
         finally:
             del self._runs[run_id]
-            served.over.set()
-            if not self._runs:
-                self._idle.set()
             self._heard.wake()
             self._show_mood()
 
@@ -368,15 +368,16 @@ class AgentSession:
         self._status.want_for([served.has_spoken for served in self._runs.values()])
 
     async def _stop_all(self) -> None:
+        self._is_leaving = True
         for served in self._runs.values():
             served.active.stop("the agent closed")
-        await self._idle.wait()
+        await self._in_hand.wait_until_empty()
 
     # Presence ----------------------------------------------------------------------------------
 
     def _on_presence(self) -> None:
         """See to the runs of an agent of our name that is gone, now that nobody else is left."""
-        if self._tasks is None or self._feed.is_held:
+        if self._tasks is None or self._reader.is_held:
             return
         connection_id = self.channel.connection.connection_id
         for ref in self._left.found(self._wire.active_runs(), connection_id):
@@ -387,14 +388,12 @@ class AgentSession:
 
     async def _take_over(self, ref: RunRef) -> None:
         """Run the handler of a left run again, or end the run as failed."""
-        found = None
-        if self._serving.left_runs == "again" and isinstance(self._wire, AdoptingAgent):
-            while (found := self._wire.adopt(ref)) is None:
-                if not await self._load_older():
-                    break
+        is_wanted = self._serving.left_runs == "again"
+        found = await adopted(self._wire, ref, self._load_older) if is_wanted else None
         if found is None:
             await close_orphan(self.channel, self._wire.orphan(ref, "error"))
             return
         event_id, task = found
         await close_orphan(self.channel, replace(self._wire.orphan(ref, "error"), publish=()))
-        await self._try_to_serve(task, self._users.pop(event_id, User()))
+        self._in_hand.add()
+        await self._serve_counted(event_id, task, self._users.pop(event_id, User()))

@@ -23,13 +23,22 @@ from ...errors import (
 )
 from ...inputs import SendMessages
 from ...messages import UIMessage
-from ...transport import ChatChange, History, MessageSeen, MessagesReplaced, RunSeen
-from .channel import AblyChannel, HistoryReader
-from .feed import OrderedFeed
-from .refusals import MESSAGE_LIMIT, translate
-from .reply_reader import ReplyReader
+from ...transport import (
+    CATCH_UP_PAGES,
+    ChatChange,
+    History,
+    MessageSeen,
+    MessagesReplaced,
+    RunSeen,
+)
+from .channel import AblyChannel
+from .channel_reader import ChannelReader
+from .refusals import require_size
+from .reply_reader import ReplyReaders
 from .sending import message_bytes, surely
-from .wire import Branches, ClientWire, Heard, Outgoing, RunRef, SteeringClient
+from .silences import Silences
+from .wire import Branches, ClientWire, Heard, Outgoing, RunRef
+from .wire_abilities import SteeringClient
 
 __all__ = ["ChatSession"]
 
@@ -57,14 +66,12 @@ class ChatSession:
         self.channel = channel
         self.wire = wire
         self._give_up_s = give_up_s
-        self._feed = OrderedFeed(self._take)
-        self._history: HistoryReader | None = None
-        self._paging = asyncio.Lock()
-        self._readers: dict[str, list[ReplyReader]] = {}
+        self._reader = ChannelReader(channel, self)
+        self._silences = Silences(wire, self._hear)
+        self._readers = ReplyReaders()
         self._own: dict[str, None] = {}
-        self._speakers: dict[str, str] = {}
         self._observers: list[Notify] = []
-        self._newest = ""
+        self._copy: Sequence[UIMessage] = ()
         self._changed: asyncio.Event | None = None
         self._met: set[str | None] = set()
         self._away: set[str] = set()
@@ -72,126 +79,78 @@ class ChatSession:
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[None, None]:
         """Attach and read the newest page of history; live messages follow it without a gap."""
-        self._feed.hold()
-        async with self.channel.listening(self), self.channel.watching(self._on_presence):
-            self._history = self.channel.history()
-            page = await self._history.next_page()
-            self._feed.release(list(reversed(page)))
+        async with self._reader.open(), self.channel.watching(self._on_presence):
+            await self._reader.begin()
             try:
-                yield
+                with self._silences.watched(self.channel.connection.tasks):
+                    yield
             finally:
-                self._close_readers(StreamInterrupted("the transport was closed", resumable=True))
+                self._readers.close(StreamInterrupted("the transport was closed", resumable=True))
 
     # From the channel --------------------------------------------------------------------------
 
-    def on_message(self, message: Inbound) -> None:
-        """Take a live message."""
-        self._feed.give(message)
-
-    def on_gap(self) -> None:
-        """Read what was missed before going on."""
-        if not self._feed.is_held:
-            self._feed.hold()
-            self.channel.connection.tasks.start_soon(self._heal)
-
-    def on_lost(self, error: TransportError) -> None:
-        """Nothing more will come."""
-        self._close_readers(error)
-
-    def _take(self, message: Inbound, live: bool) -> None:  # noqa: FBT001  # the feed's callback
-        self._newest = max(self._newest, message.serial)
-        try:
-            heard = self.wire.feed(message, live=live)
-        except Exception as error:  # noqa: BLE001  # what a stranger publishes must not stop us
-            log.warning(
-                "message %s on %s is not understood: %r", message.serial, self.channel.name, error
-            )
-            return
+    def take(self, message: Inbound, *, live: bool) -> None:
+        """Fold a message, and tell who follows it."""
+        heard = self.wire.feed(message, live=live)
         if heard is None or not live:
             return
         if heard.chunks or heard.event in {"run-start", "run-resume"}:
-            self._note_speaker(heard, message.client_id)
-        self._deliver(heard)
+            self._silences.note(heard.ref)
+        self._hear(heard, message.client_id)
+
+    def _hear(self, heard: Heard, client_id: str | None = None) -> None:
+        is_read = self._readers.reads(heard.ref.input_id or "")
+        self._readers.deliver(heard, client_id, self.wire.reply)
+        goes_on = self._readers.goes_on(heard)
         if self._changed is not None:
             self._changed.set()
             self._changed = None
         if self._observers:
-            self._tell(heard)
+            self._tell(heard, goes_on=goes_on, is_read=is_read)
 
-    def _note_speaker(self, heard: Heard, client_id: str | None) -> None:
-        if heard.ref.input_id in self._readers and client_id is not None:
-            self._speakers[heard.ref.input_id] = client_id
+    def oldest_open(self) -> str | None:
+        """Give the serial from which an active run may still change."""
+        return self.wire.oldest_open()
 
-    def _deliver(self, heard: Heard) -> None:
-        readers = tuple(self._readers.get(heard.ref.input_id or "", ()))
-        told = self.wire.reply(heard.ref) if heard.is_replaced and readers else ()
-        for reader in readers:
-            reader.take(heard, told)
+    def on_healed(self, error: TransportError | None) -> None:
+        """What was missed has been read, or readers are told that it could not be."""
+        if error is not None:
+            self._readers.close(error)
+        self._tell_all()
 
-    async def _heal(self) -> None:
-        """Read history back to what is known for sure, then go on in order."""
-        floor = min(filter(None, [self.wire.oldest_open(), self._newest]), default="")
-        missed: list[Inbound] = []
-        reader = self.channel.history()
-        try:
-            while page := await reader.next_page():
-                missed.extend(page)
-                if page[-1].serial <= floor:
-                    break
-        except TransportError as error:
-            log.warning("unable to read what was missed on %s: %s", self.channel.name, error)
-            self._close_readers(error)
-        self._feed.release(reversed(missed), live=True)
-        if self._feed.overflowed:
-            self._feed.overflowed = False
-            self.on_gap()
-        self._notify(MessagesReplaced(messages=self.wire.messages()))
+    def on_lost(self, error: TransportError) -> None:
+        """Nothing more will come."""
+        self._readers.close(error)
 
     # Readers -----------------------------------------------------------------------------------
 
     @contextmanager
     def reading(self, input_id: str) -> Generator[LogStream, None, None]:
         """Follow the reply to an input, from now on."""
-        reader = self._add_reader(input_id)
+        reader = self._readers.add(input_id)
         try:
             yield reader.stream
         finally:
-            self._drop_reader(input_id, reader)
+            self._readers.drop(input_id, reader)
 
-    @contextmanager
-    def following(self) -> Generator[LogStream | None, None, None]:
+    @asynccontextmanager
+    async def following(self) -> AsyncGenerator[LogStream | None, None]:
         """Follow the newest run under way, from its `start`; None if all is idle."""
+        for _ in range(PARENT_PAGES):
+            lacking = any(map(self.wire.lacks_start, self.wire.active_runs()))
+            if not lacking or not await self.load_older():
+                break
         active = [ref for ref in self.wire.active_runs() if ref.input_id is not None]
         if not active:
             yield None
             return
         ref = active[-1]
         assert ref.input_id is not None
-        reader = self._add_reader(ref.input_id, ref)
+        reader = self._readers.add(ref.input_id, ref.run_id, self.wire.reply(ref))
         try:
             yield reader.stream
         finally:
-            self._drop_reader(ref.input_id, reader)
-
-    def _add_reader(self, input_id: str, ref: RunRef | None = None) -> ReplyReader:
-        reader = ReplyReader(ref.run_id if ref is not None else None)
-        self._readers.setdefault(input_id, []).append(reader)
-        if ref is not None:
-            reader.take(Heard(ref=ref, chunks=self.wire.reply(ref)))
-        return reader
-
-    def _drop_reader(self, input_id: str, reader: ReplyReader) -> None:
-        readers = self._readers.get(input_id)
-        if readers is not None and reader in readers:
-            readers.remove(reader)
-            if not readers:
-                del self._readers[input_id]
-                self._speakers.pop(input_id, None)
-
-    def _close_readers(self, error: TransportError, input_ids: Sequence[str] | None = None) -> None:
-        for input_id in list(self._readers) if input_ids is None else input_ids:
-            for reader in tuple(self._readers.get(input_id, ())):
-                reader.chunks.close(error)
+            self._readers.drop(ref.input_id, reader)
 
     # Observers ---------------------------------------------------------------------------------
 
@@ -205,33 +164,60 @@ class ChatSession:
         finally:
             self._observers.remove(changes.put_nowait)
 
-    def _tell(self, heard: Heard) -> None:
-        input_id = heard.ref.input_id
-        if input_id is None or input_id in self._own:
+    def _tell(self, heard: Heard, *, goes_on: bool, is_read: bool) -> None:
+        ref = heard.ref
+        if ref.input_id is None:
             return
-        if heard.event == "input" and heard.message is not None:
+        # Of our own replies only what comes after whoever asked has read to the end.
+        if goes_on:  # also of an own run: the reader of its reply has its terminal chunk
+            self._tell_run(ref, heard)
+        elif heard.is_replaced and not self._readers.reads(ref.input_id):
+            self._tell_all()
+        elif ref.input_id in self._own and (is_read or heard.event != "run-resume"):
+            return
+        elif heard.event == "input" and heard.message is not None:
             # The parts of a message come one by one in one frame: look when the frame is done.
             asyncio.get_running_loop().call_soon(self._tell_message, heard)
-        elif heard.event in {"run-start", "run-resume"} and heard.ref.run_id is not None:
-            reader = self._add_reader(input_id)
-            reader.name(heard.ref.run_id)
-            self._notify(
-                RunSeen(
-                    run_id=heard.ref.run_id,
-                    chunks=reader.stream,
-                    replaces_id=heard.ref.message_id,
-                )
-            )
-        elif heard.is_replaced and input_id not in self._readers:
-            self._notify(MessagesReplaced(messages=self.wire.messages()))
+        elif heard.event in {"run-start", "run-resume"} and ref.run_id is not None:
+            self._tell_run(ref, heard)
+
+    def _tell_run(self, ref: RunRef, heard: Heard) -> None:
+        """Show a run, from what was heard just now."""
+        assert ref.input_id is not None
+        assert ref.run_id is not None
+        reader = self._readers.add(ref.input_id, ref.run_id)
+        for notify in tuple(self._observers):
+            stream = reader.chunks.stream()
+            notify(RunSeen(run_id=ref.run_id, chunks=stream, replaces_id=ref.message_id))
+        reader.take(heard)
+        if reader.chunks.closed:
+            self._readers.drop(ref.input_id, reader)
 
     def _tell_message(self, heard: Heard) -> None:
         assert heard.message is not None
+        if heard.is_edit:
+            self._tell_all()
+            return
         message_id = heard.message.id
         for message in self.wire.messages():
             if message.id == message_id:
                 self._notify(MessageSeen(message=message, after_id=heard.after_id))
                 return
+
+    def _tell_all(self) -> None:
+        """Tell the conversation anew, behind the own copy if there is one."""
+        if self._copy and self._observers:
+            self.channel.connection.tasks.start_soon(self._tell_joined, self._copy)
+        else:
+            self._notify(MessagesReplaced(messages=self.wire.messages()))
+
+    async def _tell_joined(self, copy: Sequence[UIMessage]) -> None:
+        try:
+            history = await self.catch_up(copy)
+        except TransportError as error:
+            log.warning("unable to tell chat %s anew: %s", self.channel.name, error)
+        else:
+            self._notify(MessagesReplaced(messages=history.messages))
 
     def _notify(self, change: ChatChange) -> None:
         for notify in tuple(self._observers):
@@ -255,9 +241,7 @@ class ChatSession:
         """Give the run, or all that are under way or that we asked for and wait for."""
         active = list(self.wire.active_runs())
         known = {ref.input_id for ref in active}
-        for input_id, readers in self._readers.items():
-            if input_id not in known and any(not reader.chunks.closed for reader in readers):
-                active.append(RunRef(run_id=readers[0].chunks.run_id, input_id=input_id))
+        active += [ref for ref in self._readers.waiting() if ref.input_id not in known]
         return [ref for ref in active if run_id in {None, ref.run_id}]
 
     async def publish(self, outgoing: Outgoing) -> None:
@@ -269,7 +253,7 @@ class ChatSession:
         """
         channel, ident = self.channel, uuid.uuid4().hex
         messages = outgoing.publish.messages
-        _require_size(sum(map(message_bytes, messages)), channel.name)
+        require_size(sum(map(message_bytes, messages)), channel.name)
         await surely(
             channel.connection,
             lambda: channel.publish(messages, ident),
@@ -293,12 +277,15 @@ class ChatSession:
             RequestRejected: If there is no such alternative.
         """
         self.wire.select(message_id, index)
-        messages = self.wire.messages()
+        messages = self._joined().messages
         self._notify(MessagesReplaced(messages=messages))
         return messages
 
     async def steer(self, run_id: str, message: UIMessage) -> bool:
         """Say something to a run under way, and wait whether it is heard before the run ends.
+
+        Observers of this chat see the message here too, and the pass that answers it if the agent
+        says it after its `finish`, as JavaScript agents do.
 
         Raises:
             NotSupported: If this wire cannot.
@@ -312,7 +299,6 @@ class ChatSession:
                 status=409,
             )
         outgoing = self.wire.steer(run_id, message)
-        self._own[outgoing.input_id] = None
         await self.publish(outgoing)
         while not self.wire.is_heard(run_id, outgoing.input_id):
             if not self._is_active(run_id):
@@ -329,18 +315,12 @@ class ChatSession:
 
     async def load_older(self) -> bool:
         """Read one older page; False if there is none."""
-        async with self._paging:
-            assert self._history is not None
-            if self._history.is_exhausted:
-                return False
-            page = await self._history.next_page()
-            for message in reversed(page):
-                self._take(message, False)
-            return bool(page)
+        is_more = await self._reader.load_older()
+        self._silences.sweep()
+        return is_more
 
     async def history(self, *, limit: int, before: str | None) -> History:
         """Give the newest `limit` messages, or those before the message `before`."""
-        assert self._history is not None
         while True:
             messages = self.wire.messages()
             end = len(messages)
@@ -352,7 +332,7 @@ class ChatSession:
                 break
         start = max(0, end - limit)
         active = self.wire.active_runs()
-        has_older = start > 0 or not self._history.is_exhausted
+        has_older = start > 0 or not self._reader.is_exhausted
         page = messages[start:end]
         return History(
             messages=page,
@@ -361,10 +341,37 @@ class ChatSession:
             cursor=page[0].id if page and has_older else None,
         )
 
+    async def catch_up(self, own: Sequence[UIMessage]) -> History:
+        """Give an own copy of the chat and what the channel has beyond it, joined by their ids.
+
+        Reads the channel back to where everything newer follows from a message of the copy: a new
+        answer or an edit of an old message reads as far as that message, and no further. Observers
+        who are told the conversation anew get it behind the copy from now on.
+        """
+        self._copy = own
+        known = {message.id for message in own}
+        pages = 0
+        while not (meets := self.wire.meets(known)) and pages < CATCH_UP_PAGES:
+            if not await self.load_older():
+                break
+            pages += 1
+        return self._joined(is_met=meets)
+
+    def _joined(self, *, is_met: bool = True) -> History:
+        """Give what is shown, behind the own copy."""
+        shown, has_older = self.wire.messages(), not self._reader.is_exhausted
+        joined = History(messages=shown, has_older=has_older).joined_to(self._copy)
+        active = self.wire.active_runs()
+        return History(
+            messages=[*self._copy, *shown] if joined is None else joined,
+            active_run_id=active[-1].run_id if active else None,
+            has_older=has_older and not is_met,
+        )
+
     def _on_presence(self) -> None:
         present = {member.client_id for member in self.channel.members()}
         self._met |= present  # an agent that never shows itself cannot be missed
-        speakers = set(self._speakers.values())
+        speakers = set(self._readers.speakers.values())
         gone = (speakers & self._met) - present
         for client_id in gone - self._away:
             self._away.add(client_id)
@@ -377,19 +384,12 @@ class ChatSession:
         present = {member.client_id for member in self.channel.members()}
         if client_id in present or client_id not in self._away:
             return
-        broken = [key for key, speaker in self._speakers.items() if speaker == client_id]
-        self._close_readers(
+        broken = [key for key, speaker in self._readers.speakers.items() if speaker == client_id]
+        self._readers.close(
             StreamInterrupted(
                 f"the agent {client_id!r} left before it had finished", resumable=True
             ),
             broken,
-        )
-
-
-def _require_size(size: int, name: str) -> None:
-    if size > MESSAGE_LIMIT:
-        raise translate(
-            code=40009, status=413, text=f"the message has {size} bytes", doing=f"send to {name!r}"
         )
 
 

@@ -9,15 +9,30 @@ presence that it does not have.
 from __future__ import annotations
 
 import asyncio
+import logging
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Generator,
+    Mapping,
+    Sequence,
+)
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    contextmanager,
+)
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self, TypeAlias, get_args
 
 from ...errors import LocalProtocolError, TransportClosed
 from ...inputs import Reconnect, SendMessages
+from ...messages import UIMessage
 from ...transport import (
     AgentPresence,
     AgentStatus,
@@ -36,7 +51,11 @@ from .wires import wire_of
 
 __all__ = ["AblyChatTransport", "Invocation"]
 
+log = logging.getLogger(__name__)
+
 JSON: TypeAlias = Any  # any JSON value
+UNANSWERED_S = 5.0
+"""Seconds without an answer after which the log says what may be missing."""
 STATUSES: tuple[AgentStatus, ...] = get_args(AgentStatus)
 
 
@@ -77,7 +96,8 @@ class AblyChatTransport(ChatTransport):
         wire: What is spoken, or its name; None for the wire of @ably/ai-transport.
         channel: The channel of every chat, or how a chat's id gives it; None takes the id itself.
         invoke: Wakes the agent after each send: the address to POST to, or a function. None
-            where the agent listens.
+            where the agent serves the channel already (`AblyAgent(channels=["the name"])`, or its
+            `serve(name)`): what is sent where nobody listens waits on the channel.
         give_up_s: Seconds without a connection after which sending fails; None waits for ever.
     """
 
@@ -101,7 +121,7 @@ class AblyChatTransport(ChatTransport):
 
     @property
     def capabilities(self) -> Capabilities:
-        """Everything; which chunks are dropped, the wire says."""
+        """Everything but what the wire says."""
         return Capabilities(
             resumes=True,
             stops=True,
@@ -112,6 +132,7 @@ class AblyChatTransport(ChatTransport):
             steers=self._wire.steers,
             branches=self._wire.branches,
             drops=self._wire.drops,
+            refuses=self._wire.refuses,
         )
 
     async def __aenter__(self) -> Self:
@@ -185,7 +206,30 @@ class AblyChatTransport(ChatTransport):
             for each in outgoing:
                 await session.publish(each)
             await self._wake(trigger, session.channel.name, request)
-            yield stream
+            with self._noticing(session.channel.name, stream):
+                yield stream
+
+    @contextmanager
+    def _noticing(self, name: str, stream: ChunkStream) -> Generator[None, None, None]:
+        """Say in the log what may be missing if nobody answers."""
+
+        def notice() -> None:
+            if stream.run_id is None:
+                log.warning(
+                    "nobody has begun to answer on channel %r within %g s; an agent must serve it"
+                    " (%s)",
+                    name,
+                    UNANSWERED_S,
+                    "AblyAgent(channels=[that name]) or its serve(), or give invoke= to wake one"
+                    if self._invoke is None
+                    else "it was woken by invoke=: see its log",
+                )
+
+        handle = asyncio.get_running_loop().call_later(UNANSWERED_S, notice)
+        try:
+            yield
+        finally:
+            handle.cancel()
 
     def reconnect_to_stream(
         self, request: Reconnect
@@ -196,7 +240,7 @@ class AblyChatTransport(ChatTransport):
     @asynccontextmanager
     async def _reconnect(self, request: Reconnect) -> AsyncGenerator[ChunkStream | None, None]:
         session = await self.session(request.chat_id)
-        with session.following() as stream:
+        async with session.following() as stream:
             yield stream
 
     async def stop(self, chat_id: str, run_id: str | None = None) -> None:
@@ -213,6 +257,11 @@ class AblyChatTransport(ChatTransport):
             raise LocalProtocolError(f"unable to load {limit} messages; ask for at least one")
         session = await self.session(chat_id)
         return await session.history(limit=limit, before=before)
+
+    async def catch_up(self, chat_id: str, messages: Sequence[UIMessage]) -> History:
+        """Give an own copy of the chat and what the channel has beyond it; see `ChatTransport`."""
+        session = await self.session(chat_id)
+        return await session.catch_up(messages)
 
     def observe(self, chat_id: str) -> AbstractAsyncContextManager[AsyncIterator[ChatChange]]:
         """Watch what other clients do in the chat, from now on."""
@@ -271,10 +320,11 @@ async def _presences(channel: AblyChannel, changed: asyncio.Event) -> AsyncItera
 
 
 def _presence(channel: AblyChannel) -> AgentPresence:
-    """Give the liveliest agent: whoever shows a `status` in presence is one."""
+    """Give the liveliest agent: whoever shows a `status`, or says that it is one, is one."""
     best = AgentPresence(status="offline")
     for member in channel.members():
-        status = member.data.get("status") if isinstance(member.data, dict) else None
+        shown = member.data if isinstance(member.data, dict) else {}
+        status = shown.get("status", "online" if shown.get("type") == "agent" else None)
         if status in STATUSES and _LIVELINESS[status] > _LIVELINESS[best.status]:
             best = AgentPresence(status=status, client_id=member.client_id, data=member.data)
     return best

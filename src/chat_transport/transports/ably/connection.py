@@ -28,7 +28,7 @@ from ...errors import ConnectFailed, TransportError
 from .auth import read_claims
 from .channel import ChannelEvents, HistoryPage, Member
 from .refusals import translate
-from .sdk_noise import hide_secrets, hush
+from .sdk_noise import forget_late_news, hide_secrets, hush
 
 __all__ = ["SdkChannel", "SdkClient", "SdkHistory", "StateListener", "TokenSource", "to_inbound"]
 
@@ -389,4 +389,5 @@ def _ignore(_message: Sdk) -> None:
     """The listener that lets messages named `error` through."""
 
 
+forget_late_news()
 hide_secrets()

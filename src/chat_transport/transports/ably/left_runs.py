@@ -1,7 +1,7 @@
 """Runs that an agent of our name left when its process died: which they are, whoever asks.
 
 Rule: nothing is taken from the living: while another agent of our name is present, nothing is left.
-Ably lets a client id change its own messages alone, so only an agent of that name can go on.
+Ably lets a client id change its own messages (`message-update-own`): an agent of that name goes on.
 """
 
 from __future__ import annotations

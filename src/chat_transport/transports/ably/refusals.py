@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from ...errors import ConnectFailed, RequestRejected, StreamInterrupted, TransportError
 
-__all__ = ["MESSAGE_LIMIT", "is_fatal", "is_rate_limit", "translate"]
+__all__ = ["MESSAGE_LIMIT", "is_fatal", "is_rate_limit", "require_size", "translate"]
 
 MESSAGE_LIMIT = 65_536
 """Bytes of one message with name, data and extras, and of a grown message as a whole."""
@@ -70,3 +70,15 @@ def is_rate_limit(error: TransportError) -> bool:
 def is_fatal(code: int | None) -> bool:
     """Whether a connection error with this code is final."""
     return code in FATAL
+
+
+def require_size(size: int, name: str) -> None:
+    """Refuse what is too large for one message, before Ably does.
+
+    Raises:
+        RequestRejected: If it has more than `MESSAGE_LIMIT` bytes.
+    """
+    if size > MESSAGE_LIMIT:
+        raise translate(
+            code=40009, status=413, text=f"the message has {size} bytes", doing=f"send to {name!r}"
+        )

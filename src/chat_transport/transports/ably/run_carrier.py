@@ -19,7 +19,8 @@ from ...codecs.ably.operations import Operation, Publish
 from ...errors import ChatTransportError, LocalProtocolError, RequestRejected
 from .sending import Outlet
 from .speech import Speech
-from .wire import ContinuingSpeaker, Speaker, Steer, SteeringSpeaker
+from .wire import Speaker
+from .wire_abilities import ContinuingSpeaker, Steer, SteeringSpeaker
 from .writer import OperationWriter
 
 __all__ = ["RunCarrier"]
@@ -84,8 +85,7 @@ class RunCarrier:
 
     def _adopt(self) -> None:
         if isinstance(self._speaker, ContinuingSpeaker):
-            known = self._speaker.continued()
-            if known is not None:
+            for known in self._speaker.continued():
                 self._writer.adopt(*known)
 
     def _heard(self, input_id: str) -> None:

@@ -11,7 +11,7 @@ import logging
 import re
 from typing import Any
 
-__all__ = ["hide_secrets", "hush"]
+__all__ = ["forget_late_news", "hide_secrets", "hush"]
 
 
 def hush(error: Exception) -> None:
@@ -39,6 +39,23 @@ def hide_secrets() -> None:
     logger = logging.getLogger("ably.transport.websockettransport")
     if not any(isinstance(known, _HideSecrets) for known in logger.filters):
         logger.addFilter(_HideSecrets())
+
+
+def forget_late_news() -> None:
+    """Leave out of the SDK's log that a state change found its waiter gone.
+
+    Whoever gives up waiting for an attach or a detach (a deadline, a block that is left) cancels a
+    future that 3.1.4 still sets at the next change; it logs that as an error with a traceback.
+    Remove when `EventEmitter.once_async` removes its listener.
+    """
+    logger = logging.getLogger("ably.util.eventemitter")
+    if not any(isinstance(known, _ForgetLateNews) for known in logger.filters):
+        logger.addFilter(_ForgetLateNews())
+
+
+class _ForgetLateNews(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.exc_info is None or record.exc_info[0] is not asyncio.InvalidStateError
 
 
 class _HideSecrets(logging.Filter):

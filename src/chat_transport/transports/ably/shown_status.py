@@ -37,7 +37,9 @@ class ShownStatus:
 
     def __init__(self, channel: _Place, *, since: int | None = None) -> None:
         self._channel = channel
-        self._beside = {} if since is None else {"since": since}
+        # `type` is how clients of ably-ai-sdk-transport tell an agent from a person.
+        beside = {} if since is None else {"since": since}
+        self._beside: dict[str, str | int] = {"type": "agent", **beside}
         self._wanted: Status = "online"
         self._shown: Status | None = None
         self._changed = asyncio.Event()

@@ -2,26 +2,28 @@
 
 Rule: the shell knows channels, serials and clocks; a wire knows what messages mean. Everything
 here is called in the channel's order and never waits. Which wire is spoken is one argument,
-`wire=`, of `AblyChatTransport` and `AblyAgent`.
+`wire=`, of `AblyChatTransport` and `AblyAgent`. What only some wires can do is in `wire_abilities`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias, runtime_checkable
+from typing import Literal, Protocol, TypeAlias
 
 from ...chunks import UIMessageChunk
 from ...codecs.ably.operations import Inbound, Operation, OutboundMessage, Publish
 from ...inputs import SendMessages, Trigger
 from ...messages import UIMessage
+from ...transport import Ask
 
 __all__ = [
     "Act",
+    "ActKind",
     "AgentWire",
     "Branches",
     "ClientWire",
-    "ContinuingSpeaker",
     "Event",
     "Heard",
     "Orphan",
@@ -29,15 +31,12 @@ __all__ = [
     "RunRef",
     "RunTask",
     "Speaker",
-    "Steer",
-    "SteeringAgent",
-    "SteeringClient",
-    "SteeringSpeaker",
     "Wire",
 ]
 
 Event: TypeAlias = Literal["input", "cancel", "run-start", "run-resume", "run-suspend", "run-end"]
 NewId: TypeAlias = Callable[[], str]
+ActKind: TypeAlias = Literal["start", "cancel", "approve", "answer", "steer", "speak"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +72,7 @@ class Heard:
         after_id: Which message that follows; None for none.
         reason: For `run-end`: how.
         error_text: For `run-end` by an error: the agent's words.
+        is_edit: For `input`: the message takes the place of another one, and of what followed it.
         is_replaced: What was said before has been replaced: read it anew.
     """
 
@@ -84,6 +84,7 @@ class Heard:
     after_id: str | None = None
     reason: Literal["complete", "cancelled", "error"] | None = None
     error_text: str | None = None
+    is_edit: bool = False
     is_replaced: bool = False
 
 
@@ -124,6 +125,10 @@ class ClientWire(Protocol):
         """Whether `request` names messages that have not been read yet."""
         ...
 
+    def meets(self, known: AbstractSet[str]) -> bool:
+        """Whether one of these messages is shown, and all after it hangs together."""
+        ...
+
     def encode(self, request: SendMessages) -> Sequence[Outgoing]:
         """Give the inputs that the request amounts to; the last one wakes the agent.
 
@@ -138,6 +143,10 @@ class ClientWire(Protocol):
 
     def active_runs(self) -> Sequence[RunRef]:
         """Give the runs under way, oldest first."""
+        ...
+
+    def lacks_start(self, ref: RunRef) -> bool:
+        """Whether the beginning of a run is on a page of history that has not been read."""
         ...
 
     def reply(self, ref: RunRef) -> Sequence[UIMessageChunk]:
@@ -165,12 +174,14 @@ class Act:
         kind: What.
         owner: Client id of whoever started the run that it is about; None if anonymous.
         is_known: Whether that run has been read; if not, older history may tell its owner.
+        also: What the same message wants besides.
     """
 
-    kind: Literal["start", "cancel", "approve", "answer", "steer", "speak"]
+    kind: ActKind
     run_id: str | None = None
     owner: str | None = None
     is_known: bool = True
+    also: ActKind | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,7 +191,8 @@ class RunTask:
     Attributes:
         ref: The run; `message_id` is the message that is regenerated or continued.
         continues: It resumes a run that waited.
-        reply_id: The reply's message id, if a process that died has begun it; None for a new one.
+        reply_id: What the reply is called, if the wire says so or a process that died has begun
+            it; None lets the agent name it.
         token: The wire's own.
     """
 
@@ -300,55 +312,6 @@ class AgentWire(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Steer:
-    """Something said to a run that is under way."""
-
-    run_id: str
-    input_id: str
-    message: UIMessage
-
-
-@runtime_checkable
-class SteeringClient(Protocol):
-    """A client's end that can say something to a run that is under way."""
-
-    def steer(self, run_id: str, message: UIMessage) -> Outgoing:
-        """Give what says it."""
-        ...
-
-    def is_heard(self, run_id: str, input_id: str) -> bool:
-        """Whether the run has answered it."""
-        ...
-
-
-@runtime_checkable
-class SteeringAgent(Protocol):
-    """An agent's end that can be steered."""
-
-    def steer_of(self, event_id: str) -> Steer | None:
-        """Give what an input says to a run; None if it is something else."""
-        ...
-
-
-@runtime_checkable
-class ContinuingSpeaker(Protocol):
-    """A speaker that may go on in a message that was published before."""
-
-    def continued(self) -> tuple[str, str, str] | None:
-        """Give key, serial and text of that message; None if it begins one."""
-        ...
-
-
-@runtime_checkable
-class SteeringSpeaker(Protocol):
-    """A speaker that can tell whom it answers."""
-
-    def answer(self, steers: Sequence[str]) -> None:
-        """Mark what is said from now on as an answer to these inputs."""
-        ...
-
-
 class Wire(Protocol):
     """A wire: makes both ends."""
 
@@ -365,6 +328,11 @@ class Wire(Protocol):
     @property
     def drops(self) -> frozenset[str]:
         """Chunk types that it cannot carry."""
+        ...
+
+    @property
+    def refuses(self) -> frozenset[Ask]:
+        """What it has no word for: `encode` raises `NotSupported`."""
         ...
 
     def client(self, *, client_id: str | None, new_id: NewId) -> ClientWire:

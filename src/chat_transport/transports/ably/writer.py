@@ -41,6 +41,10 @@ RATE_PAUSE_S = 0.1
 """Seconds before a text that met a rate limit is said again."""
 
 
+class _TooManyAtOnce(Exception):  # a signal of this file
+    """A frame met a rate limit as a whole."""
+
+
 @dataclass(slots=True)
 class _Grown:
     """A message of ours, and what it should say by now."""
@@ -212,7 +216,24 @@ class OperationWriter:
     async def _publish(self, frame: Sequence[Publish]) -> None:
         messages = tuple(message for publish in frame for message in publish.messages)
         ident = uuid.uuid4().hex
-        serials = await self._tried(lambda: self._outlet.publish(messages, ident))
+
+        async def send() -> Sequence[str]:
+            try:
+                return await self._outlet.publish(messages, ident)
+            except RequestRejected as error:
+                if len(frame) > 1 and is_rate_limit(error):
+                    raise _TooManyAtOnce from error
+                raise
+
+        try:
+            serials = await self._tried(send)
+        except _TooManyAtOnce:
+            # A second may never have room for all of them; for a few it has.
+            await asyncio.sleep(RATE_PAUSE_S)
+            half = len(frame) // 2
+            await self._publish(frame[:half])
+            await self._publish(frame[half:])
+            return
         index = 0
         for publish in frame:
             first = publish.messages[0]

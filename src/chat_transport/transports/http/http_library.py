@@ -57,7 +57,14 @@ class OwnClient(HttpClient, Protocol):
         traceback: TracebackType | None,
     ) -> None: ...
 
-    def websocket(self, url: str) -> AbstractAsyncContextManager[Any]:
+    def websocket(
+        self,
+        url: str,
+        *,
+        max_message_size_bytes: int,
+        subprotocols: list[str] | None,
+        params: Mapping[str, str] | None,
+    ) -> AbstractAsyncContextManager[Any]:
         """Open a WebSocket."""
         ...
 
@@ -168,10 +175,17 @@ _NOTHING_SENT = {
 }  # fmt: skip
 
 
+def _said(error: BaseException | None) -> str:
+    """Give the words of an error, or of what it came from: on trio TLS says nothing itself."""
+    while error is not None and not str(error):
+        error = error.__cause__ or error.__context__
+    return "" if error is None else str(error)
+
+
 def translated(error: Exception, url: str) -> Exception:
     """Give our word for an HTTP library's error; what is none of its own is given back."""
     names = {cls.__name__ for cls in type(error).__mro__}
-    said = str(error) or type(error).__name__
+    said = _said(error) or type(error).__name__
     if names & _NOTHING_SENT:
         return ConnectFailed(f"unable to reach {url!r}; {said}")
     if names & {"HTTPError", "StreamError", "OSError"}:

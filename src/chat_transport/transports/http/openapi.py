@@ -35,6 +35,20 @@ _ERROR = {
 }
 
 
+def _header(name: str, says: str) -> JSON:
+    return {"name": name, "in": "header", "description": says, "schema": {"type": "string"}}
+
+
+_READING = [
+    _header("x-ai-sdk-version", "The client's AI SDK, such as 6.0.50; without it 7 is taken"),
+    _header("x-chat-cursor", "Any value: events come with ids to go on from"),
+]
+_GOING_ON = [
+    _header("last-event-id", "Where a client that asked for ids goes on"),
+    _header("x-chat-run-id", "A run that may have ended already; else the active one"),
+]
+
+
 def describe(settings: HttpSettings) -> dict[str, JSON]:
     """Give the OpenAPI document of an application with these settings."""
     path = settings.path.rstrip("/")
@@ -72,9 +86,19 @@ def _send() -> JSON:
     }
     return {
         "summary": "Ask for a reply, or for another one, or go on after tool outputs and approvals",
+        "parameters": [
+            _header("idempotency-key", "The same key in the same chat follows the same run"),
+            *_READING,
+        ],
         "requestBody": _body(schema, required=True),
         "responses": _answers(
-            s200=_STREAM, s400=_ERROR, s401=_ERROR, s403=_ERROR, s409=_ERROR, s413=_ERROR
+            s200=_STREAM,
+            s400=_ERROR,
+            s401=_ERROR,
+            s403=_ERROR,
+            s409=_ERROR,
+            s413=_ERROR,
+            s503=_ERROR,
         ),
     }
 
@@ -82,9 +106,14 @@ def _send() -> JSON:
 def _resume() -> JSON:
     return {
         "summary": "Follow the reply that is under way, from its start",
-        "parameters": [_CHAT_ID],
+        "parameters": [_CHAT_ID, *_READING, *_GOING_ON],
         "responses": _answers(
-            s200=_STREAM, s204={"description": "No reply is under way"}, s401=_ERROR, s403=_ERROR
+            s200=_STREAM,
+            s204={"description": "No reply is under way"},
+            s400=_ERROR,
+            s401=_ERROR,
+            s403=_ERROR,
+            s503=_ERROR,
         ),
     }
 

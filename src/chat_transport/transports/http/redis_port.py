@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import anyio
 
 from ..._extras import wanted_by
-from ...errors import ConnectFailed, TransportClosed
+from ...errors import ConnectFailed, LocalProtocolError, TransportClosed
 from .run_log import LoggedRun, RunState
 from .stored_messages import dump_stored, load_stored, read_stored
 
@@ -43,6 +43,8 @@ WAIT_S = 10
 INBOX_MS = 60_000
 """How long a word to a process waits to be read."""
 INBOX_WORDS = 1000
+RESERVED_MS = 30_000
+"""How long a key is kept whose run is being begun; whoever took it may be gone."""
 KEY_MS = 3_600_000
 """How much longer than its run an idempotency key is kept."""
 
@@ -136,6 +138,11 @@ class RedisPort:
     async def connected(self) -> AsyncGenerator[None, None]:
         """Hold a client; closes it if it was made here."""
         if self._given is not None:
+            if "RedisCluster" in {cls.__name__ for cls in type(self._given).__mro__}:
+                raise LocalProtocolError(
+                    "unable to keep runs in a Redis Cluster; a process reads all its streams in "
+                    "one command: give a client of one server, or of one with replicas"
+                )
             self._client = self._given
             try:
                 yield
@@ -250,8 +257,17 @@ class RedisPort:
         found: Sequence[bytes] = await self._redis.zrevrange(self._key("active", chat_id), 0, -1)
         return [name.decode() for name in found]
 
+    async def reserve(self, chat_id: str, request_key: str) -> bool:
+        """Take an idempotency key that is free."""
+        key = self._key("key", chat_id, request_key)
+        return bool(await self._redis.set(key, b"", nx=True, px=RESERVED_MS))
+
+    async def give_back(self, chat_id: str, request_key: str) -> None:
+        """Free a key."""
+        await self._redis.delete(self._key("key", chat_id, request_key))
+
     async def named(self, chat_id: str, request_key: str) -> str | None:
-        """Name the run that an idempotency key began."""
+        """Name the run that an idempotency key began; empty if it is being begun."""
         found: bytes | None = await self._redis.get(self._key("key", chat_id, request_key))
         return None if found is None else found.decode()
 

@@ -19,8 +19,9 @@ import anyio
 
 from ..._chunk_log import ChunkLog
 from ..._tasks import open_task_group
-from ...codecs.ui_stream import decode_chunk, encode_chunk
+from ...codecs.ui_stream import encode_chunk
 from ...errors import LocalProtocolError, StreamInterrupted
+from .redis_mirror import RedisMirror
 from .redis_port import (
     LOST,
     SUPERSEDED,
@@ -40,6 +41,8 @@ __all__ = ["RedisRunLog"]
 
 BATCH_CHUNKS = 500
 """Chunks in one stream entry at most, so that one command stays short."""
+BEGUN_EVERY_S = 0.02
+"""How often it is looked whether another process has begun the run of a key."""
 BLOCK_MS = 1000
 """How long one read waits. Ends early for whatever arrives, so this costs no latency."""
 
@@ -55,33 +58,6 @@ class _Writer:
     sent: int = 0
 
 
-@dataclass(slots=True)
-class _Mirror:
-    """A run of another process, copied here while somebody follows it."""
-
-    run: LoggedRun
-    log: ChunkLog
-    process: str
-    last_id: str = "0-0"
-    missing_since: float | None = None
-
-    def take(self, entry: Entry) -> None:
-        """Copy one entry, leaving out what was taken before."""
-        self.last_id = entry.id
-        self.missing_since = None
-        fields = entry.fields
-        first, have = int(fields[b"i"]), len(self.log)
-        if first > have:
-            self.log.close(StreamInterrupted("the run log has a gap"))
-        elif b"c" in fields:
-            lines = fields[b"c"].split(b"\n")[have - first :]
-            self.log.extend([decode_chunk(line) for line in lines])
-        elif fields[b"e"] == b"ended":
-            self.log.close()
-        else:
-            self.log.close(StreamInterrupted("the process that wrote the run died"))
-
-
 class RedisRunLog(RunLog):
     """Runs in Redis.
 
@@ -94,6 +70,7 @@ class RedisRunLog(RunLog):
         dead_after_s: Seconds without a sign of life before a process's runs are `interrupted`.
         keep_s: Seconds for which an ended run can still be read.
         write_every_s: Seconds between copies of what local runs said; others see it so much later.
+            A copy costs 20 us for each run, whether it holds one token or ten.
         outage_s: Seconds without Redis before a follower gets StreamInterrupted.
     """
 
@@ -106,7 +83,7 @@ class RedisRunLog(RunLog):
         heartbeat_s: float = 2.0,
         dead_after_s: float = 8.0,
         keep_s: float = 300.0,
-        write_every_s: float = 0.01,
+        write_every_s: float = 0.04,
         outage_s: float = 30.0,
     ) -> None:
         self._port = RedisPort(url, client, prefix, keep_s)
@@ -116,7 +93,7 @@ class RedisRunLog(RunLog):
         self._outage_s = outage_s
         self._process = ""
         self._writers: dict[tuple[str, str], _Writer] = {}
-        self._mirrors: dict[str, _Mirror] = {}
+        self._mirrors: dict[str, RedisMirror] = {}
         self._inbox_id = "0-0"
         self._has_writers = anyio.Event()
         self._stack = AsyncExitStack()
@@ -159,6 +136,23 @@ class RedisRunLog(RunLog):
         self._interrupt_all("the run log was closed")
         await self._stack.__aexit__(exc_type, exc, traceback)
 
+    async def reserve(self, chat_id: str, request_key: str) -> bool:
+        """Take the key in Redis.
+
+        Raises:
+            ConnectFailed: If Redis cannot be reached.
+        """
+        async with translating():
+            return await self._port.reserve(chat_id, request_key)
+
+    async def give_back(self, chat_id: str, request_key: str) -> None:
+        """Free the key; if Redis is away it frees itself in half a minute."""
+        try:
+            await self._port.give_back(chat_id, request_key)
+        except Exception as error:
+            if not is_outage(error):
+                raise
+
     async def start(self, run: LoggedRun, log: ChunkLog, stop: StopCallback) -> None:
         """Register the run.
 
@@ -181,9 +175,10 @@ class RedisRunLog(RunLog):
         """
         async with translating():
             if run_id is None and request_key is not None:
-                run_id = await self._port.named(chat_id, request_key)
-                if run_id is None:
-                    return None
+                while not (run_id := await self._port.named(chat_id, request_key)):
+                    if run_id is None:
+                        return None
+                    await anyio.sleep(BEGUN_EVERY_S)
             if run_id is not None:
                 return await self._known(chat_id, run_id)
             for name in await self._port.active(chat_id):
@@ -209,7 +204,7 @@ class RedisRunLog(RunLog):
             found = await self._port.run(run.chat_id, run.run_id)
             if found is None:
                 return None
-            mirror = _Mirror(found[0], ChunkLog(run.run_id), found[1])
+            mirror = RedisMirror(found[0], ChunkLog(run.run_id), found[1])
             for entry in await self._port.entries(run):
                 mirror.take(entry)
             if not mirror.log.closed:
@@ -288,7 +283,8 @@ class RedisRunLog(RunLog):
         else:
             writer.sent = place
         if place == SUPERSEDED or (item.ends and place == item.first + item.count):
-            del self._writers[writer.run.chat_id, writer.run.run_id]
+            # Gone already where leaving wrote the same end beside the loop.
+            self._writers.pop((writer.run.chat_id, writer.run.run_id), None)
 
     async def _flush_last(self) -> None:
         """Copy the ends of runs that ended with the application; best effort."""
@@ -358,7 +354,7 @@ class RedisRunLog(RunLog):
                     raise
             await anyio.sleep(self._heartbeat_s)
 
-    async def _check_writer(self, stream: str, mirror: _Mirror) -> None:
+    async def _check_writer(self, stream: str, mirror: RedisMirror) -> None:
         if await self._declare_dead(mirror.run, mirror.process) != LOST:
             return  # if it was dead, its stream says so now
         now = anyio.current_time()

@@ -2,7 +2,7 @@
 
 Rule: authenticate first, then read; check the right to the chat before anything is told of it.
 A run belongs to the application, not to the request that asked for it.
-Source: AI SDK 7.0.173 `DefaultChatTransport`; docs/reference/http.md lists what is ours.
+Source: AI SDK 7.0.173 `DefaultChatTransport`; docs/how-to/http.md lists what is ours.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from functools import partial
 from typing import Any, TypeAlias, TypeVar
 from uuid import uuid4
 from weakref import WeakSet
+
+import anyio
 
 from ..._chunk_log import ChunkLog
 from ...agent.run import User
@@ -96,12 +98,19 @@ class ChatRoutes:
             raise HttpError(400, str(error)) from error
         key = request.headers.get("idempotency-key")
         await self.authorize(user, wish.chat_id)
-        if key is not None:
+        if key is not None and not await self._run_log.reserve(wish.chat_id, key):
             known = await self.find_for(user, wish.chat_id, request_key=key)
-            if known is not None:
-                await self._serve_known(known, request, receive, send)
-                return
-        active = await self.begin(wish, user, key)
+            if known is None:
+                raise HttpError(409, "this request was answered before, and its reply is past")
+            await self._serve_known(known, request, receive, send)
+            return
+        try:
+            active = await self.begin(wish, user, key)
+        except BaseException:
+            if key is not None:
+                with anyio.CancelScope(shield=True):
+                    await self._run_log.give_back(wish.chat_id, key)
+            raise
         run = logged(active, owner=user.id)
         delivered = await self._stream(active.log, run, request, receive, send)
         if not delivered and self.settings.on_disconnect == "stop":

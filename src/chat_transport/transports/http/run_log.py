@@ -74,6 +74,18 @@ class RunLog(ABC):
         """Release everything. Runs of other processes go on."""
         return
 
+    async def reserve(self, chat_id: str, request_key: str) -> bool:
+        """Take an idempotency key before its run is begun; False if it is taken.
+
+        The same request may come twice at once, also to two processes: only one may begin a run.
+        For a key that is taken, `find` gives the run, and waits for one that is being begun.
+        """
+        return True
+
+    async def give_back(self, chat_id: str, request_key: str) -> None:
+        """Let go of a key whose run was not begun after all."""
+        return
+
     @abstractmethod
     async def start(self, run: LoggedRun, log: ChunkLog, stop: StopCallback) -> None:
         """Make a run of this process known; what `log` gets is published until it closes.
@@ -112,6 +124,14 @@ class _Kept:
     stop: StopCallback
 
 
+class _Key:
+    """An idempotency key: its run, once there is one."""
+
+    def __init__(self) -> None:
+        self.run_id: str | None = None
+        self.settled = anyio.Event()
+
+
 class MemoryRunLog(RunLog):
     """Runs of one process.
 
@@ -126,6 +146,18 @@ class MemoryRunLog(RunLog):
         self._chats: dict[str, dict[str, _Kept]] = {}
         self._open: dict[tuple[str, str], _Kept] = {}
         self._ended: dict[tuple[str, str], float] = {}
+        self._keys: dict[tuple[str, str], _Key] = {}
+
+    async def reserve(self, chat_id: str, request_key: str) -> bool:
+        """Note the key."""
+        if (chat_id, request_key) in self._keys:
+            return False
+        self._keys[chat_id, request_key] = _Key()
+        return True
+
+    async def give_back(self, chat_id: str, request_key: str) -> None:
+        """Forget the key, and tell whoever waits for its run."""
+        self._keys.pop((chat_id, request_key)).settled.set()
 
     async def start(self, run: LoggedRun, log: ChunkLog, stop: StopCallback) -> None:
         """Keep the run."""
@@ -133,22 +165,26 @@ class MemoryRunLog(RunLog):
         kept = _Kept(run, log, stop)
         self._chats.setdefault(run.chat_id, {})[run.run_id] = kept
         self._open[run.chat_id, run.run_id] = kept
+        if run.request_key is not None:
+            key = self._keys.setdefault((run.chat_id, run.request_key), _Key())
+            key.run_id = run.run_id
+            key.settled.set()
 
     async def find(
         self, chat_id: str, *, run_id: str | None = None, request_key: str | None = None
     ) -> LoggedRun | None:
         """Look it up."""
         self._expire()
+        if run_id is None and request_key is not None:
+            key = self._keys.get((chat_id, request_key))
+            if key is None:
+                return None
+            await key.settled.wait()
+            run_id = key.run_id or ""
         runs = self._chats.get(chat_id, {})
         if run_id is not None:
             return self._seen(runs.get(run_id))
-        for kept in reversed(runs.values()):
-            if request_key is not None:
-                if kept.run.request_key == request_key:
-                    return self._seen(kept)
-            elif not kept.log.closed:
-                return kept.run
-        return None
+        return next((each.run for each in reversed(runs.values()) if not each.log.closed), None)
 
     async def follow(self, run: LoggedRun) -> ChunkLog | None:
         """Give the run's own log."""
@@ -184,6 +220,8 @@ class MemoryRunLog(RunLog):
                 return
             del self._ended[key]
             runs = self._chats[key[0]]
-            del runs[key[1]]
+            ended = runs.pop(key[1]).run
+            if ended.request_key is not None:
+                self._keys.pop((ended.chat_id, ended.request_key), None)
             if not runs:
                 del self._chats[key[0]]

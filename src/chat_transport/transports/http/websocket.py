@@ -6,7 +6,7 @@ as resumable. Source: AI SDK 7.0.173 `WebSocketChatTransport`, frames since 7.0.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeAlias
@@ -19,6 +19,7 @@ from ..._chunk_log import ChunkLog
 from ..._strict_json import dumps
 from ..._tasks import open_task_group
 from ...chunks import UIMessageChunk
+from ...codecs.sse import MAX_EVENT_BYTES
 from ...codecs.ui_frames import (
     AbortFrame,
     FrameRequests,
@@ -59,7 +60,14 @@ class WebSocketSession(Protocol):
 class WebSocketClient(Protocol):
     """What we need of an HTTP library's client; httpx2 has it."""
 
-    def websocket(self, url: str) -> AbstractAsyncContextManager[Any]:
+    def websocket(
+        self,
+        url: str,
+        *,
+        max_message_size_bytes: int,
+        subprotocols: list[str] | None,
+        params: Mapping[str, str] | None,
+    ) -> AbstractAsyncContextManager[Any]:
         """Open a socket for as long as the block runs."""
         ...
 
@@ -101,11 +109,22 @@ class _Connection:
     def is_over(self) -> bool:
         return self.error is not None
 
-    async def run(self, client: WebSocketClient, url: str) -> None:
+    async def run(
+        self,
+        client: WebSocketClient,
+        url: str,
+        params: Resolvable[Mapping[str, str]] | None,
+        protocols: Sequence[str],
+    ) -> None:
         """Open the socket and read it to its end; every fault ends up in `error`."""
         try:
             with self.scope:
-                async with client.websocket(url) as session:
+                async with client.websocket(
+                    url,
+                    max_message_size_bytes=MAX_EVENT_BYTES,  # a snapshot or an image is one frame
+                    subprotocols=list(protocols) or None,
+                    params=await resolve(params) or None,
+                ) as session:
                     self._session = session
                     self.opened.set()
                     try:  # httpx2 would wrap what leaves this block in an ExceptionGroup
@@ -143,7 +162,9 @@ class _Connection:
             return said if isinstance(said, ConnectFailed) else ConnectFailed(str(said))
         if "HTTPXWSException" in names:
             code = getattr(error, "code", None)
-            said_code = "" if code is None else f" (code {int(code)})"
+            why = getattr(error, "reason", None)
+            why = f": {why}" if why else ""
+            said_code = "" if code is None else f" (code {int(code)}{why})"
             return StreamInterrupted(
                 f"WebSocket chat network connection closed{said_code}.", resumable=True
             )
@@ -160,9 +181,11 @@ class WebSocketChatTransport(ChatTransport):
     """Talks to `create_app`, or to any server of the AI SDK's `WebSocketChatTransport`.
 
     Args:
-        url: `ws://` or `wss://`.
+        url: `wss://` or `ws://`; `https://` and `http://` are taken for these.
         headers: Sent in each frame, where the server reads them.
         body: Extra JSON fields of each request.
+        params: Added to the URL's query, anew for each socket that is opened.
+        protocols: Subprotocols to offer, the one liked most first.
         client: An httpx2 client of yours; never closed by us.
         connect_timeout_s: Seconds to open the socket; None waits for ever.
     """
@@ -173,10 +196,14 @@ class WebSocketChatTransport(ChatTransport):
         *,
         headers: Resolvable[Headers] | None = None,
         body: Resolvable[Mapping[str, JSON]] | None = None,
+        params: Resolvable[Mapping[str, str]] | None = None,
+        protocols: Sequence[str] = (),
         client: WebSocketClient | None = None,
         connect_timeout_s: float | None = 10.0,
     ) -> None:
-        self._url = url
+        self._url = f"ws{url[4:]}" if url.startswith(("http://", "https://")) else url
+        self._params = params
+        self._protocols = protocols
         self._headers = headers
         self._body = body
         self._given = client
@@ -313,7 +340,9 @@ class WebSocketChatTransport(ChatTransport):
         connection = self._connection
         if connection is None or connection.is_over:
             connection = self._connection = _Connection()
-            self._tasks.start_soon(connection.run, self._client, self._url)
+            self._tasks.start_soon(
+                connection.run, self._client, self._url, self._params, self._protocols
+            )
         with anyio.move_on_after(self._connect_timeout_s):
             await connection.opened.wait()
         if connection.error is not None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from chat_transport import chunks as c
+from chat_transport.codecs.ably.ai_transport.conversation import Conversation
 from chat_transport.codecs.ably.ai_transport.prompt import UNANSWERED
 
 
@@ -102,6 +103,25 @@ def test_a_resumed_pass_joins_its_message(waiting):
     assert joined.parts[1].output == "done"
     assert talk.conversation.find("a-tool").message.text == "Deleted."
     assert talk.conversation.find("nobody") is None
+
+
+def test_an_own_copy_is_met_when_all_that_is_newer_follows_from_it(talk):
+    """Read backwards: an edit of the second question shows nothing before its parent is known."""
+    one = talk.answer(talk.ask("one"), "first")
+    two = talk.ask("two", parent=one)
+    talk.answer(two, "second")
+    talk.answer(talk.ask("edited", parent=one, fork_of=two.input_id), "third")
+    late, met = Conversation(), []
+    for inbound in reversed(talk.channel.history()):
+        late.feed(inbound, live=False)
+        met.append(late.meets({"u-one", "a-first", "u-two", "a-second"}))
+    texts = [message.text for message in late.messages()]
+    assert texts == ["one", "first", "edited", "third"]
+    assert not late.meets({"u-two", "a-second"})  # they are shown no more
+    assert met == sorted(met)  # once it is true, it stays so
+    assert met[-1]
+    read_first = next(n for n, is_met in enumerate(met) if is_met)
+    assert len(talk.channel.history()) - read_first > 1  # the beginning is not needed
 
 
 def test_entries_say_where_they_stand(talk):

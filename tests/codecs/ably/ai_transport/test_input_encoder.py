@@ -45,6 +45,39 @@ def test_a_user_message_is_one_frame_with_a_message_for_each_part(encoder):
     assert tiers(encoded, 2)[1]["id"] == "1"
 
 
+def test_metadata_rides_on_the_first_part_and_is_read_again(talk):
+    message = UIMessage(
+        id="u1",
+        role="user",
+        metadata={"from": "a phone"},
+        parts=[
+            TextPart(text="see"),
+            FilePart(media_type="a/b", url="https://x"),
+            DataPart(type="data-x", data=[1]),
+        ],
+    )
+    encoded = talk.send(talk.client.user_message(message))
+    assert tiers(encoded)[1]["messageMetadata"] == '{"from":"a phone"}'
+    assert "messageMetadata" not in tiers(encoded, 1)[1]
+    assert talk.conversation.messages() == [message]
+
+
+def test_provider_fields_of_a_prompt_are_not_carried(talk):
+    """They can name things at the provider that belong to others: docs/concepts/trust.md."""
+    part = TextPart(text="see", provider_metadata={"p": {"file": "of somebody else"}})
+    encoded = talk.client.user_message(UIMessage(id="u1", role="user", parts=[part]))
+    tiers(encoded)[1]["providerMetadata"] = '{"p": {"file": "of somebody else"}}'
+    talk.send(encoded)
+    assert talk.conversation.messages() == [UIMessage.user("see", id="u1")]
+
+
+def test_a_header_that_is_no_json_is_passed_over(talk):
+    encoded = talk.client.user_message(UIMessage.user("hi", id="u", files=()))
+    tiers(encoded)[1]["messageMetadata"] = "{"
+    talk.send(encoded)
+    assert talk.conversation.messages() == [UIMessage.user("hi", id="u")]
+
+
 def test_a_message_without_parts_is_one_empty_text(encoder):
     encoded = encoder.user_message(UIMessage(id="u", role="user", parts=[]))
     assert [message.data for message in encoded.operation.messages] == [""]

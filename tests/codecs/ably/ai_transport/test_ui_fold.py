@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from chat_transport import chunks as c
 from chat_transport.codecs.ably.ai_transport.input_events import (
     ApprovalAnswered,
@@ -55,6 +57,15 @@ def test_an_approval_waits_for_its_request():
     assert part(fold).approval is None
     fold.say("m", [c.ToolApprovalRequest(tool_call_id="c", approval_id="p")])
     assert part(fold).approval == ToolApproval(id="p", approved=True, reason="ok")
+
+
+@pytest.mark.parametrize(("first_answer_counts", "approved"), [(True, True), (False, False)])
+def test_of_two_answers_the_first_or_the_last_counts(first_answer_counts, approved):
+    fold = UIFold(first_answer_counts=first_answer_counts)
+    fold.say("m", [*CALL, c.ToolApprovalRequest(tool_call_id="c", approval_id="p")])
+    for answer in (True, False):
+        fold.take("m", ApprovalAnswered(tool_call_id="c", approved=answer))
+    assert part(fold).approval == ToolApproval(id="p", approved=approved)
 
 
 def test_a_users_parts_make_one_message():

@@ -166,6 +166,16 @@ def test_an_approval_is_found_in_the_message() -> None:
     assert (answer.input_id, headers[h.RUN_ID], headers[h.PARENT]) == ("m2", "r-m2", "m2")
 
 
+def test_an_approval_is_found_in_an_earlier_message_that_the_request_names() -> None:
+    chat, message = approving()
+    answered = with_call(
+        message, state="approval-responded", approval={"id": "a1", "approved": True}
+    )
+    (answer,) = chat.send(answered, user("and now", "u2"), message_id=answered.id)
+    codec = h.codec_headers(answer.publish.messages[0].extras)
+    assert codec[h.KIND] == "tool-approval-response"
+
+
 @pytest.mark.parametrize(
     ("fields", "kind", "data"),
     [

@@ -23,6 +23,7 @@ class Ends:
     numbers: Any = field(default_factory=lambda: itertools.count(1))
     serials: dict[str, str] = field(default_factory=dict)
     heard: list[Any] = field(default_factory=list)
+    delivered: list[Inbound] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         wire = wire_of(self.name)
@@ -35,6 +36,7 @@ class Ends:
     def put(self, operations: Any, *, by: str) -> None:
         for operation in operations:
             for inbound in self._inbounds(operation, by):
+                self.delivered.append(inbound)
                 self.heard.append(self.client.feed(inbound, live=True))
                 self.agent.feed(inbound, live=True)
 

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import pytest
 
+from chat_transport.chunks import ToolApprovalRequest, ToolInputAvailable
 from chat_transport.codecs.ably.operations import Inbound
+from chat_transport.codecs.ably.prompts import PromptEncoder
 from chat_transport.transports.ably.wire import RunRef
 
 
@@ -58,6 +60,16 @@ def test_the_model_sees_what_was_said_before(ends):
     assert ends.agent.needs_older(task)
 
 
+def test_a_question_comes_last_whatever_is_said_meanwhile(ends):
+    one, two, three = (ends.ask(text) for text in ("one", "two", "three"))
+    for asked, text in ((one, "first"), (three, "third")):
+        _, speaker = ends.begin(asked)
+        ends.say(speaker, text)
+    seen = [message.text for message in ends.agent.prompt(ends.agent.resolve(two.event_id))]
+    assert sorted(seen) == ["first", "one", "two"]
+    assert seen[-1] == "two"
+
+
 @pytest.mark.parametrize("reason", ["cancelled", "error"])
 def test_a_reply_that_nobody_goes_on_with_is_closed(ends, reason):
     _, speaker = ends.begin(ends.ask("hi"))
@@ -86,3 +98,19 @@ def test_only_a_waiting_reply_is_suspended(ends):
     (ref,) = ends.agent.active_runs()
     assert ends.agent.suspended(ref) is None
     assert ends.agent.suspended(RunRef(run_id=None, input_id=ref.input_id)) is None
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_of_two_decisions_the_first_counts(make_ends, first):
+    ends = make_ends("message-per-response")
+    _, speaker = ends.begin(ends.ask("rm"))
+    call = ToolInputAvailable(tool_call_id="c", tool_name="rm", input={})
+    for chunk in (call, ToolApprovalRequest(tool_call_id="c", approval_id="c")):
+        ends.put(speaker.encode(chunk), by="agent")
+    ends.put(speaker.suspend(), by="agent")
+    encoder = PromptEncoder(new_id=ends.new_id)
+    for approved in (first, not first):
+        ends.put([encoder.approval("c", approved=approved).operation], by="alice")
+    for end in (ends.agent, ends.client):
+        part = end.conversation.messages()[-1].parts[-1]
+        assert part.approval.approved is first

@@ -6,6 +6,7 @@ Source: @ably/ai-transport 0.8.0, `view.ts`, `leaf-branch-source.ts`.
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -54,12 +55,17 @@ class PendingCall:
 
 
 class Conversation(RunTree[UIMessageChunk, UIMessage]):
-    """The UI messages of one channel. See `ConversationTree.feed`."""
+    """The UI messages of one channel. See `ConversationTree.feed`.
 
-    def __init__(self) -> None:
+    Args:
+        first_answer_counts: Of several answers to one approval keep the first, as an agent does
+            that acts on it; the JavaScript SDK keeps the last until there is an output.
+    """
+
+    def __init__(self, *, first_answer_counts: bool = False) -> None:
         super().__init__(
             UIChunkCodec(),
-            new_fold=UIFold,
+            new_fold=lambda: UIFold(first_answer_counts=first_answer_counts),
             new_repair=lambda message_id: LifecycleRepair(message_id).feed,
         )
 
@@ -85,6 +91,19 @@ class Conversation(RunTree[UIMessageChunk, UIMessage]):
         """Find a shown message by the id that applications know (the join with an own store)."""
         found = [entry for entry in self.entries() if entry.message.id == domain_id]
         return found[-1] if found else None
+
+    def meets(self, domain_ids: AbstractSet[str]) -> bool:
+        """Whether one of these messages is shown, and what every later one follows has been read.
+
+        Until then older history may show that a later one belongs elsewhere (an edit, another
+        answer): the join with an own store is where this becomes true.
+        """
+        for _, message, node in reversed(self.shown()):
+            if message.id in domain_ids:
+                return True
+            if not self._follows_known(node):
+                return False
+        return False
 
     def pending_calls(
         self, run_id: str | None = None, *, state: Literal["open", "ended"] = "open"

@@ -62,6 +62,8 @@ STEERS: Final = "steer-codec-message-ids"
 # Codec tier: what the payload is ---------------------------------------------
 KIND: Final = "kind"
 PART_TYPE: Final = "partType"
+MESSAGE_METADATA: Final = "messageMetadata"
+PROVIDER_METADATA: Final = "providerMetadata"
 
 # Values ----------------------------------------------------------------------
 TRUE: Final = "true"

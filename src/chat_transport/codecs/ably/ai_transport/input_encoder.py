@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+import msgspec
+
 from ....errors import LocalProtocolError
 from ....messages import DataPart, FilePart, TextPart, UIMessage, UIMessagePart
 from ..operations import OutboundMessage, Publish
@@ -98,7 +100,7 @@ class InputEncoder:
         """Say something: one Ably message for each part, in one frame.
 
         Args:
-            message: Text, file and data parts are carried; other parts are not.
+            message: Text, file and data parts are carried, and metadata; other parts are not.
             parent: Codec-message-id of the last visible message; None for the first.
             fork_of: Codec-message-id of the message that this one replaces (edit).
             run_id: The active run that is steered; such a message has no parent.
@@ -109,7 +111,11 @@ class InputEncoder:
         if self._words.names_messages:
             common["messageId"] = message.id
         links = {h.RUN_ID: run_id, h.PARENT: parent, h.FORK_OF: fork_of, h.DISCRETE: h.TRUE}
-        return self._input(bodies or [({h.PART_TYPE: text}, "")], common, links, role=message.role)
+        bodies = bodies or [({h.PART_TYPE: text}, "")]
+        if message.metadata is not None:
+            # Ours: 0.8.0 readers ignore it, as they do every header that they do not know.
+            bodies[0][0][h.MESSAGE_METADATA] = msgspec.json.encode(message.metadata).decode()
+        return self._input(bodies, common, links, role=message.role)
 
     def regenerate(self, target: str, *, parent: str | None) -> EncodedInput:
         """Ask for another answer.

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+import msgspec
 from pydantic import TypeAdapter, ValidationError
 
 from ....messages import DataPart, FilePart, Role, TextPart, UIMessage, UIMessagePart
@@ -33,11 +34,16 @@ JSON: TypeAlias = Any  # any JSON value
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessagePart:
-    """One part of a user message; parts of one message share its codec-message-id."""
+    """One part of a user message; parts of one message share its codec-message-id.
+
+    Attributes:
+        metadata: The message's, on one of its parts; None on the others.
+    """
 
     message_id: str
     role: Role
     part: UIMessagePart
+    metadata: JSON = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +121,10 @@ def decode_input(
             return None
         message_id = codec.get("messageId") or transport.get(h.MESSAGE_ID, "")
         return MessagePart(
-            message_id=message_id, role=_ROLES.get(transport.get(h.ROLE, ""), "user"), part=part
+            message_id=message_id,
+            role=_ROLES.get(transport.get(h.ROLE, ""), "user"),
+            part=part,
+            metadata=_parsed(codec.get(h.MESSAGE_METADATA)),
         )
     if kind == "regenerate":
         return Regenerated(target=transport.get(h.REGENERATES, ""))
@@ -145,6 +154,14 @@ def _user_part(codec: Mapping[str, str], data: JSON, words: InputWords) -> UIMes
         part_id = codec.get("id")
         return data_part if part_id is None else data_part.model_copy(update={"id": part_id})
     return None
+
+
+def _parsed(text: str | None) -> JSON:
+    """Read a header of JSON; a malformed one reads as absent."""
+    try:
+        return None if text is None else msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return None
 
 
 def _seed(data: Mapping[str, JSON]) -> tuple[SeedMessage, ...]:

@@ -23,7 +23,8 @@ class LifecycleRepair:
     """Follows the chunks of one message.
 
     Args:
-        message_id: The id that a `start` put in here carries: the codec-message-id.
+        message_id: The id that a `start` put in here carries: the codec-message-id, until the
+            agent's own `start` names the message.
     """
 
     __slots__ = ("_in_step", "_message_id", "_started")
@@ -48,6 +49,8 @@ class LifecycleRepair:
                     out.append(c.StartStep())
             elif isinstance(chunk, c.Start):
                 self._started = True
+                if isinstance(chunk.message_id, str):
+                    self._message_id = chunk.message_id
             elif isinstance(chunk, c.StartStep):
                 self._in_step = True
             elif isinstance(chunk, c.FinishStep):

@@ -204,6 +204,10 @@ class RunTree(ConversationTree[C, M]):
         chain = self._chain(identity)
         return chain[0].parent is not None if chain else identity.output_parent is not None
 
+    def _follows_known(self, node: Node[C, M]) -> bool:
+        """Whether what the node follows has been read; what follows nothing is a beginning."""
+        return node.parent is None or node.parent in self._owner
+
     def _chain(self, identity: RunIdentity) -> list[Node[C, M]]:
         node = self._owner.get(identity.input_id) or self._owner.get(identity.output_parent or "")
         chain: list[Node[C, M]] = []

@@ -23,8 +23,8 @@ from .payload import Close, Grow, InputWords, Open, Payload, StreamView, Whole
 __all__ = ["UIChunkCodec"]
 
 JSON: TypeAlias = Any  # any JSON value
-_META = Field("provider_metadata", "providerMetadata", "json")
-_MESSAGE_META = Field("message_metadata", "messageMetadata", "json")
+_META = Field("provider_metadata", h.PROVIDER_METADATA, "json")
+_MESSAGE_META = Field("message_metadata", h.MESSAGE_METADATA, "json")
 _ID = Field("id", "id")
 _TEXT_END = (_ID, _META, Field("citations", "citations", "json"))  # citations are ours
 _CALL = Field("tool_call_id", "toolCallId", default="")

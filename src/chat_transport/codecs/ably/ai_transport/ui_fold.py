@@ -8,16 +8,20 @@ Source: @ably/ai-transport 0.8.0, `vercel/codec/reducer.ts`; the message itself 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, TypeAlias
 
 from .... import chunks as c
 from ....chunks import UIMessageChunk
 from ....errors import RemoteProtocolError
 from ....messages import DynamicToolPart, ToolPart, UIMessage, UIMessagePart
 from ....reducer import MessageReducer
+from .given_back import answers_in
 from .input_events import ApprovalAnswered, InputEvent, MessagePart, MessageSaid, ToolResolved
 from .lifecycle import LifecycleRepair
 
 __all__ = ["UIFold"]
+
+JSON: TypeAlias = Any  # any JSON value
 
 _INPUTS = (c.ToolInputStart, c.ToolInputAvailable, c.ToolInputError)
 _READY = (c.ToolInputAvailable, c.ToolInputError)
@@ -27,14 +31,17 @@ _RESULTS = (c.ToolOutputAvailable, c.ToolOutputError, c.ToolOutputDenied)
 class _Assistant:
     """A message that the agent writes."""
 
-    __slots__ = ("reducer", "repair")
+    __slots__ = ("is_over", "reducer", "repair")
 
     def __init__(self, message_id: str, message: UIMessage | None = None) -> None:
         self.reducer = MessageReducer(message, message_id=message_id)
         self.repair = LifecycleRepair(message_id)
+        self.is_over = False
+        """The agent says no more of it, for now."""
 
     def feed(self, chunks: Sequence[UIMessageChunk]) -> None:
         for chunk in self.repair.feed(chunks):
+            self.is_over = c.is_terminal(chunk)
             try:
                 self.reducer.feed(chunk)
             except RemoteProtocolError:
@@ -52,16 +59,25 @@ class _Spoken:
     def add(self, part: UIMessagePart) -> None:
         self.message = self.message.model_copy(update={"parts": [*self.message.parts, part]})
 
+    def describe(self, metadata: JSON) -> None:
+        self.message = self.message.model_copy(update={"metadata": metadata})
+
 
 class UIFold:
-    """Folds the wires of one node."""
+    """Folds the wires of one node.
 
-    def __init__(self) -> None:
+    Args:
+        first_answer_counts: Of several answers to one approval keep the first, not the last.
+    """
+
+    def __init__(self, *, first_answer_counts: bool = False) -> None:
+        self._first_answer_counts = first_answer_counts
         self._messages: dict[str, _Assistant | _Spoken] = {}
         self._owner: dict[str, _Assistant] = {}
         self._approvals: dict[str, str] = {}
         self._ready: set[str] = set()
         self._settled: set[str] = set()
+        self._fated: set[str] = set()
         self._pending: list[ToolResolved | ApprovalAnswered] = []
 
     def say(self, message_id: str, chunks: Sequence[UIMessageChunk]) -> None:
@@ -70,6 +86,8 @@ class UIFold:
             if isinstance(chunk, _RESULTS):
                 self._result(chunk)
                 continue
+            if isinstance(chunk, c.ToolApprovalRequest) and chunk.tool_call_id in self._fated:
+                continue  # it was asked before: messages that change are read where they stand
             message = self._assistant(message_id)
             if message is None:
                 continue
@@ -92,9 +110,11 @@ class UIFold:
                 known.add(event.part)
             elif known is None:
                 said = UIMessage(id=event.message_id, role=event.role, parts=[event.part])
-                self._messages[message_id] = _Spoken(said)
+                known = self._messages[message_id] = _Spoken(said)
+            if event.metadata is not None and isinstance(known, _Spoken):
+                known.describe(event.metadata)
         elif isinstance(event, MessageSaid):
-            self._messages.setdefault(message_id, _Spoken(event.message))
+            self._said(message_id, event.message)
         elif isinstance(event, ToolResolved):
             self._sow(event)
             self._resolve(event)
@@ -120,8 +140,18 @@ class UIFold:
         owner = self._owner.get(chunk.tool_call_id)
         if owner is not None:
             owner.feed((chunk,))
+            self._fated.add(chunk.tool_call_id)
             if not isinstance(chunk, c.ToolOutputDenied):
                 self._settled.add(chunk.tool_call_id)
+
+    def _said(self, message_id: str, message: UIMessage) -> None:
+        """Take a whole message: a user's own, or the answers in one of ours that comes back."""
+        known = self._messages.get(message_id)
+        if message.role != "assistant":
+            self._messages.setdefault(message_id, _Spoken(message))
+        elif isinstance(known, _Assistant) and known.is_over:
+            for answer in answers_in(known.reducer.message, message):
+                self._resolve(answer)
 
     def _sow(self, event: ToolResolved) -> None:
         """Begin from the messages that a fork copies, once."""
@@ -147,6 +177,8 @@ class UIFold:
             owner.feed((chunk,))
         elif event.tool_call_id not in self._settled:
             owner.feed((chunk,))  # a later answer wins until there is an output
+            if self._first_answer_counts:
+                self._settled.add(event.tool_call_id)
 
     def _as_chunk(self, event: ToolResolved | ApprovalAnswered) -> UIMessageChunk | None:
         call = event.tool_call_id

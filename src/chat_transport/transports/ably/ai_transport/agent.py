@@ -23,7 +23,8 @@ from ....codecs.ably.ai_transport.prompt import PromptPolicy
 from ....codecs.ably.ai_transport.run_encoder import RunEncoder, RunIdentity, ui_run_encoder
 from ....codecs.ably.operations import Inbound, OutboundMessage, Publish
 from ....messages import UIMessage
-from ..wire import Act, Heard, Orphan, RunRef, RunTask, Steer
+from ..wire import Act, Heard, Orphan, RunRef, RunTask
+from ..wire_abilities import Steer
 from .reading import Reading, ref_of
 
 __all__ = ["AiTransportAgent"]
@@ -45,7 +46,7 @@ class AiTransportAgent(Reading):
         prompt_policy: PromptPolicy = "include_partial",
         implicit_steps: bool = False,
     ) -> None:
-        super().__init__()
+        super().__init__(first_answer_counts=True)
         self._new_id = new_id
         self._prompt_policy: PromptPolicy = prompt_policy
         self._implicit_steps = implicit_steps

@@ -7,6 +7,7 @@ Source: wire document, section 6.3.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Literal, TypeAlias
 
 from ....chunks import UIMessageChunk
@@ -38,6 +39,11 @@ class AiTransportClient(Reading):
         """Give the conversation on the selected branch."""
         return self.conversation.messages()
 
+    def lacks_start(self, ref: RunRef) -> bool:
+        """Whether the beginning of a run has not been read."""
+        run = self.conversation.run(ref.run_id) if ref.run_id is not None else None
+        return run is not None and not run.announced
+
     def reply(self, ref: RunRef) -> Sequence[UIMessageChunk]:
         """Give what an active run has said so far."""
         return self.conversation.reply(ref.run_id or "", input_id=ref.input_id)
@@ -51,6 +57,10 @@ class AiTransportClient(Reading):
             wanted.append(request.messages[-1].id)
         return any(self.conversation.find(each) is None for each in wanted)
 
+    def meets(self, known: AbstractSet[str]) -> bool:
+        """Whether one of these messages is shown, and all after it hangs together."""
+        return self.conversation.meets(known)
+
     def encode(self, request: SendMessages) -> Sequence[Outgoing]:
         """Give the inputs that the request amounts to."""
         if request.trigger == "regenerate-message":
@@ -58,8 +68,10 @@ class AiTransportClient(Reading):
         if not request.messages:
             raise _nonsense(f"unable to send to {request.chat_id!r}; there is no message")
         last = request.messages[-1]
-        if last.role == "assistant":
-            return self._answers(last)
+        named = [message for message in request.messages if message.id == request.message_id]
+        for message in (*named, last):  # a decision may be about an earlier reply
+            if message.role == "assistant":
+                return self._answers(message)
         if last.role != "user":
             raise _nonsense(
                 f"unable to send message {last.id!r}; its role is {last.role!r}, and only a user"

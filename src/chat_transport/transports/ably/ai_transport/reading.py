@@ -28,8 +28,8 @@ EVENTS: Mapping[str, Event] = {
 class Reading:
     """What both ends do with what they read."""
 
-    def __init__(self) -> None:
-        self.conversation = Conversation()
+    def __init__(self, *, first_answer_counts: bool = False) -> None:
+        self.conversation = Conversation(first_answer_counts=first_answer_counts)
 
     def feed(self, message: Inbound, *, live: bool) -> Heard | None:
         """Take a message; None if it says nothing new."""
@@ -66,6 +66,7 @@ class Reading:
             after_id=after,
             reason=run.reason if run is not None and event == "run-end" else None,
             error_text=run.error_message if run is not None and event == "run-end" else None,
+            is_edit=trigger is not None and trigger.fork_of is not None,
             is_replaced=change.replaced,
         )
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from ....codecs.ably.ai_transport.prompt import PromptPolicy
+from ....transport import Ask
 from .agent import AiTransportAgent
 from .client import AiTransportClient
 
@@ -37,6 +38,7 @@ class AiTransportWire:
     steers: bool = True
     branches: bool = True
     drops: frozenset[str] = frozenset()
+    refuses: frozenset[Ask] = frozenset()
 
     def client(self, *, client_id: str | None, new_id: NewId) -> AiTransportClient:
         """Begin to read a chat as a client."""

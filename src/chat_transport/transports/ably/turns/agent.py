@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias, cast
 
 from ....codecs.ably.ai_transport.changes import Trigger
-from ....codecs.ably.ai_transport.input_events import ApprovalAnswered, MessageSaid, Regenerated
+from ....codecs.ably.ai_transport.input_events import ApprovalAnswered, Regenerated
 from ....codecs.ably.operations import Inbound, OutboundMessage, Publish
 from ....codecs.ably.turns import Turns
 from ....messages import DynamicToolPart, ToolPart, UIMessage
@@ -33,11 +33,13 @@ class TurnsAgent(TurnsReading):
     Args:
         conversation: Of the wire, fresh.
         speak: Begins a reply.
+        names_replies: The wire carries no name of a reply: it is called by its prompt.
     """
 
-    def __init__(self, conversation: Turns, speak: Speak) -> None:
+    def __init__(self, conversation: Turns, speak: Speak, *, names_replies: bool = False) -> None:
         super().__init__(conversation)
         self._speak = speak
+        self._names_replies = names_replies
 
     def act(self, message: Inbound) -> Act | None:
         """Say what the message wants."""
@@ -50,7 +52,7 @@ class TurnsAgent(TurnsReading):
         trigger = self.conversation.trigger(prompt_id) if prompt_id is not None else None
         return Act(
             kind=kind,
-            run_id=None if prompt_id is None else f"reply-{prompt_id}",
+            run_id=None if prompt_id is None else self.conversation.run_key(prompt_id),
             owner=trigger.client_id if trigger is not None else None,
             is_known=trigger is not None or (kind == "cancel" and prompt_id is None),
         )
@@ -71,11 +73,10 @@ class TurnsAgent(TurnsReading):
         if isinstance(trigger.event, ApprovalAnswered):
             return self._resumed(trigger)
         run_id = f"reply-{trigger.input_id}"
+        named: str | None = run_id if self._names_replies else None
         target: str | None = None
         if isinstance(trigger.event, Regenerated):
             target = trigger.event.target or None
-        elif isinstance(trigger.event, MessageSaid) and trigger.event.message.role == "assistant":
-            target = trigger.event.message.id
         is_again = isinstance(trigger.event, Regenerated)
         return RunTask(
             ref=RunRef(run_id=run_id, input_id=trigger.input_id, message_id=target),
@@ -83,6 +84,7 @@ class TurnsAgent(TurnsReading):
             owner=trigger.client_id,
             continues=False,
             token=trigger,
+            reply_id=named,
         )
 
     def needs_older(self, task: RunTask) -> bool:

@@ -45,7 +45,7 @@ class TurnsReading:
 
     def oldest_open(self) -> str | None:
         """Give the serial from which an active reply may still change."""
-        return min((run.serial for run in self.conversation.active_runs()), default=None)
+        return min((run.serial for run in self.conversation.unfinished_runs()), default=None)
 
     def _heard(self, change: UIChange) -> Heard:
         event = EVENTS.get(change.event or "")
@@ -57,7 +57,11 @@ class TurnsReading:
         run = self.conversation.run(change.run_id) if event == "run-end" and change.run_id else None
         return Heard(
             # A reply that nobody asked for on the channel is told apart by itself.
-            ref=RunRef(run_id=change.run_id, input_id=change.input_id or change.run_id),
+            ref=RunRef(
+                run_id=change.run_id,
+                input_id=change.input_id or change.run_id,
+                message_id=self._goes_on_with(change),
+            ),
             chunks=change.chunks,
             event=event,
             event_id=trigger.event_id if trigger is not None else None,
@@ -67,6 +71,11 @@ class TurnsReading:
             error_text=run.error_message if run is not None else None,
             is_replaced=change.replaced,
         )
+
+    def _goes_on_with(self, change: UIChange) -> str | None:
+        if change.event != "run-resume" or change.run_id is None:
+            return None
+        return self.conversation.goes_on_with(change.run_id, change.input_id)
 
     def _before(self, message_id: str) -> str | None:
         before: str | None = None

@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+from typing import Any
+
+from chat_transport_anthropic import MessagesDecoder
+
+from chat_transport.chunks import Finish
+
+
+def test_a_further_message_in_the_stream_must_end_by_itself():
+    decoder = MessagesDecoder()
+
+    def feed(kind: str, **fields: Any) -> None:
+        decoder.feed({"type": kind, **fields})
+
+    feed("message_start", message={"id": "msg_1"})
+    feed("message_delta", delta={"stop_reason": "tool_use"})
+    feed("message_stop")
+    assert decoder.finish_reason == "tool-calls"
+    feed("message_start", message={"id": "msg_2"})
+    *_, finish = decoder.end()
+    assert isinstance(finish, Finish)
+    assert finish.finish_reason == "interrupted"
