@@ -65,11 +65,6 @@ class Capabilities:
     refuses: frozenset[Ask] = field(default_factory=frozenset[Ask])
     """What this wire has no word for: asking raises `NotSupported`, and nothing is sent."""
 
-    @property
-    def takes_back(self) -> bool:
-        """Whether what a failed attempt of a step said disappears when the step is tried again."""
-        return "reset-step" not in self.drops
-
 
 class ChunkStream(ABC):
     """The chunks of one reply, in order: `async for chunk in stream`.
@@ -138,10 +133,15 @@ class History:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageSeen:
-    """Another client's message came; it belongs after `after_id`, or last if that is None."""
+    """Another client's message came; it belongs after `after_id`, or last if that is None.
+
+    Attributes:
+        run_id: The run under way that it was said to (a steer); None if it asks for a reply.
+    """
 
     message: UIMessage
     after_id: str | None = None
+    run_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -91,3 +91,14 @@ def test_parts_change_in_the_first_message_that_has_them():
     assert [message.text for message in shown.messages] == ["zy", "x"]
     assert shown.update_part(lambda _: False, lambda part: part) is None
     assert len(told) == 1
+
+
+def test_steers_behind_a_reply_are_not_what_was_last_asked():
+    messages = [UIMessage.user(name, id=name) for name in "abc"]
+    shown, _ = board(*messages)
+    assert shown.asking is shown.messages
+    shown.steers = {"a", "c"}
+    assert [message.id for message in shown.asking] == ["a", "b"]
+    assert shown.last is messages[1]
+    shown.steers = {"a", "b", "c"}
+    assert shown.last is None

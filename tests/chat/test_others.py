@@ -8,7 +8,8 @@ import pytest
 from chat_transport import errors
 from chat_transport._chunk_log import ChunkLog
 from chat_transport.chat import Chat
-from chat_transport.messages import TextPart, UIMessage
+from chat_transport.messages import TextPart, ToolPart, UIMessage
+from chat_transport.predicates import is_complete_with_tool_calls
 from chat_transport.transport import History, MessageSeen, MessagesReplaced, RunSeen
 
 pytestmark = pytest.mark.anyio
@@ -49,6 +50,27 @@ async def test_a_message_takes_its_place_or_replaces_itself(fake_transport: Any)
         await until(chat, lambda: chat.messages[1].text == "two")
         transport.show(MessagesReplaced(messages=[last]))
         await until(chat, lambda: chat.messages == (last,))
+
+
+async def test_what_was_said_to_a_run_stands_behind_its_reply_and_asks_for_nothing(
+    fake_transport: Any,
+):
+    transport = fake_transport(observes=True)
+    call = ToolPart(type="tool-t", tool_call_id="c", state="input-available", input={})
+    reply = UIMessage(id="a", role="assistant", parts=[call])
+    question, steer = UIMessage.user("q", id="q"), UIMessage.user("left", id="s")
+    async with Chat(
+        transport,
+        messages=[question, reply],
+        send_automatically_when=is_complete_with_tool_calls,
+    ) as chat:
+        transport.show(MessageSeen(message=steer, run_id="r"))
+        await until(chat, lambda: chat.messages[-1] is steer)
+        await chat.add_tool_output("c", 5)
+        with anyio.fail_after(5):
+            (await transport.next_log()).close()
+        assert [message.id for message in chat.messages[:3]] == ["q", "a", "s"]
+    assert transport.requests[0].message_id == "a"
 
 
 async def test_an_own_copy_is_shown_with_what_is_newer(fake_transport: Any):

@@ -37,7 +37,11 @@ class Placing:
 
 
 class Board:
-    """Messages, status and error, with a notice for each change."""
+    """Messages, status and error, with a notice for each change.
+
+    Attributes:
+        steers: Ids of messages that were said to a run: they ask for no reply of their own.
+    """
 
     def __init__(self, messages: Iterable[UIMessage], notices: Notices) -> None:
         self._messages = list(messages)
@@ -45,6 +49,7 @@ class Board:
         self._changed: dict[Placing, None] = {}
         self._version = 0
         self._notices = notices
+        self.steers: set[str] = set()
         self.status: ChatStatus = "ready"
         self.error: Exception | None = None
 
@@ -59,9 +64,18 @@ class Board:
 
     @property
     def last(self) -> UIMessage | None:
-        """The last message."""
+        """The last message that is no steer."""
+        asking = self.asking
+        return asking[-1] if asking else None
+
+    @property
+    def asking(self) -> tuple[UIMessage, ...]:
+        """The messages without steers behind the reply that they were said to."""
         messages = self.messages
-        return messages[-1] if messages else None
+        end = len(messages)
+        while end and messages[end - 1].id in self.steers:
+            end -= 1
+        return messages if end == len(messages) else messages[:end]
 
     def set_status(self, status: ChatStatus, error: Exception | None = None) -> None:
         """Change status and error; the same again is no news."""

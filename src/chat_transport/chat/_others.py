@@ -93,6 +93,8 @@ class Others:
         self._turns.start(self._turns.next_queued())
 
     def _place(self, seen: MessageSeen) -> None:
+        if seen.run_id is not None:
+            self._board.steers.add(seen.message.id)
         index = self._board.index_of(seen.message.id)
         if index >= 0:
             self._board.replace(index, seen.message)

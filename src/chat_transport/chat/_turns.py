@@ -233,7 +233,7 @@ class Turns:
             return False
         if last is not None and last.id in interrupted:
             return False
-        return self._predicate(self._board.messages)
+        return self._predicate(self._board.asking)
 
     def _count_round(self) -> bool:
         self.rounds += 1

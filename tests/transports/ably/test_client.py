@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import anyio
 import pytest
 
+from chat_transport.agent.run import Run
 from chat_transport.broker import RunningBroker
 from chat_transport.chat import Chat
-from chat_transport.chunks import Abort, Finish, TextDelta
+from chat_transport.chunks import (
+    Abort,
+    Finish,
+    TextDelta,
+    ToolApprovalRequest,
+    ToolInputAvailable,
+    ToolOutputAvailable,
+    UIMessageChunk,
+)
 from chat_transport.errors import LocalProtocolError, RequestRejected, TransportClosed
 from chat_transport.inputs import Reconnect, SendMessages
 from chat_transport.messages import TextPart, ToolApproval, ToolPart, UIMessage
+from chat_transport.predicates import is_complete_with_approval_responses
 from chat_transport.transport import MessageSeen, RunSeen
 from chat_transport.transports.ably import AblyAgent, AblyChatTransport, Invocation
 
@@ -327,6 +338,45 @@ async def test_who_steers_sees_it_in_the_chat_as_others_do(connect: Any, script:
         history = await alices.load_history(CHAT)
         assert [message.id for message in history.messages] == [m.id for m in alice.messages]
         assert alice.messages == bob.messages
+
+
+async def test_an_approval_in_a_reply_that_was_steered_is_sent_by_the_chat(connect: Any) -> None:
+    is_waiting = anyio.Event()
+
+    async def handler(run: Run) -> AsyncIterator[UIMessageChunk]:
+        if any(isinstance(part, ToolPart) for message in run.messages for part in message.parts):
+            yield ToolOutputAvailable(tool_call_id="c", output="gone")
+            return
+        is_waiting.set()
+        async for steer in run.steering():
+            yield ToolInputAvailable(tool_call_id="c", tool_name=steer.text, input={})
+            yield ToolApprovalRequest(tool_call_id="c", approval_id="a")
+            return
+
+    async with (
+        AblyAgent(handler, connect("agent"), channels=[CHAT]),
+        AblyChatTransport(connect("ann")) as transport,
+        Chat(
+            transport, id=CHAT, send_automatically_when=is_complete_with_approval_responses
+        ) as chat,
+    ):
+        session = await transport.session(CHAT)
+        with anyio.fail_after(10):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(chat.send, "go")
+                await is_waiting.wait()
+                while not session.wire.active_runs():
+                    await anyio.lowlevel.checkpoint()
+                (ref,) = session.wire.active_runs()
+                tasks.start_soon(session.steer, ref.run_id, UIMessage.user("rm", id="u2"))
+            while (await transport.load_history(CHAT)).active_run_id is not None:
+                await anyio.lowlevel.checkpoint()
+            await chat.add_tool_approval_response("a", approved=True)
+            async for _ in chat.updates():
+                calls = [p for m in chat.messages for p in m.parts if isinstance(p, ToolPart)]
+                if [call.output for call in calls] == ["gone"] and chat.status == "ready":
+                    break
+        assert [message.role for message in chat.messages] == ["user", "assistant", "user"]
 
 
 async def test_a_run_that_ends_without_listening_did_not_hear(

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from chat_transport.inputs import Trigger
 from chat_transport.messages import UIMessage
 from chat_transport.transports.ably.prompt_reading import read_prompt
+from chat_transport.transports.ably.wire import RunRef, RunTask
 
 pytestmark = pytest.mark.anyio
 
@@ -19,6 +21,11 @@ def anyio_backend() -> str:
 
 def said(names: str) -> list[UIMessage]:
     return [UIMessage.user(name, id=name) for name in names]
+
+
+def task_of(message_id: str | None, trigger: Trigger = "submit-message") -> RunTask:
+    ref = RunRef(run_id="r", input_id="m", message_id=message_id)
+    return RunTask(ref=ref, trigger=trigger, owner=None, continues=True, token=None)
 
 
 class Wire:
@@ -57,7 +64,33 @@ async def test_the_channel_is_read_back_to_the_store_and_no_further(
     own: str, begin: int, pages: int, prompt: str, read: int
 ) -> None:
     wire: Any = Wire("abcde", begin)
-    task: Any = None
+    task = task_of(None)
     found = await read_prompt(wire, task, wire.load_older, pages=pages, own=said(own))
     assert "".join(message.text for message in found) == prompt
     assert wire.read == read
+
+
+@pytest.mark.parametrize(
+    ("message_id", "trigger", "order"),
+    [
+        ("b", "submit-message", "acdb"),
+        ("d", "submit-message", "abcd"),
+        ("a", "submit-message", "abcd"),  # a user's message is not gone on with
+        ("b", "regenerate-message", "abcd"),
+        (None, "submit-message", "abcd"),
+    ],
+)
+async def test_what_the_run_goes_on_with_comes_last(
+    message_id: str | None, trigger: Trigger, order: str
+) -> None:
+    class Steered(Wire):
+        def prompt(self, _task: object) -> list[UIMessage]:
+            said_by = {"b": "assistant", "d": "assistant"}
+            return [
+                message.model_copy(update={"role": said_by.get(message.id, "user")})
+                for message in said("abcd")
+            ]
+
+    wire: Any = Steered("a")
+    found = await read_prompt(wire, task_of(message_id, trigger), wire.load_older, pages=1)
+    assert "".join(message.id for message in found) == order

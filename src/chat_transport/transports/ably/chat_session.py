@@ -201,7 +201,8 @@ class ChatSession:
         message_id = heard.message.id
         for message in self.wire.messages():
             if message.id == message_id:
-                self._notify(MessageSeen(message=message, after_id=heard.after_id))
+                run_id = heard.ref.run_id
+                self._notify(MessageSeen(message=message, after_id=heard.after_id, run_id=run_id))
                 return
 
     def _tell_all(self) -> None:

@@ -44,4 +44,13 @@ async def read_prompt(
             break
         prompt = wire.prompt(task)
     joined = History(messages=prompt, has_older=wire.needs_older(task)).joined_to(own)
-    return [*own, *prompt] if joined is None else joined
+    messages = [*own, *prompt] if joined is None else joined
+    return messages if task.trigger == "regenerate-message" else _last(messages, task)
+
+
+def _last(messages: Sequence[UIMessage], task: RunTask) -> Sequence[UIMessage]:
+    """Put the message that the run goes on with behind what was said to the run meanwhile."""
+    known = [message for message in messages if message.id == task.ref.message_id]
+    if not known or messages[-1] is known[-1] or known[-1].role != "assistant":
+        return messages
+    return [*(message for message in messages if message is not known[-1]), known[-1]]

@@ -69,7 +69,7 @@ class AiTransportClient(Reading):
             raise _nonsense(f"unable to send to {request.chat_id!r}; there is no message")
         last = request.messages[-1]
         named = [message for message in request.messages if message.id == request.message_id]
-        for message in (*named, last):  # a decision may be about an earlier reply
+        for message in (*named, last):  # a steer or a prompt may stand behind what is answered
             if message.role == "assistant":
                 return self._answers(message)
         if last.role != "user":
