@@ -187,13 +187,13 @@ def main(wanted: list[str]) -> None:
 
 
 def show(table: dict[str, dict[str, list[Cost]]]) -> None:
-    print("us of CPU a token".ljust(36), *(f"{column:>14}" for column in COLUMNS))
+    print("us of CPU a token".ljust(42), *(f"{column:>14}" for column in COLUMNS))
     for name, cells in table.items():
         medians = [
             statistics.median(cost.us for cost in cells[column]) if cells[column] else None
             for column in COLUMNS
         ]
-        print(name.ljust(36), *(f"{'' if us is None else f'{us:.1f}':>14}" for us in medians))
+        print(name.ljust(42), *(f"{'' if us is None else f'{us:.1f}':>14}" for us in medians))
     print(f"side by side, whole: {STREAMS} streams of {RATE} tokens/s each, on uvloop")
     for name, cells in table.items():
         if name.startswith("floor") and cells["side by side"]:
