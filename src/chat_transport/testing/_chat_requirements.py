@@ -90,6 +90,7 @@ async def _catch_up(scene: Scene) -> None:
     "catch-up-after-another-answer",
     "An answer that was regenerated since the own copy was made is left out.",
     needs=("history",),
+    asks=("regenerate",),
 )
 async def _catch_up_after_another_answer(scene: Scene) -> None:
     async with scene.client() as transport, scene.client() as other:
