@@ -72,6 +72,14 @@ async def test_nothing_is_added_once_closed() -> None:
     assert await read(log) == []
 
 
+async def test_who_is_there_from_the_first_chunk_gets_each_as_it_was_said() -> None:
+    log = ChunkLog()
+    log.append(TextStart(id="t"))
+    stream = log.stream(snapshot=True)
+    log.extend(deltas(0, 1, 2))
+    assert list(await stream.drain())[1:] == deltas(0, 1, 2)
+
+
 async def test_a_snapshot_is_the_past_in_few_chunks_and_then_live() -> None:
     log = ChunkLog()
     log.append(TextStart(id="t"))

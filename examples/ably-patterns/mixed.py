@@ -30,10 +30,8 @@ async def human_in_the_loop() -> None:
     published.clear()
     async with both_ends("message-per-response") as ends:
         async with ends.agent(ToolLoop(Author(), [publish_post])):
-            for decision, state in (
-                ("approved", "output-available"),
-                ("rejected", "output-denied"),
-            ):
+            outcomes = {"approved": "output-available", "rejected": "output-denied"}
+            for decision, state in outcomes.items():
                 reply = await outcome(ends, "human_in_the_loop.client", "autumn", decision)
                 assert reply == f"Shall I?\n\n{state}", reply
     assert published == ["autumn"], published

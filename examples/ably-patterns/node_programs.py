@@ -28,7 +28,7 @@ def install() -> None:
 
 
 async def start(ends: Ends, program: str, *args: str) -> asyncio.subprocess.Process:
-    """Start a program; its token vouches for who it is, and for a client's role `user`."""
+    """Start a program; its token vouches for who it is, and that a client has the role `user`."""
     host, _, port = ends.address.rpartition(":")
     is_client = program.endswith(".client")
     token = make_token(

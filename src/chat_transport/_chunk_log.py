@@ -98,7 +98,8 @@ class LogStream(ChunkStream):
         self._log = log
         self.position = start
         self._joins = snapshot
-        self._behind = 0 if snapshot else CATCH_UP
+        # Who is there from the first chunk on is no late joiner, however late it is woken.
+        self._behind = 0 if snapshot and len(log) > start + 1 else CATCH_UP
         self._page: Sequence[UIMessageChunk] = ()
         self._at = 0
         self.run_id = log.run_id

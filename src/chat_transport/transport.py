@@ -65,11 +65,6 @@ class Capabilities:
     refuses: frozenset[Ask] = field(default_factory=frozenset[Ask])
     """What this wire has no word for: asking raises `NotSupported`, and nothing is sent."""
 
-    @property
-    def takes_back(self) -> bool:
-        """Whether what a failed attempt of a step said disappears when the step is tried again."""
-        return "reset-step" not in self.drops
-
 
 class ChunkStream(ABC):
     """The chunks of one reply, in order: `async for chunk in stream`.

@@ -30,7 +30,7 @@ ENVIRONMENTS = {
 }
 """Environment -> its interpreter."""
 
-COLUMNS = {"mapping": 1, "at once": 5, "side by side": 3, "whole": 3}
+COLUMNS = {"mapping": 1, "at once": 3, "side by side": 3, "whole": 2}
 """What is measured -> how often; the median is shown."""
 STREAMS, RATE, BULK_TOKENS = 50, 50, 2_000
 WARM_TOKENS = 5
@@ -162,7 +162,8 @@ class Worker:
         assert self.process.stdin is not None
         with suppress(BrokenPipeError):
             self.process.stdin.close()
-        self.process.wait(10)
+        self.process.terminate()
+        self.process.wait()
 
 
 def main(wanted: list[str]) -> None:
@@ -175,11 +176,17 @@ def main(wanted: list[str]) -> None:
         name: Worker(name, urls) for name, at in ENVIRONMENTS.items() if FilePath(at).exists()
     }
     try:
-        table = collect(workers, wanted)
+        show(collect(workers, wanted))
+        for name in ENVIRONMENTS.keys() - workers.keys():
+            print(f"absent: {name} (make bench-peers)")
     finally:
         for worker in workers.values():
             worker.close()
         server.terminate()
+        server.wait()
+
+
+def show(table: dict[str, dict[str, list[Cost]]]) -> None:
     print("us of CPU a token".ljust(36), *(f"{column:>14}" for column in COLUMNS))
     for name, cells in table.items():
         medians = [
@@ -187,8 +194,6 @@ def main(wanted: list[str]) -> None:
             for column in COLUMNS
         ]
         print(name.ljust(36), *(f"{'' if us is None else f'{us:.1f}':>14}" for us in medians))
-    for name in ENVIRONMENTS.keys() - workers.keys():
-        print(f"absent: {name} (make bench-peers)")
     print(f"side by side, whole: {STREAMS} streams of {RATE} tokens/s each, on uvloop")
     for name, cells in table.items():
         if name.startswith("floor") and cells["side by side"]:

@@ -158,8 +158,8 @@ async def test_a_conversation_is_the_same_to_everybody_however_it_is_delivered(
         assert sorted(talker.asked) == ["one", "three", "two"]
         shown = [await shown_when_idle(transport) for transport in (anns, bobs)]
         broker.broker.faults.clear()
-        async with AblyChatTransport(connect("late")) as late_transport:
-            shown.append(await shown_when_idle(late_transport))
+        async with AblyChatTransport(connect("late")) as latecomers:
+            shown.append(await shown_when_idle(latecomers))
     assert shown[0] == shown[1] == shown[2]
     assert [message.text for message in shown[0]][:2] == ["one", "you said one"]
     assert len(shown[0]) == 6

@@ -235,3 +235,27 @@ def test_an_open_server_is_told_its_reasoning_whole(*, store: bool):
         {"type": "reasoning", "id": "r", "summary": [], "content": content},
         {"role": "assistant", "content": "a"},
     ]
+
+
+def test_xai_is_told_its_reasoning_whole_and_nothing_of_its_own_tools():
+    search = {"type": "web_search_call", "id": "ws", "name": "web_search", "arguments": "{}"}
+    reducer = MessageReducer(message_id="a")
+    decoder = OpenAIResponses("m", provider="xai").decoder()
+    for event in (
+        item("done", type="reasoning", id="r", summary=[], encrypted_content="E"),
+        item("done", **search),
+        *MESSAGE[:2],
+        MESSAGE_DONE,
+        DONE,
+    ):
+        for chunk in decoder.feed(event):
+            reducer.feed(chunk)
+    for chunk in decoder.end():
+        reducer.feed(chunk)
+    body = responses_body(
+        [UIMessage.user("Hi", id="u"), reducer.message], model="m", provider="xai"
+    )
+    assert body["input"][1:] == [
+        {"type": "reasoning", "id": "r", "summary": [], "encrypted_content": "E"},
+        {"role": "assistant", "content": "a"},
+    ]

@@ -40,7 +40,7 @@ async def _expect_winner(scene: Scene, chunks: list[UIMessageChunk], line: Line)
 @requires(
     "retry-takes-back",
     "What a failed attempt of a step said disappears when the step is tried again.",
-    needs=("takes_back",),
+    carries=("reset-step",),
 )
 async def _retry_takes_back(scene: Scene) -> None:
     async with scene.client() as transport:
@@ -59,7 +59,7 @@ async def _retry_takes_back(scene: Scene) -> None:
 @requires(
     "retry-of-several-calls",
     "An attempt that made several model calls is taken back whole, and nothing before it.",
-    needs=("takes_back",),
+    carries=("reset-step",),
 )
 async def _retry_of_several_calls(scene: Scene) -> None:
     async with scene.client() as transport, transport.send_messages(scene.send()) as stream:
@@ -79,7 +79,8 @@ async def _retry_of_several_calls(scene: Scene) -> None:
 @requires(
     "retry-for-late-joiners",
     "Who joins after a retry, in the middle of it, is told the winning attempt.",
-    needs=("takes_back", "resumes"),
+    needs=("resumes",),
+    carries=("reset-step",),
 )
 async def _retry_for_late_joiners(scene: Scene) -> None:
     async with scene.client() as transport, scene.client() as late:
@@ -115,7 +116,8 @@ async def _until_shown(stream: ChunkStream, before: list[UIMessageChunk]) -> lis
 @requires(
     "retry-is-observed",
     "Another client that watches the reply sees the winning attempt alone.",
-    needs=("takes_back", "observes"),
+    needs=("observes",),
+    carries=("reset-step",),
 )
 async def _retry_is_observed(scene: Scene) -> None:
     async with scene.client() as transport, scene.client("bob") as bob:

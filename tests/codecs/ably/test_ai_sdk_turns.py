@@ -35,7 +35,7 @@ class Chat:
 
     channel: Any
     new_id: Any
-    read: AiSdkConversation = field(default_factory=AiSdkConversation)
+    read: AiSdkConversation = field(default_factory=lambda: AiSdkConversation(is_judged=True))
     changes: list[Any] = field(default_factory=list)
 
     @property
@@ -169,6 +169,17 @@ def test_answers_that_were_not_asked_for_change_nothing(chat, fields):
     chat.give_back(before[-1], **fields)
     assert chat.read.messages() == before
     assert chat.late().messages() == before
+
+
+def test_who_does_not_judge_believes_an_answer_when_the_agent_acts_on_it(chat):
+    chat.answer(chat.ask("clean"), *ASKS, ident="a")
+    answer = chat.approve(chat.read.messages()[-1])
+    assert state(chat.read) == "approval-responded"
+    assert state(chat.late()) == "approval-requested"
+    (run,) = chat.late().runs()
+    assert run.state == "suspended"
+    chat.answer(answer, ident="a")
+    assert state(chat.late()) == "approval-responded"
 
 
 def test_what_is_given_back_is_read_for_answers_only(chat):

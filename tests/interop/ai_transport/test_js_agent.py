@@ -198,7 +198,7 @@ async def test_a_steered_run_is_seen_live_by_who_steers_and_by_others(
 ) -> None:
     """The JavaScript agent answers in a second pass, after the `finish` that ends the stream."""
     client = await js("client", clientId="carol", channel="ai:1", api=agent.url)
-    bobs, again = (
+    bobs, latecomers = (
         AblyConnection(key=ably_key, client_id="bob", endpoint=broker.address, tls=False)
         for _ in range(2)
     )
@@ -219,7 +219,7 @@ async def test_a_steered_run_is_seen_live_by_who_steers_and_by_others(
             await agent.until_event("run")
             shown = [message.id for message in chat.messages]
             assert [message.id for message in watching.messages] == shown
-    async with AblyChatTransport(again) as late:
+    async with AblyChatTransport(latecomers) as late:
         history = await late.load_history("ai:1")
     assert [message.id for message in history.messages] == shown
     await client.call("untilIdle", replies=2)

@@ -67,6 +67,14 @@ const run = {
     await fetch(url, { method: 'POST' });
     await resumed;
   },
+  // sends; the rest is said only after the page shows the beginning
+  sendThenOpen: async ({ text, words, url }) => {
+    const there = seen(words);
+    const sent = chat.sendMessage({ text });
+    await there;
+    await fetch(url, { method: 'POST' });
+    await sent;
+  },
   // sends, leaves the page as soon as the words are there, without stopping the run
   sendAndLeave: async ({ text, words }) => {
     const there = seen(words);

@@ -259,7 +259,23 @@ def test_an_approval_continues_the_same_message(sdk: str, approved: bool):  # no
     assert shown(again) == shown(result)
 
 
-def retrying(calls: int) -> Handler:
+class Door:
+    """POST /open lets a reply go on: the page shows by then what came before."""
+
+    def __init__(self) -> None:
+        self._opened = threading.Event()
+
+    async def wait(self) -> None:
+        await anyio.to_thread.run_sync(self._opened.wait, 10, abandon_on_cancel=True)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http" and scope["path"] == "/open":
+            self._opened.set()
+            await send({"type": "http.response.start", "status": 204, "headers": []})
+            await send({"type": "http.response.body", "body": b""})
+
+
+def retrying(calls: int, door: Door | None = None) -> Handler:
     """Say a step twice; the first attempt fails in its last of so many model calls."""
 
     async def handler(run: Run) -> AsyncIterator[UIMessageChunk]:
@@ -275,49 +291,51 @@ def retrying(calls: int) -> Handler:
                 if last == "half":
                     yield Error(error_text="overloaded")
             assert attempt.failed == (last == "half")
+            if attempt.failed and door is not None:
+                await door.wait()
 
     return handler
 
 
-@pytest.mark.parametrize("sdk", SDKS)
-def test_a_retried_step_is_taken_back_where_the_client_knows_how_and_in_the_store(sdk: str):
-    with served(create_app(retrying(1), profile=f"v{sdk[-1]}")) as api:  # type: ignore[arg-type]
-        live = drive(sdk, api, {"send": "q"})
+def retried_live(sdk: str, calls: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Give what a page shows that saw the first attempt, and what it shows when loaded anew."""
+    door = Door()
+    app = create_app(retrying(calls, door), otherwise=door, profile=f"v{sdk[-1]}")  # type: ignore[arg-type]
+    with served(app) as api:
+        url = api.removesuffix("/api/chat") + "/open"
+        live = drive(sdk, api, {"sendThenOpen": {"text": "q", "words": "half", "url": url}})
         again = drive(sdk, api, {"reload": True})
     assert (live["status"], live["errors"]) == ("ready", [])
+    return live, again
+
+
+@pytest.mark.parametrize("sdk", SDKS)
+def test_a_retried_step_is_taken_back_where_the_client_knows_how_and_in_the_store(sdk: str):
+    live, again = retried_live(sdk, 1)
     # AI SDK 5 and 6 have no word for it: the failed attempt stands until the page is loaded anew.
     assert shown(live)[1] == ("assistant", "whole" if sdk == "ai7" else "halfwhole")
     assert shown(again)[1] == ("assistant", "whole")
 
 
 def test_of_an_attempt_with_several_calls_ai_sdk_7_takes_back_the_last():
-    with served(create_app(retrying(2))) as api:
-        live = drive("ai7", api, {"send": "q"})
-        again = drive("ai7", api, {"reload": True})
-    assert live["errors"] == []
+    live, again = retried_live("ai7", 2)
     assert shown(live)[1] == ("assistant", "call 1, call 1, whole")
     assert shown(again)[1] == ("assistant", "call 1, whole")
 
 
 @pytest.mark.parametrize("sdk", SDKS)
 def test_a_page_that_is_reloaded_after_a_retry_is_told_the_winning_attempt(sdk: str):
-    door = threading.Event()
+    door = Door()
 
     async def slow(run: Run) -> AsyncIterator[UIMessageChunk]:
         async for chunk in retrying(2)(run):
             yield chunk
         yield TextStart(id="u")
         yield TextDelta(id="u", delta=" before ")
-        await anyio.to_thread.run_sync(door.wait, 10, abandon_on_cancel=True)
+        await door.wait()
         yield TextDelta(id="u", delta="after")
 
-    async def with_door(scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] == "http" and scope["path"] == "/open":
-            door.set()
-            await send({"type": "http.response.start", "status": 204, "headers": []})
-            await send({"type": "http.response.body", "body": b""})
-
-    app = create_app(slow, otherwise=with_door, profile=f"v{sdk[-1]}")  # type: ignore[arg-type]
+    app = create_app(slow, otherwise=door, profile=f"v{sdk[-1]}")  # type: ignore[arg-type]
     with served(app) as api:
         opened = api.removesuffix("/api/chat") + "/open"
         result = drive(
@@ -326,7 +344,6 @@ def test_a_page_that_is_reloaded_after_a_retry_is_told_the_winning_attempt(sdk: 
             {"sendAndLeave": {"text": "q", "words": "before"}},
             {"reloadThenOpen": {"words": "before", "url": opened}},
         )
-        door.set()
     assert shown(result)[1] == ("assistant", "call 1, whole before after")
 
 

@@ -15,6 +15,8 @@ from chat_transport._chunk_log import ChunkLog
 from chat_transport.agent.run import Run
 from chat_transport.agent.runtime import Agent
 from chat_transport.chunks import (
+    FinishStep,
+    ResetStep,
     Start,
     StartStep,
     TextDelta,
@@ -74,6 +76,14 @@ REST: Sequence[UIMessageChunk] = [
     ToolInputAvailable(tool_call_id="call-2", tool_name="clock", input={}),
     ToolOutputAvailable(tool_call_id="call-2", output=12),
     TextEnd(id="u"),
+    FinishStep(),
+    StartStep(),
+    TextStart(id="v"),
+    TextDelta(id="v", delta="this is taken back"),
+    ResetStep(),
+    TextStart(id="v"),
+    TextDelta(id="v", delta="!"),
+    TextEnd(id="v"),
 ]
 
 

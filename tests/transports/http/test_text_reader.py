@@ -33,7 +33,7 @@ async def test_plain_text_is_framed_as_a_reply():
         async with httpx2.AsyncClient(transport=httpx2.MockTransport(answer)) as client:
             transport = HttpChatTransport("http://x/", client=client, wire="text")
             assert not transport.capabilities.resumes
-            assert not transport.capabilities.takes_back
+            assert "reset-step" in transport.capabilities.drops
             assert not transport.capabilities.drops & {chunk.type for chunk in (*OPEN, *END)}
             async with transport, transport.send_messages(asked) as reply:
                 chunks = [chunk async for chunk in reply]

@@ -46,6 +46,8 @@ class ResponsesContext:
         provider: The key in `providerMetadata`.
         system_role: `developer` for reasoning models, else `system`.
         stores: The server keeps responses, so that items can be referred to.
+        refers: The server knows items again by their ids, as OpenAI's and Azure's do. Another is
+            told its reasoning whole, and nothing of the tools that it ran itself.
         in_conversation: The request names a conversation, which holds what has an id.
         continues: The request names a previous response.
         local_tools: Provider-defined tools that were declared and that the caller runs, such as
@@ -56,6 +58,7 @@ class ResponsesContext:
     provider: str = "openai"
     system_role: str = "developer"
     stores: bool = True
+    refers: bool = True
     in_conversation: bool = False
     continues: bool = False
     local_tools: Collection[str] = field(default_factory=frozenset[str])
@@ -88,15 +91,13 @@ class _Writer:
         self._wrapped = _parallel_groups(prompt, context.provider) if chained else {}
 
     def finished(self) -> list[JSON]:
-        if self._context.stores:
+        if self._context.stores or not self._context.refers:
             return self._items
         # The server keeps nothing, so reasoning without its encrypted content is void.
         return [
             item
             for item in self._items
-            if item.get("type") != "reasoning"
-            or item.get("encrypted_content") is not None
-            or item.get("content") is not None
+            if item.get("type") != "reasoning" or item.get("encrypted_content") is not None
         ]
 
     def turn(self, turn: PromptMessage) -> None:
@@ -155,8 +156,8 @@ class _Writer:
         if item_id is not None and (context.in_conversation or context.continues):
             self._has_reasoning = True
             return
-        if "reasoningContent" in own:  # of an open server: it may not know its items again
-            self._items.append(_whole_thought(own))
+        if not context.refers:
+            self._items += _whole_thought(own, part.text)
             return
         self._has_reasoning = True
         summary = [{"type": "summary_text", "text": part.text}] if part.text else []
@@ -236,7 +237,7 @@ class _Writer:
 
     def _own_result(self, part: ToolResult) -> None:
         """What a tool that the provider ran has given."""
-        if part.kind == "denied" or self._context.in_conversation:
+        if part.kind == "denied" or self._context.in_conversation or not self._context.refers:
             return
         if isinstance(part.value, dict) and part.value.get("type") == "execution-denied":
             return
@@ -311,15 +312,20 @@ class _Writer:
     }
 
 
-def _whole_thought(own: Mapping[str, JSON]) -> JSON:
+def _whole_thought(own: Mapping[str, JSON], text: str) -> list[JSON]:
+    if not own:
+        return []
+    summary = own.get("reasoningSummary")
+    if summary is None:
+        summary = [{"type": "summary_text", "text": text}] if text else []
     item = {
         "type": "reasoning",
         "id": own.get("itemId"),
-        "summary": own.get("reasoningSummary") or [],
+        "summary": summary,
         "content": own.get("reasoningContent"),
         "encrypted_content": own.get("reasoningEncryptedContent"),
     }
-    return {name: value for name, value in item.items() if value is not None}
+    return [{name: value for name, value in item.items() if value is not None}]
 
 
 def _arguments(value: JSON) -> str:

@@ -21,6 +21,10 @@ LOCAL_TOOLS = frozenset({"local_shell", "shell", "apply_patch", "computer"})
 """Tools that OpenAI defines and the caller runs."""
 
 
+REFERRING = frozenset({"azure", "openai"})
+"""Providers whose servers keep items, so that a request may name them by id."""
+
+
 def responses_body(
     messages: Sequence[UIMessage],
     *,
@@ -39,12 +43,14 @@ def responses_body(
     """
     settings = settings or ModelSettings()
     options = dict(settings.provider_options.get(provider, {}))
-    stores = options.get("store") is not False
+    refers = provider in REFERRING
+    stores = refers and options.get("store") is not False
     own_tools = {_own_name(tool) for tool in tools if isinstance(tool, ProviderTool)}
     context = ResponsesContext(
         provider=provider,
         system_role="developer" if is_reasoning_model(model) else "system",
         stores=stores,
+        refers=refers,
         in_conversation=options.get("conversation") is not None,
         continues=options.get("previous_response_id") is not None,
         local_tools=own_tools & LOCAL_TOOLS,

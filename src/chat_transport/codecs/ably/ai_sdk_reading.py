@@ -75,8 +75,8 @@ class AiSdkConversation(AiSdkTurns):
 
     drops = DROPS
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, *, is_judged: bool = False) -> None:
+        super().__init__(is_judged=is_judged)
         self._texts = GrownText()
         self._runs: dict[str, str] = {}
         self._prompts: dict[str, str | None] = {}
@@ -224,7 +224,10 @@ class AiSdkConversation(AiSdkTurns):
         chunks += self._ended(inbound, stream, run_id)
         wire = self._nodes[run_id].wires[inbound.serial]
         said = self._say(run_id, wire, chunks, live=live, replaced=replaced)
-        return msgspec.structs.replace(said, input_id=self._prompts[inbound.serial])
+        prompt_id = self._prompts[inbound.serial]
+        if said.input_id == prompt_id:  # nearly always
+            return said
+        return msgspec.structs.replace(said, input_id=prompt_id)
 
     def _ended(self, inbound: Inbound, stream: StreamView, run_id: str) -> list[UIMessageChunk]:
         event = (inbound.version_metadata or {}).get("event") or header(inbound, "event") or ""

@@ -39,10 +39,17 @@ class _Pass:
 
 
 class AiSdkTurns(Turns):
-    """The conversation, as far as it does not depend on how messages look."""
+    """The conversation, as far as it does not depend on how messages look.
 
-    def __init__(self) -> None:
+    Args:
+        is_judged: Answers were judged before they are read: the agent's end. Others believe an
+            answer when the agent acts on it.
+    """
+
+    def __init__(self, *, is_judged: bool = False) -> None:
         super().__init__()
+        self._is_judged = is_judged
+        self._held: dict[str, Wire[UIMessageChunk]] = {}
         self._passes: dict[str, dict[str | None, _Pass]] = {}
         self._joined: dict[str, str] = {}
         self._loose: dict[str, Wire[UIMessageChunk]] = {}
@@ -269,9 +276,12 @@ class AiSdkTurns(Turns):
         wire = self._loose.pop(prompt_id)
         wire.message_id = run_id
         node = self._nodes[run_id]
-        node.record(wire, ())
-        self._joined[prompt_id] = run_id
         own = f"reply-{prompt_id}"
+        self._joined[prompt_id] = run_id
+        if self._is_judged or own in self._nodes or prompt_id in self._passes[run_id]:
+            node.record(wire, ())
+        else:
+            self._held[prompt_id] = wire
         if own not in self._nodes or own == run_id:
             return
         late = self._nodes.pop(own)
@@ -310,6 +320,9 @@ class AiSdkTurns(Turns):
             return False
         if known is None:
             passes[prompt_id] = _Pass(prompt_id, serial)
+            answer = self._held.pop(prompt_id or "", None)
+            if answer is not None:
+                self._nodes[run_id].record(answer, ())
             self._learn(run_id, run_id)
         else:
             known.serial = serial

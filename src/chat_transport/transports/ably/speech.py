@@ -48,7 +48,7 @@ class Speech:
     """
 
     def __init__(self, speaker: Speaker, marks: Sequence[AttemptMark]) -> None:
-        self._speaker = speaker
+        self._say_plainly = speaker.encode
         self._stepping = speaker if isinstance(speaker, SteppingSpeaker) else None
         self._marks: Sequence[AttemptMark] = marks if self._stepping is not None else ()
         self._read = 0
@@ -62,6 +62,8 @@ class Speech:
         Raises:
             LocalProtocolError: If the wire cannot carry it.
         """
+        if type(chunk) is TextDelta and self._read == len(self._marks):
+            return self._say_plainly(chunk)  # nearly all chunks there are
         before: list[Operation] = []
         while self._read < len(self._marks) and self._marks[self._read].at <= number:
             mark = self._marks[self._read]
@@ -86,14 +88,12 @@ class Speech:
         return self._stepping.begin_attempt(mark.step)
 
     def _encode(self, chunk: UIMessageChunk) -> Sequence[Operation]:
-        if type(chunk) is TextDelta:  # nearly all chunks there are
-            return self._speaker.encode(chunk)
         if isinstance(chunk, DataChunk) and chunk.id is not ABSENT and not self._in_attempt:
             self._data.add((chunk.type, chunk.id))
         if self._in_attempt and self._stays(chunk):
             assert self._stepping is not None
             return self._stepping.encode_beside(chunk)
-        return self._speaker.encode(chunk)
+        return self._say_plainly(chunk)
 
     def _stays(self, chunk: UIMessageChunk) -> bool:
         """Whether the chunk outlives its attempt; else note what it begins."""

@@ -214,7 +214,7 @@ class SseBody:
         """Say by `id` lines how many chunks of the run were given after an event."""
         form = self._form
         if after - before != len(chunks):  # joined deltas
-            self._counted = True
+            self._counted = bool(chunks)
             return self._render_named(chunks, f"{joined_name(before, after)}.1", after)
         pieces = [form.encode(chunk) for chunk in chunks]
         if not self._counted:

@@ -40,7 +40,7 @@ class AiSdkAgent(TurnsAgent):
     """
 
     def __init__(self, new_id: NewId, rules: TrustRules) -> None:
-        conversation = AiSdkConversation()
+        conversation = AiSdkConversation(is_judged=True)
         super().__init__(
             conversation,
             lambda run_id, prompt_id: AiSdkEncoder(
