@@ -24,7 +24,7 @@ HttpClient: TypeAlias = Any  # an HTTP client that the SDK takes
 class ProviderClient:
     """The client that an adapter speaks through.
 
-    Over aiohttp an event costs less than half, but a client belongs to the event loop that it was
+    Over aiohttp an event costs about half, but a client belongs to the event loop that it was
     made in. So each loop gets its own, and it is closed when its loop ends, when neither adapter
     nor stream needs it any more, or by `aclose`, whichever comes first.
 

@@ -65,7 +65,7 @@ class AnthropicMessages(ModelAdapter):
         sources: `citations`, as the AI SDK 7.0.173: `citations` on `text-end`, and a source for
             each page that was retrieved. `parts`, as its versions up to 7.0.77: a source for each
             citation too, and none on `text-end`.
-        aiohttp: Whether the client that we make runs on aiohttp, at less than half the cost of a
+        aiohttp: Whether the client that we make runs on aiohttp, at about half the cost of a
             token: None where the extra `aiohttp` is installed, on asyncio; False never.
     """
 

@@ -52,7 +52,7 @@ class Ollama(ModelAdapter):
         model: The model's name.
         client: An `ollama.AsyncClient`; None makes one at the first call, which `aclose` closes.
         host: For the client that we make; None reads `OLLAMA_HOST`.
-        aiohttp: Whether the client that we make runs on aiohttp, at less than half the cost of a
+        aiohttp: Whether the client that we make runs on aiohttp, at about half the cost of a
             token: None where the extra `aiohttp` is installed, on asyncio, without a proxy; False
             never.
     """

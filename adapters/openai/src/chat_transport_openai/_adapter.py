@@ -126,7 +126,7 @@ class OpenAIResponses(_OpenAIAdapter):
             source for each citation. None chooses by `provider`.
         background: How responses are held on to that are made with the provider option
             `background: true`; None is `Background()`.
-        aiohttp: Whether the client that we make runs on aiohttp, at less than half the cost of a
+        aiohttp: Whether the client that we make runs on aiohttp, at about half the cost of a
             token: None where the extra `aiohttp` is installed, on asyncio; False never.
     """
 
