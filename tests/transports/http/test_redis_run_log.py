@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import anyio
 import pytest
+from redis.asyncio import Redis
 
 from chat_transport._chunk_log import ChunkLog
 from chat_transport.chunks import Finish, Start, TextDelta, TextStart, UIMessageChunk
@@ -182,6 +183,31 @@ async def test_redis_that_comes_back_empty_gets_the_run_again(two, redis_server)
         log.extend(REPLY[3:])
         log.close()
         assert [chunk async for chunk in stream] == REPLY[3:]
+
+
+async def test_a_run_that_redis_forgot_is_not_declared_dead_before_its_process_says_it_lives(
+    redis_server,
+):
+    log = ChunkLog("r1")
+    async with (
+        RedisRunLog(redis_server.url, heartbeat_s=60, dead_after_s=60) as one,
+        RedisRunLog(redis_server.url, heartbeat_s=0.01, dead_after_s=5) as other,
+        Redis.from_url(redis_server.url) as redis,
+    ):
+        with anyio.fail_after(10):
+            await one.start(RUN, log, never)
+            log.extend(REPLY[:3])
+            mirror = await other.follow(RUN)
+            stream = mirror.stream()
+            assert [await stream.__anext__() for _ in range(3)] == REPLY[:3]
+            await redis.flushall()
+            log.append(REPLY[3])
+            assert await stream.__anext__() == REPLY[3]
+            for _look in range(20):
+                assert (await other.find("c:1")) == RUN
+            log.append(REPLY[4])
+            log.close()
+            assert [chunk async for chunk in stream] == REPLY[4:]
 
 
 async def test_redis_that_stays_away_ends_followers_as_resumable(two, redis_server):

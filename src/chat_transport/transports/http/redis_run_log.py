@@ -95,6 +95,7 @@ class RedisRunLog(RunLog):
         self._writers: dict[tuple[str, str], _Writer] = {}
         self._mirrors: dict[str, RedisMirror] = {}
         self._inbox_id = "0-0"
+        self._grace_until: float | None = float("-inf")
         self._has_writers = anyio.Event()
         self._stack = AsyncExitStack()
 
@@ -161,7 +162,7 @@ class RedisRunLog(RunLog):
         """
         writer = _Writer(run, log, stop)
         async with translating():
-            await self._port.register(run, self._process, writer.fence)
+            await self._register(writer)
         self._writers[run.chat_id, run.run_id] = writer
         self._has_writers.set()
 
@@ -238,6 +239,11 @@ class RedisRunLog(RunLog):
         await self._port.tell(found[1], order)
         return True
 
+    async def _register(self, writer: _Writer) -> None:
+        # The sign of life first: a run of which nobody seems to live is declared dead.
+        await self._port.beat(self._process, self._dead_after_s)
+        await self._port.register(writer.run, self._process, writer.fence)
+
     # ── writing ──────────────────────────────────────────────────────────────────────────────────
 
     async def _write_loop(self) -> None:
@@ -276,7 +282,7 @@ class RedisRunLog(RunLog):
     async def _written(self, writer: _Writer, item: Append, place: int) -> None:
         if place == LOST:  # Redis came back empty; we hold the whole run, so it gets it again
             writer.sent = 0
-            await self._port.register(writer.run, self._process, writer.fence)
+            await self._register(writer)
             return
         if place == SUPERSEDED:
             writer.stop("the run was taken over by another process")
@@ -310,6 +316,7 @@ class RedisRunLog(RunLog):
             except Exception as error:
                 if not is_outage(error):
                     raise
+                self._grace_until = None
                 now = anyio.current_time()
                 out_since = now if out_since is None else out_since
                 if now - out_since > self._outage_s:
@@ -347,11 +354,14 @@ class RedisRunLog(RunLog):
         while True:
             try:
                 await self._port.beat(self._process, self._dead_after_s)
+                if self._grace_until is None:
+                    self._grace_until = anyio.current_time() + self._dead_after_s
                 for stream, mirror in list(self._mirrors.items()):
                     await self._check_writer(stream, mirror)
             except Exception as error:
                 if not is_outage(error):
                     raise
+                self._grace_until = None
             await anyio.sleep(self._heartbeat_s)
 
     async def _check_writer(self, stream: str, mirror: RedisMirror) -> None:
@@ -364,6 +374,8 @@ class RedisRunLog(RunLog):
             self._mirrors.pop(stream, None)
 
     async def _declare_dead(self, run: LoggedRun, process: str) -> int:
+        if self._grace_until is None or anyio.current_time() < self._grace_until:
+            return 0  # Redis was away: the others, too, need time to say that they live
         told = await self._port.declare_dead(run, process)
         if told == 1 and self.on_orphan is not None:
             await self.on_orphan(run)
