@@ -147,11 +147,21 @@ def test_a_removed_app_leaves_no_rows(new_world, tmp_path):
     world.broker.close()
 
 
-def test_what_is_no_store_is_named(tmp_path):
+def test_what_is_no_store_is_named_and_closed(tmp_path, monkeypatch):
+    opened = []
+    connect = sqlite3.connect
+
+    def noted(*args, **settings):
+        opened.append(connect(*args, **settings))
+        return opened[-1]
+
+    monkeypatch.setattr(sqlite3, "connect", noted)
     path = tmp_path / "text"
     path.write_text("this is no database, but long enough to be read as one" * 50)
     with pytest.raises(TransportError, match="unable to use"):
         Store(path)
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        opened[0].execute("SELECT 1")
     with pytest.raises(TransportError, match="missing"):
         Store(tmp_path / "missing" / "b.sqlite")
 

@@ -12,6 +12,7 @@ from chat_transport.agent.run import Run
 from chat_transport.broker import RunningBroker
 from chat_transport.chat import Chat
 from chat_transport.chunks import TextDelta, TextEnd, TextStart, UIMessageChunk
+from chat_transport.inputs import Reconnect
 from chat_transport.messages import ToolPart, UIMessage
 from chat_transport.predicates import (
     is_complete_with_approval_responses,
@@ -251,3 +252,58 @@ async def test_an_agent_dies_and_ours_takes_its_place(
                 with anyio.fail_after(15):
                     await late.send("hello")
                 assert texts(late.messages) == ["slow", cut, "hello", "now I say hello"]
+
+
+async def javascript_shows(js: Open, agent: Any) -> list[str]:
+    """Give the texts that an official client, come afterwards, has in its view."""
+    client = await js("client", clientId="carol", channel="ai:1", api=agent.url)
+    await client.call("loadAll")
+    return [
+        "".join(part.get("text", "") for part in message["parts"])
+        for message in await client.call("viewMessages")
+    ]
+
+
+TEN = "".join(f"tok{number % 10} " for number in range(10))
+
+
+async def test_two_runs_at_once(
+    transport: AblyChatTransport, js: Open, agent: Any, broker: RunningBroker, ably_key: str
+) -> None:
+    bobs = AblyConnection(key=ably_key, client_id="bob", endpoint=broker.address, tls=False)
+    async with (
+        AblyChatTransport(bobs, invoke=agent.url) as second,
+        Chat(transport, id="ai:1") as ours,
+        Chat(second, id="ai:1") as theirs,
+    ):
+        with anyio.fail_after(30):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(ours.send, "tokens 10 30")
+                tasks.start_soon(theirs.send, "tokens 10 31")
+        await until(ours, lambda: texts(ours.messages).count(TEN) == 2)
+        await until(theirs, lambda: texts(theirs.messages).count(TEN) == 2)
+        history = texts((await second.load_history("ai:1")).messages)
+    assert sorted(history) == sorted(["tokens 10 30", "tokens 10 31", TEN, TEN])
+    assert sorted(texts(ours.messages)) == sorted(texts(theirs.messages)) == sorted(history)
+    assert sorted(await javascript_shows(js, agent)) == sorted(history)
+
+
+async def test_a_second_device_and_a_reload_in_mid_reply(
+    transport: AblyChatTransport, js: Open, agent: Any, broker: RunningBroker, ably_key: str
+) -> None:
+    again = AblyConnection(key=ably_key, client_id="alice", endpoint=broker.address, tls=False)
+    long = "".join(f"tok{number % 10} " for number in range(80))
+    async with Chat(transport, id="ai:1") as chat, AblyChatTransport(again) as reloaded:
+        with anyio.fail_after(30):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(chat.send, "tokens 80 20")
+                await until(chat, lambda: bool(chat.messages) and "tok3" in chat.messages[-1].text)
+                async with reloaded.reconnect_to_stream(Reconnect(chat_id="ai:1")) as stream:
+                    assert stream is not None
+                    assert len(chat.messages[-1].text) < len(long)
+                    chunks = [chunk async for chunk in stream]
+        said = "".join(chunk.delta for chunk in chunks if isinstance(chunk, TextDelta))
+        history = texts((await reloaded.load_history("ai:1")).messages)
+    assert said == long
+    assert texts(chat.messages) == history == ["tokens 80 20", long]
+    assert await javascript_shows(js, agent) == history

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-import gc
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -77,10 +77,21 @@ def test_many_may_open_a_new_file_at_once(tmp_path) -> None:
         assert set(pool.map(opened, range(64))) == {"wal"}
 
 
-async def test_a_file_that_is_no_store_is_refused_and_closed(tmp_path: Path):
+async def test_a_file_that_is_no_store_is_refused_and_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    opened: list[sqlite3.Connection] = []
+    connect = sqlite3.connect
+
+    def noted(*args: Any, **settings: Any) -> sqlite3.Connection:
+        opened.append(connect(*args, **settings))
+        return opened[-1]
+
+    monkeypatch.setattr(sqlite3, "connect", noted)
     path = tmp_path / "text"
     path.write_text("this is no database, but long enough to be read as one" * 50)
     with pytest.raises(sqlite3.DatabaseError, match="not a database"):
         async with SqliteChatStore(path):
             pass
-    gc.collect()  # a connection left open is a warning here, and so an error
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        opened[0].execute("SELECT 1")
