@@ -1,10 +1,18 @@
 from __future__ import annotations
 
+import inspect
 from importlib.metadata import entry_points
 
 import anyio
 import pytest
-from chat_transport_openai import OpenAIChat, OpenAIResponses, create, create_chat
+from chat_transport_openai import (
+    ClientOptions,
+    OpenAIChat,
+    OpenAIResponses,
+    create,
+    create_chat,
+)
+from chat_transport_openai._adapter import _OpenAIAdapter
 
 from chat_transport.chunks import (
     Error,
@@ -190,3 +198,15 @@ def test_the_command_line_finds_both_by_entry_point():
     assert found["openai-chat"] is create_chat
     assert create("gpt-5.4").model == "gpt-5.4"
     assert create_chat("gpt-4o").provider == "openai"
+
+
+@pytest.mark.parametrize("kind", [OpenAIResponses, OpenAIChat])
+def test_an_argument_that_is_not_known_is_refused_by_name(kind: type):
+    with pytest.raises(TypeError, match="api_kye"):
+        kind("m", api_kye="k")
+
+
+def test_both_take_what_their_options_say():
+    taken = inspect.signature(_OpenAIAdapter).parameters
+    assert set(taken) == {"model", *ClientOptions.__annotations__}
+    assert all(one.default is not one.empty for name, one in taken.items() if name != "model")

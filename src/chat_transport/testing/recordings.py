@@ -72,7 +72,8 @@ class RecordingSuite:
         for api, recipe in self.recipes.items():
             recordings = load_recordings(shared_folder / "fixtures" / api)
             one = next(each for each in recordings if shows_leaving(recipe, each))
-            assert anyio.run(leave_faults, recipe, one) == []
+            faults = anyio.run(leave_faults, recipe, one)
+            assert faults == [], "\n".join(faults)
 
     def test_with_the_option_only_broken_streams_differ(self, shared_folder: Path) -> None:
         """`compat="ai-sdk"` leaves no other difference; nothing is asked of a recipe without it."""
