@@ -41,10 +41,12 @@ class Channel:
     async def publish(self, messages: tuple[OutboundMessage, ...], ident: str) -> list[str]:
         await anyio.lowlevel.checkpoint()
         self.said += messages
-        return [f"s{len(self.said)}" for _ in messages]
+        first = len(self.said) - len(messages) + 1
+        return [f"s{first + index}" for index in range(len(messages))]
 
-    async def change(self, *_: Any) -> None:
+    async def change(self, _action: str, message: OutboundMessage, *_: Any) -> None:
         await anyio.lowlevel.checkpoint()
+        self.said.append(message)
 
 
 class Wire:
@@ -54,6 +56,7 @@ class Wire:
         self.answered: set[str] = set()
         self.broken: set[str] = set()
         self.cancelled: set[str] = set()
+        self.announced: list[str] = []
         self._ids = (f"id{number}" for number in itertools.count())
 
     def task(self, event_id: str, run_id: str) -> RunTask:
@@ -74,10 +77,16 @@ class Wire:
     def prompt(self, task: RunTask) -> list[UIMessage]:
         if task.token in self.broken:
             raise KeyError("a bug")
-        return [UIMessage.user("hello" if task.token != "slow" else "slow", id="u")]
+        return [UIMessage.user("hold" if task.token == "slow" else "hello", id="u")]
 
     def is_cancelled(self, task: RunTask) -> bool:
         return task.token in self.cancelled
+
+    def stand_for(self, agent: str) -> None:
+        raise NotImplementedError
+
+    def announcements(self, task: RunTask) -> list[str]:
+        return sorted(self.announced)
 
     def speaker(self, task: RunTask) -> Any:
         identity = RunIdentity(run_id=task.ref.run_id or "", invocation_id="i", input_id="m")
@@ -102,6 +111,7 @@ async def serving(script: Any) -> AsyncIterator[tuple[ServedRuns, Wire, Channel]
                     serving=Serving(policy=OwnerPolicy()),
                     load_older=nothing_older,
                     on_change=lambda: None,
+                    may_meet=lambda: False,
                 ),
                 wire,
                 channel,
@@ -157,3 +167,23 @@ async def test_leaving_begins_nothing_more(script: Any) -> None:
         await served.serve("late", wire.task("late", "r1"), User())
     assert script.runs == []
     assert channel.names == []
+
+
+async def test_who_learns_late_that_another_process_was_first_falls_silent_and_ends_nothing(
+    script: Any,
+) -> None:
+    async with serving(script) as (served, wire, channel):
+        async with anyio.create_task_group() as tasks:
+            served.in_hand.add()
+            tasks.start_soon(served.serve, "slow", wire.task("slow", "r1"), User())
+            await script.is_waiting.wait()
+            while "ai-output" not in channel.names:
+                await anyio.lowlevel.checkpoint()
+            wire.announced += ["s1"]  # its own, come back
+            served.look("r1")
+            wire.announced += ["s0"]  # on its way from another region
+            served.look("r1")
+            served.look("r2")
+    statuses = [message.extras["ai"]["transport"].get("status") for message in channel.said]
+    assert statuses[-1] == "cancelled"
+    assert "ai-run-end" not in channel.names

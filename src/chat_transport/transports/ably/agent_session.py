@@ -26,13 +26,14 @@ from .channel_reader import ChannelReader
 from .judge import Judge
 from .left_runs import LeftRuns
 from .orphans import close_orphan
+from .policy import agent_name
 from .remembered import remember
 from .replicas import STANDBY_S, Replicas
 from .served_runs import ServedRuns
 from .serving import Serving, not_found
 from .shown_status import ShownStatus
 from .wire import AgentWire, Heard, Orphan, RunRef
-from .wire_abilities import SteeringAgent
+from .wire_abilities import ElectingAgent, SteeringAgent
 
 __all__ = ["AgentSession", "Serving"]
 
@@ -72,6 +73,7 @@ class AgentSession:
             serving=serving,
             load_older=self._load_older,
             on_change=self._on_runs,
+            may_meet=lambda: self._replicas.may_meet(channel.connection.connection_id),
         )
         self._begun: dict[str, str] = {}
         self._early: dict[str, str] = {}
@@ -79,6 +81,8 @@ class AgentSession:
         self._users: dict[str, User] = {}
         self._heard = Waiters()
         self._tasks: TaskGroup | None = None
+        if isinstance(wire, ElectingAgent):
+            wire.stand_for(agent_name(serving.policy, channel.connection.client_id))
         self._replicas = Replicas(channel, self._judge.is_agent, listens=serving.listens)
         self._status = ShownStatus(channel, since=self._replicas.since)
 
@@ -211,6 +215,9 @@ class AgentSession:
             self._tasks.start_soon(self._begin_soon, self._early.pop(heard.ref.run_id))
         elif heard.event in {"run-start", "run-resume"}:
             self._left.note_speaker(heard.ref.run_id, user.id)
+            self._served.look(heard.ref.run_id)
+        elif heard.event is None and not heard.chunks:  # the same again, by another process
+            self._served.look(heard.ref.run_id)
 
     def _cancel(self, ref: RunRef) -> None:
         if self._served.stop(ref):

@@ -14,12 +14,13 @@ from ...agent.run import RunRequest, User
 from ...agent.runtime import ActiveRun, Agent
 from ...messages import UIMessage
 from .channel import AblyChannel
+from .election import Candidacy
 from .orphans import decline
 from .prompt_reading import read_prompt
 from .run_carrier import RunCarrier
 from .serving import InHand, Serving
 from .wire import AgentWire, RunRef, RunTask
-from .wire_abilities import Steer
+from .wire_abilities import ElectingAgent, Steer
 
 __all__ = ["ServedRuns"]
 
@@ -45,6 +46,7 @@ class ServedRuns:
         serving: How.
         load_older: Reads one older page of the channel; False if there is none.
         on_change: Called when a run begins, speaks or ends.
+        may_meet: Whether another process may begin the same run, and does not know of us yet.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class ServedRuns:
         serving: Serving,
         load_older: Callable[[], Awaitable[bool]],
         on_change: Callable[[], None],
+        may_meet: Callable[[], bool],
     ) -> None:
         self.in_hand = InHand()
         self._channel = channel
@@ -66,6 +69,7 @@ class ServedRuns:
         self._serving = serving
         self._load_older = load_older
         self._on_change = on_change
+        self._may_meet = may_meet
         self._runs: dict[str, _Served] = {}
         self._claims: dict[str, asyncio.Event] = {}
         self._is_leaving = False
@@ -96,6 +100,12 @@ class ServedRuns:
         self._is_leaving = True
         self.stop_all("the agent closed")
         await self.in_hand.wait_until_empty()
+
+    def look(self, run_id: str | None) -> None:
+        """See whether another process began this run before us, after something was read of it."""
+        served = self._runs.get(run_id or "")
+        if served is not None:
+            served.carrier.look()
 
     def steer(self, steer: Steer) -> None:
         """Hand a run what the user says to it, if it is served here."""
@@ -161,6 +171,7 @@ class ServedRuns:
             self._channel,
             window_s=self._serving.window_s,
             on_speech=lambda: self._spoke(run_id),
+            candidacy=self._candidacy(task),
         )
         self._runs[run_id] = _Served(active, task.ref, carrier)
         if self._wire.is_cancelled(task):
@@ -171,6 +182,12 @@ class ServedRuns:
         finally:
             del self._runs[run_id]
             self._on_change()
+
+    def _candidacy(self, task: RunTask) -> Candidacy | None:
+        wire = self._wire
+        if not isinstance(wire, ElectingAgent):
+            return None
+        return Candidacy(lambda: wire.announcements(task), waits=self._may_meet())
 
     def _spoke(self, run_id: str) -> None:
         self._runs[run_id].has_spoken = True

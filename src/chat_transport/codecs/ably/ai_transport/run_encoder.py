@@ -87,14 +87,14 @@ class RunEncoder(Generic[C]):
             self._skips_start = identity.message_id is not None and not self._implicit_steps
             return []
         if identity.continues:
-            return [_lifecycle(h.RUN_RESUME, lifecycle_headers(self.identity))]
+            return [self._announced(h.RUN_RESUME, {})]
         extra = {
             h.PARENT: identity.parent,
             h.FORK_OF: identity.fork_of,
             h.REGENERATES: identity.regenerates,
         }
         given = {key: value for key, value in extra.items() if value is not None}
-        return [_lifecycle(h.RUN_START, lifecycle_headers(self.identity) | given)]
+        return [self._announced(h.RUN_START, given)]
 
     def suspend(self) -> list[Operation]:
         """Wait for a person or a client. A `finish` chunk must have been encoded before."""
@@ -126,6 +126,11 @@ class RunEncoder(Generic[C]):
             headers[h.ERROR_MESSAGE] = message
         step_reason: StepReason = "failed" if reason == "error" else reason
         return self._after_step(step_reason, lambda: [_lifecycle(h.RUN_END, headers)])
+
+    def leave(self) -> list[Operation]:
+        """Close what is open and say no more: another process goes on with the run."""
+        self._state = "ended"
+        return self._after_step("cancelled", list)
 
     # -- steps -------------------------------------------------------------------
 
@@ -236,6 +241,12 @@ class RunEncoder(Generic[C]):
             raise LocalProtocolError(
                 f"unable to {act} run {self.identity.run_id!r}; it is {self._state}, not {state}"
             )
+
+    def _announced(self, name: str, extra: dict[str, str]) -> Operation:
+        message = OutboundMessage(
+            name=name, extras=h.envelope(lifecycle_headers(self.identity) | extra)
+        )
+        return Publish(messages=(message,), key=f"{self.identity.invocation_id}#begin")
 
     @property
     def _is_implicit(self) -> bool:
