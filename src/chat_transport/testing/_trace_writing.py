@@ -32,6 +32,7 @@ from ..codecs.ably.ai_transport.runs import RunTree
 from ..codecs.ably.operations import Append, Operation, OutboundMessage, Publish
 from ..messages import ToolPart, UIMessage
 from ._trace_file import TraceOperation
+from ._vector_tools import same_json
 
 __all__ = ["write_trace"]
 
@@ -195,7 +196,7 @@ class TraceWriter:
 
     def _compare(self, recorded: list[JSON], written: list[JSON]) -> None:
         for place, (want, got) in enumerate(zip(recorded, written, strict=False)):
-            if want != got:
+            if not same_json(got, want):
                 self._differences.append(f"operation {place}: wrote {got!r}, recorded {want!r}")
                 return
         if len(recorded) != len(written):
