@@ -49,7 +49,7 @@ class _Invocation:
     written: list[JSON] = field(default_factory=list[JSON])
     serials: dict[str, str] = field(default_factory=dict[str, str])
     step_serial: str = ""
-    failed: bool = False
+    failed_step: str | None = None
 
 
 class TraceWriter:
@@ -128,11 +128,14 @@ class TraceWriter:
             yield encoder.start()
         elif name == h.STEP_START:
             invocation.step_serial = operation.serials[0]
-            if not transport[h.STEP_ID].startswith(f"{encoder.identity.invocation_id}-step-"):
-                yield encoder.begin_step(transport[h.STEP_ID])
+            step_id = transport[h.STEP_ID]
+            if step_id == invocation.failed_step:
+                yield encoder.begin_step()
+            elif not step_id.startswith(f"{encoder.identity.invocation_id}-step-"):
+                yield encoder.begin_step(step_id)
         elif name == h.STEP_END:
             reason = transport[h.STEP_REASON]
-            invocation.failed = invocation.failed or reason == "failed"
+            invocation.failed_step = transport[h.STEP_ID] if reason == "failed" else None
             yield encoder.end_step(reason)  # type: ignore[arg-type]  # checked by comparing
         elif name == h.RUN_SUSPEND:
             yield encoder.suspend()
@@ -304,7 +307,14 @@ def _message(message: OutboundMessage) -> dict[str, JSON]:
 
 def _without_our_closings(invocation: _Invocation) -> Iterator[JSON]:
     """Leave out the closing of streams that JavaScript leaves open when a step fails."""
+    closings: list[JSON] = []
     for written in invocation.written:
-        status = written.get("extras", {}).get("ai", {}).get("transport", {}).get(h.STATUS)
-        if not (invocation.failed and status == h.CANCELLED):
-            yield written
+        transport = written.get("extras", {}).get("ai", {}).get("transport", {})
+        if transport.get(h.STATUS) == h.CANCELLED:
+            closings.append(written)
+            continue
+        if transport.get(h.STEP_REASON) != "failed":
+            yield from closings
+        closings.clear()
+        yield written
+    yield from closings

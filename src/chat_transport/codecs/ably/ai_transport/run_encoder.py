@@ -66,6 +66,7 @@ class RunEncoder(Generic[C]):
         self._steers: tuple[str, ...] = ()
         self._step: Step | None = None
         self._steps = 0
+        self._failed_step: str | None = None
         self._keys = 0
         self._untried: dict[str, None] = {}
         self._skips_start = False
@@ -133,15 +134,12 @@ class RunEncoder(Generic[C]):
     # -- steps -------------------------------------------------------------------
 
     def begin_step(
-        self,
-        step_id: str | None = None,
-        *,
-        client_id: str | None = None,
+        self, step_id: str | None = None, *, client_id: str | None = None
     ) -> list[Operation]:
         """Open a step. The same `step_id` again is a retry: it replaces the earlier attempt.
 
         Args:
-            step_id: Stable name; None for `<invocation>-step-<n>`.
+            step_id: Stable name; None for the step before if it failed, else a fresh name.
             client_id: Whom it is attributed to from now on; None for the one before.
         """
         self._expect("active", "begin a step of")
@@ -299,9 +297,11 @@ class RunEncoder(Generic[C]):
             )
         if client_id is not None:
             self._step_client_id = client_id
+        if step_id is None and not implicit:
+            step_id = self._failed_step
         if step_id is None:
             step_id = f"{self.identity.invocation_id}-step-{self._steps}"
-        self._steps += 1
+            self._steps += 1
         self._untried.pop(step_id, None)
         self._step = Step(step_id, self._step_client_id, implicit=implicit)
         key = self._awaiting = self._new_key()
@@ -317,6 +317,7 @@ class RunEncoder(Generic[C]):
         if self._step is not None:
             headers = step_headers(self.identity, self._step) | {h.STEP_REASON: reason}
             operations.append(_lifecycle(h.STEP_END, headers))
+            self._failed_step = self._step.step_id if reason == "failed" else None
             self._step = None
             if not keeps_message:
                 self._message_id = None
