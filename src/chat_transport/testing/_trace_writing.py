@@ -61,9 +61,15 @@ class TraceWriter:
         self._invocations: dict[tuple[str, str], _Invocation] = {}
         self._triggers: dict[str, Trigger] = {}
         self._differences: list[str] = []
+        self._spoken_steps: set[str] = set()
 
     def run(self, operations: Sequence[TraceOperation]) -> list[str]:
         """Give the differences, empty if there are none."""
+        self._spoken_steps = {
+            known.transport().get(h.STEP_START_SERIAL, "")
+            for known in operations
+            if known.name != h.STEP_END
+        }
         for operation in operations:
             if operation.name == h.INPUT:
                 self._input(operation)
@@ -129,8 +135,11 @@ class TraceWriter:
         elif name == h.STEP_START:
             invocation.step_serial = operation.serials[0]
             step_id = transport[h.STEP_ID]
-            if step_id == invocation.failed_step:
-                yield encoder.begin_step()
+            # The encoder opens steps of its own when it speaks; these two kinds the agent opened.
+            is_mute = operation.serials[0] not in self._spoken_steps
+            if step_id == invocation.failed_step or is_mute:
+                named = step_id.startswith(f"{encoder.identity.invocation_id}-step-")
+                yield encoder.begin_step(None if named else step_id)
             elif not step_id.startswith(f"{encoder.identity.invocation_id}-step-"):
                 yield encoder.begin_step(step_id)
         elif name == h.STEP_END:
@@ -313,8 +322,8 @@ def _without_our_closings(invocation: _Invocation) -> Iterator[JSON]:
         if transport.get(h.STATUS) == h.CANCELLED:
             closings.append(written)
             continue
-        if transport.get(h.STEP_REASON) != "failed":
-            yield from closings
+        failed = transport.get(h.STEP_REASON) == "failed"
+        yield from (one for one in closings if not failed or one in invocation.recorded)
         closings.clear()
         yield written
     yield from closings
