@@ -118,18 +118,18 @@ class _Reader:
                 continue
             if not (change.replaced and operation.kind == "update"):
                 self.heard.feed(inbound)
-            self._route(change)
+            self._route(change, asked_by=operation.transport().get(h.INPUT_CLIENT_ID))
             if change.event is not None:
                 shown = [entry for entry, *_ in self.conversation.shown()]
                 self._views.append((change.event, shown))
 
-    def _route(self, change: UIChange) -> None:
+    def _route(self, change: UIChange, *, asked_by: str | None = None) -> None:
         if change.input is not None and change.input not in self.triggers:
             self.triggers.append(change.input)
         if change.cancel is not None and change.cancel.input_id is not None:
             self._closed.add(change.cancel.input_id)  # a client that stops closes its stream itself
         if change.event in ("run-start", "run-resume"):
-            self._prompt(change)
+            self._prompt(change, asked_by)
         reply = self.replies.setdefault(change.input_id or "", [])
         if change.input_id in self._closed:
             return
@@ -144,8 +144,9 @@ class _Reader:
                 reply.append({"ERROR": run.error_message, "code": run.error_code})
             self._closed.add(change.input_id or "")
 
-    def _prompt(self, change: UIChange) -> None:
+    def _prompt(self, change: UIChange, asked_by: str | None) -> None:
         asked = [trigger for trigger in self.triggers if trigger.input_id == change.input_id]
+        asked = [trigger for trigger in asked if trigger.client_id == asked_by] or asked
         if asked:
             identity = self.conversation.identify(
                 asked[-1], new_id=lambda: "", run_id=change.run_id

@@ -59,7 +59,7 @@ class TraceWriter:
         self._codec = codec
         self._channel = channel
         self._invocations: dict[tuple[str, str], _Invocation] = {}
-        self._triggers: dict[str, Trigger] = {}
+        self._triggers: dict[tuple[str, str | None], Trigger] = {}
         self._differences: list[str] = []
         self._spoken_steps: set[str] = set()
 
@@ -80,7 +80,9 @@ class TraceWriter:
             for inbound in () if operation.refused else operation.deliveries():
                 change = self._channel.feed(inbound)
                 if change is not None and change.input is not None:
-                    self._triggers[change.input.input_id] = change.input
+                    asked = change.input  # two people may answer one question
+                    self._triggers[asked.input_id, asked.client_id or None] = asked
+                    self._triggers.setdefault((asked.input_id, None), asked)
         for invocation in self._invocations.values():
             self._compare(invocation.recorded, list(_without_our_closings(invocation)))
         return self._differences
@@ -199,7 +201,8 @@ class TraceWriter:
                 self._take(invocation, held, at)
 
     def _identity(self, transport: Mapping[str, str]) -> RunIdentity:
-        trigger = self._triggers[transport[h.INPUT_ID]]
+        input_id, asked_by = transport[h.INPUT_ID], transport.get(h.INPUT_CLIENT_ID)
+        trigger = self._triggers.get((input_id, asked_by)) or self._triggers[input_id, None]
         return self._channel.identify(
             trigger,
             new_id=lambda: transport[h.INVOCATION_ID],

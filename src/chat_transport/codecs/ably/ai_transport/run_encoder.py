@@ -39,7 +39,8 @@ class RunEncoder(Generic[C]):
         new_id: Gives fresh ids for messages.
         implicit_steps: Bracket output in a step of its own where the caller opened none, as the
             JavaScript agent does. Off saves two messages and a round trip; readers need no steps.
-        step_client_id: Whom steps are attributed to; None for the trigger's client.
+        step_client_id: Whom steps are attributed to; None for whom the run's steps before are,
+            the trigger's client if there are none.
         limit_bytes: Text is split into a further stream before a message reaches this size.
     """
 
@@ -57,9 +58,8 @@ class RunEncoder(Generic[C]):
         self._codec = codec
         self._new_id = new_id
         self._implicit_steps = implicit_steps
-        self._step_client_id = (
-            identity.input_client_id if step_client_id is None else step_client_id
-        )
+        known = identity.step_client_id or identity.input_client_id
+        self._step_client_id = known if step_client_id is None else step_client_id
         self._state: Literal["new", "active", "suspended", "ended"] = "new"
         self._message_id: str | None = None
         self._output: dict[str, str] = {}
