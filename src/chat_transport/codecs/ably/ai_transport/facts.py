@@ -32,9 +32,14 @@ LifecycleEvent: TypeAlias = Literal["start", "suspend", "resume", "end"]
 
 @dataclass(slots=True)
 class StepFacts:
-    """The attempts of one step; the newest counts, what older ones said is void."""
+    """The attempts of one step; the newest counts, what older ones said is void.
+
+    Attributes:
+        client_id: Whom the newest attempt is attributed to; empty if it says nothing.
+    """
 
     canonical: str | None = None
+    client_id: str = ""
     reasons: dict[str, str] = field(default_factory=dict[str, str])
     attempts: set[str] = field(default_factory=set[str])
 
@@ -100,6 +105,12 @@ class RunFacts:
                 self.state, self.invocation_id = "active", known.invocation_id
             elif self.invocation_id in ("", known.invocation_id):
                 self.state = "suspended"  # unless another invocation has resumed since
+
+    @property
+    def step_client_id(self) -> str:
+        """Whom the newest step is attributed to; empty if no step says."""
+        said = [step for step in self.steps.values() if step.client_id]
+        return max(said, key=lambda step: step.canonical or "").client_id if said else ""
 
     def is_void(self, attempt: tuple[str, str] | None) -> bool:
         """Whether a newer attempt of its step took the place of this one (step, serial)."""

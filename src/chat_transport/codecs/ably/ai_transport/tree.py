@@ -259,6 +259,7 @@ class ConversationTree(Generic[C, M]):
         if step.canonical is not None and inbound.serial < step.canonical:
             return Change(run_id=run_id, event="step")
         step.canonical = inbound.serial
+        step.client_id = transport.get(h.STEP_CLIENT_ID, "")
         void = [
             wire
             for wire in node.ordered(void=True)
