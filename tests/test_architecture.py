@@ -55,6 +55,7 @@ TABLE: list[tuple[str, set[str], set[str]]] = [
     ("prompt", WORDS | {"_media_types", "_prompt_words", "conversion"}, PURE),
     ("step", WORDS, PURE),
     ("provider_client", {"errors"}, set()),
+    ("provider_http", set(), {"aiohttp"}),
     ("provider_stream", WORDS | {"step", "codecs.sse"}, PURE),
     ("codecs", WORDS | {"codecs", "reducer", "validation", "private"}, PURE),
     ("transport", WORDS, {"anyio"}),
