@@ -469,6 +469,12 @@ async def test_a_server_that_is_not_there_is_one_error_at_once(api: Api, *, aioh
     assert anyio.current_time() - started < 1
 
 
+async def test_a_name_is_tried_at_each_of_its_addresses(api: Api, *, aiohttp: bool | None):
+    async with replay_server(api.answer()) as server:  # at 127.0.0.1, not at ::1
+        url = server.url.replace("127.0.0.1", "localhost")
+        check_whole(await collect(api.make(url, aiohttp=aiohttp)))
+
+
 async def test_a_connection_cut_in_mid_stream_is_an_error(api: Api, *, aiohttp: bool | None):
     async with replay_server(api.answer(cut_after=1)) as server:
         chunks = await collect(api.make(server.url, aiohttp=aiohttp))
