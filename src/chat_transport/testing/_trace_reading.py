@@ -243,12 +243,19 @@ def _notes(reader: _Reader, trace: Trace, notes: JSON) -> Iterator[Check]:
 
 
 def _prompts(reader: _Reader, notes: Sequence[Mapping[str, JSON]]) -> Iterator[Check]:
-    """Check prompts one by one; a trace that has not all of them has the last ones."""
+    """Check each prompt against one of ours; a trace that has not all of them has the last ones.
+
+    Agents that work at once may have written theirs down in another order.
+    """
     wanted = [note["promptSeenByAgent"] for note in notes if "promptSeenByAgent" in note]
-    found = reader.prompts[len(reader.prompts) - len(wanted) :]
-    for place, expected in enumerate(wanted):
-        shown = found[place] if len(found) == len(wanted) else reader.prompts
-        yield "prompt", _differs(shown, expected)
+    left = reader.prompts[max(len(reader.prompts) - len(wanted), 0) :]
+    for expected in wanted:
+        place = next((i for i, one in enumerate(left) if same_json(one, expected)), None)
+        if place is None:
+            yield "prompt", _differs(left[0] if left else [], expected)
+        else:
+            del left[place]
+            yield "prompt", None
 
 
 def _posts(trace: Trace, posts: Sequence[Mapping[str, JSON]]) -> str | None:

@@ -197,8 +197,10 @@ class ConversationTree(Generic[C, M]):
         transport = decoded.transport
         node.seen(decoded.serial)
         known = self._nodes.get(wire.message_id)
+        is_taken = decoded.input is not None and wire.message_id in self._owner
         if wire.message_id and (known is None or known is node or known.run is not None):
-            self._owner[wire.message_id] = node  # an input keeps its id
+            if not is_taken:  # an answer under the id of another run takes no message from its own
+                self._owner[wire.message_id] = node  # an input keeps its id
         parent = transport.get(h.PARENT)
         if self._owner.get(parent or "") is not node:
             node.link(parent, decoded.serial)
