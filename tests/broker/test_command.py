@@ -23,7 +23,12 @@ def test_namespaces_are_read():
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--key", "nonsense"], ["--namespace", "ai:fast"], ["--data", "/nonexistent/folder/b.sqlite"]],
+    [
+        ["--key", "nonsense"],
+        ["--namespace", "ai:fast"],
+        ["--data", "/nonexistent/folder/b.sqlite"],
+        ["--cert", "none.pem", "--cert-key", "none.pem"],
+    ],
 )
 def test_bad_arguments_end_with_one_sentence(arguments, capsys):
     assert run(["--port", "0", *arguments]) == 2
@@ -31,6 +36,13 @@ def test_bad_arguments_end_with_one_sentence(arguments, capsys):
     assert said.out == ""
     assert said.err.startswith("chat-transport broker: ")
     assert said.err.count("\n") == 1
+
+
+def test_a_certificate_without_its_key_is_refused(capsys):
+    with pytest.raises(SystemExit) as caught:
+        run(["--port", "0", "--cert", "a.pem"])
+    assert caught.value.code == 2
+    assert "give both --cert and --cert-key" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -12,6 +12,7 @@ from chat_transport_anthropic import AnthropicMessages, create
 from chat_transport.chunks import Error, Finish, FinishStep, StartStep, TextDelta, UIMessageChunk
 from chat_transport.messages import UIMessage
 from chat_transport.model import ModelSettings, ProviderTool, ToolSpec
+from chat_transport.provider_http import AiohttpTransport
 from chat_transport.testing.grammar import grammar_faults
 from chat_transport.testing.replay import Answer, replay_server
 
@@ -69,11 +70,10 @@ async def test_leaving_the_stream_closes_the_providers_connection(*, aiohttp: bo
         await model.aclose()
 
 
-async def test_aiohttp_is_used_where_it_is_installed_on_asyncio(anyio_backend: str):
-    pytest.importorskip("aiohttp")
+async def test_aiohttp_is_used_on_asyncio(anyio_backend: str):
     for choice, expected in ((None, anyio_backend == "asyncio"), (False, False)):
         model = adapter("http://127.0.0.1:9", aiohttp=choice)
-        assert isinstance(model.client._client, anthropic.DefaultAioHttpClient) is expected
+        assert isinstance(model.client._client._transport, AiohttpTransport) is expected
         await model.aclose()
 
 

@@ -19,6 +19,7 @@ from chat_transport.chunks import (
 from chat_transport.errors import LocalProtocolError
 from chat_transport.messages import FilePart, UIMessage
 from chat_transport.model import ModelSettings, ToolSpec
+from chat_transport.provider_http import AiohttpTransport
 from chat_transport.testing.grammar import grammar_faults
 from chat_transport.testing.replay import Answer, random_splits, replay_server
 
@@ -83,14 +84,13 @@ async def test_leaving_the_stream_closes_the_providers_connection(*, aiohttp: bo
 
 
 async def test_aiohttp_is_used_unless_a_proxy_is_set(monkeypatch: pytest.MonkeyPatch):
-    kind = pytest.importorskip("httpx_aiohttp").AiohttpTransport
     for choice, expected in ((None, True), (False, False)):
         adapter = Ollama("m", aiohttp=choice)
-        assert isinstance(adapter.client._client._transport, kind) is expected
+        assert isinstance(adapter.client._client._transport, AiohttpTransport) is expected
         await adapter.aclose()
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     adapter = Ollama("m")
-    assert not isinstance(adapter.client._client._transport, kind)
+    assert not isinstance(adapter.client._client._transport, AiohttpTransport)
     await adapter.aclose()
 
 

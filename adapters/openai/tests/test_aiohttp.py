@@ -10,18 +10,13 @@ from contextlib import aclosing
 
 import anyio
 import anyio.abc
-import openai
 import pytest
 from chat_transport_openai import OpenAIChat, OpenAIResponses
 
 from chat_transport.chunks import Error, Finish, TextDelta, UIMessageChunk
 from chat_transport.messages import UIMessage
+from chat_transport.provider_http import AiohttpTransport
 from chat_transport.testing.replay import Answer, replay_server
-
-try:
-    openai.DefaultAioHttpClient()
-except (ImportError, RuntimeError):
-    pytest.skip("needs the extra `aiohttp`", allow_module_level=True)
 
 HELLO = [UIMessage.user("Hi", id="u")]
 WORD = b'data: {"id":"c","choices":[{"index":0,"delta":{"content":"a"}}]}\n\n'
@@ -49,12 +44,11 @@ async def collect(adapter: OpenAIChat) -> list[UIMessageChunk]:
 
 
 @pytest.mark.anyio
-async def test_the_extra_is_used_where_it_is_installed_and_can_be_turned_off():
+async def test_it_is_used_by_default_and_can_be_turned_off():
     for kind in (OpenAIChat, OpenAIResponses):
         for choice, expected in ((None, True), (True, True), (False, False)):
             adapter = kind("m", api_key="k", aiohttp=choice)
-            over_aiohttp = isinstance(adapter.client._client, openai.DefaultAioHttpClient)
-            assert over_aiohttp is expected
+            assert isinstance(adapter.client._client._transport, AiohttpTransport) is expected
             await adapter.aclose()
 
 

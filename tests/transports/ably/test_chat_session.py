@@ -264,7 +264,7 @@ async def test_an_observer_of_a_retry_is_not_told_to_read_the_chat_anew() -> Non
             seen = await anext(changes)
             assert isinstance(seen, RunSeen)
             chunks = [chunk async for chunk in seen.chunks]
-            session._notify(MessagesReplaced(messages=()))
+            session._observers.tell(MessagesReplaced(messages=()))
             assert await anext(changes) == MessagesReplaced(messages=())
     assert [chunk.type for chunk in chunks].count("reset-step") == 1
 
@@ -422,7 +422,7 @@ async def test_an_edit_by_somebody_else_is_told_as_the_whole_chat() -> None:
 async def test_the_reply_of_an_agent_that_left_is_broken_off(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("chat_transport.transports.ably.chat_session.GRACE_S", 0.01)
+    monkeypatch.setattr("chat_transport.transports.ably.departures.GRACE_S", 0.01)
     async with playing() as (channel, session, tape):
         agent, silent = speaker(), speaker("m2", "r2")
         with session.reading("m1") as stream, session.reading("m2") as of_unseen:

@@ -22,6 +22,8 @@ __all__ = ["LiteLLM", "create"]
 
 JSON: TypeAlias = Any  # any JSON value
 
+_SCALARS = frozenset({str, int, float, bool})
+
 
 class LiteLLM(ModelAdapter):
     """A model behind LiteLLM.
@@ -93,11 +95,46 @@ class LiteLLM(ModelAdapter):
 def _plain(event: Any) -> dict[str, JSON]:
     if isinstance(event, dict):
         return event
+    token = _token(event)
+    if token is not None:
+        return token
     plain: dict[str, JSON] = event.model_dump(mode="json", exclude_none=True)
     usage = getattr(event, "usage", None)
     if usage is not None and "usage" not in plain:
         plain["usage"] = usage.model_dump(mode="json", exclude_none=True)
     return plain
+
+
+def _token(event: Any) -> dict[str, JSON] | None:
+    """Give the JSON of a chunk of nothing but strings and numbers, as tokens are; else None.
+
+    `model_dump` costs several times as much, and gives the same.
+    """
+    choices = event.choices
+    if len(choices) != 1:
+        return None
+    choice = choices[0]
+    delta = _flat(choice.delta, but="")
+    head = _flat(event, but="choices")
+    told = _flat(choice, but="delta")
+    if delta is None or head is None or told is None:
+        return None
+    told["delta"] = delta
+    head["choices"] = [told]
+    return head
+
+
+def _flat(model: Any, *, but: str) -> dict[str, JSON] | None:
+    """Give the fields that are there, without the one named `but`; None if one has an inside."""
+    fields: dict[str, JSON] = {}
+    for values in (vars(model), model.model_extra or {}):
+        for name, value in values.items():
+            if value is None or name == but:
+                continue
+            if type(value) not in _SCALARS:
+                return None
+            fields[name] = value
+    return fields
 
 
 def _words(error: Exception) -> str:

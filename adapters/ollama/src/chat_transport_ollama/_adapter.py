@@ -9,12 +9,12 @@ from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Mappin
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, TypeAlias
-from urllib.request import getproxies
 
 from chat_transport.chunks import UIMessageChunk
 from chat_transport.messages import DynamicToolPart, StepStartPart, ToolPart, UIMessage
 from chat_transport.model import ModelAdapter, ModelSettings, ProviderTool, ToolSpec
 from chat_transport.provider_client import ProviderClient
+from chat_transport.provider_http import aiohttp_transport
 from chat_transport.provider_stream import ByteResponse, ndjson_chunks, stream_step
 
 from ._events import OllamaDecoder
@@ -32,13 +32,9 @@ def _sdk_client(host: str | None, transport: Any | None) -> Any:
 
 
 def _aiohttp_transport() -> Any:
-    from httpx_aiohttp import AiohttpTransport  # noqa: PLC0415  # of the extra `aiohttp`
+    from httpx import AsyncClient  # noqa: PLC0415  # the SDK's
 
-    if getproxies():
-        raise RuntimeError(
-            "httpx asks the environment for a proxy only if the transport is its own"
-        )
-    return AiohttpTransport()
+    return aiohttp_transport(AsyncClient)
 
 
 async def _close(client: Any) -> None:
@@ -53,8 +49,7 @@ class Ollama(ModelAdapter):
         client: An `ollama.AsyncClient`; None makes one at the first call, which `aclose` closes.
         host: For the client that we make; None reads `OLLAMA_HOST`.
         aiohttp: Whether the client that we make runs on aiohttp, at about half the cost of a
-            token: None where the extra `aiohttp` is installed, on asyncio, without a proxy; False
-            never.
+            token: None on asyncio, without a proxy; False never.
     """
 
     provider = "ollama"

@@ -23,6 +23,16 @@ __all__ = ["AgentEvents"]
 JSON: TypeAlias = Any  # any JSON value
 Chunks: TypeAlias = list[UIMessageChunk]
 
+_DELTAS = frozenset(
+    {
+        "response.function_call_arguments.delta",
+        "response.output_text.delta",
+        "response.reasoning_summary_text.delta",
+        "response.reasoning_text.delta",
+    }
+)
+"""Events of which nothing with an inside is read, so that they need no `model_dump`."""
+
 
 class AgentEvents:
     """One run of the SDK; each response of the model is a step."""
@@ -52,6 +62,10 @@ class AgentEvents:
         return [*chunks, *step.end()]
 
     def _raw(self, data: Any) -> Chunks:
+        if data.type in _DELTAS and self._step is not None:  # the path of a token
+            return self._step.feed(
+                {name: value for name, value in vars(data).items() if value is not None}
+            )
         chunks: Chunks = []
         if data.type == "response.created":
             chunks = self._end_step()

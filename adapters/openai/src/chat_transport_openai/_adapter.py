@@ -14,6 +14,7 @@ from chat_transport.chunks import UIMessageChunk
 from chat_transport.messages import DynamicToolPart, ToolPart, UIMessage
 from chat_transport.model import ModelAdapter, ModelSettings, ProviderTool, ToolSpec
 from chat_transport.provider_client import ProviderClient
+from chat_transport.provider_http import aiohttp_transport
 from chat_transport.provider_stream import ByteResponse, stream_step
 from chat_transport.step import StepDecoder
 
@@ -39,9 +40,9 @@ def _sdk_client(made_with: Mapping[str, Any], http: Any | None) -> Any:
 
 
 def _aiohttp_client() -> Any:
-    from openai import DefaultAioHttpClient  # noqa: PLC0415  # as above
+    from openai import DefaultAsyncHttpxClient  # noqa: PLC0415  # as above
 
-    return DefaultAioHttpClient()
+    return DefaultAsyncHttpxClient(transport=aiohttp_transport(DefaultAsyncHttpxClient))
 
 
 async def _close(client: Any) -> None:
@@ -127,7 +128,7 @@ class OpenAIResponses(_OpenAIAdapter):
         background: How responses are held on to that are made with the provider option
             `background: true`; None is `Background()`.
         aiohttp: Whether the client that we make runs on aiohttp, at about half the cost of a
-            token: None where the extra `aiohttp` is installed, on asyncio; False never.
+            token: None on asyncio, without a proxy; False never.
     """
 
     def __init__(

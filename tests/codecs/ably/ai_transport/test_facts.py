@@ -108,3 +108,15 @@ def test_an_attempt_needs_step_and_serial():
 def test_a_malformed_stamp_names_no_steers():
     assert steers_of('["a", 7, "b"]') == ["a", "b"]
     assert steers_of('{"a": 1}') == steers_of("[") == steers_of(None) == []
+
+
+def test_of_two_processes_that_begin_a_run_the_first_has_it() -> None:
+    facts = RunFacts()
+    first = lifecycle_fact("start", "1", {"invocation-id": "i"})
+    again = lifecycle_fact("start", "3", {"invocation-id": "other"})
+    facts.add(lifecycle_fact("suspend", "2", {"invocation-id": "i"}))
+    facts.add(again)
+    facts.add(first)
+    assert (facts.state, facts.invocation_id) == ("suspended", "i")
+    assert facts.is_announced(first)
+    assert not facts.is_announced(lifecycle_fact("resume", "4", {"invocation-id": "i"}))

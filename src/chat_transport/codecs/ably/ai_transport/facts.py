@@ -82,6 +82,13 @@ class RunFacts:
     steps: dict[str, StepFacts] = field(default_factory=dict[str, StepFacts])
     lifecycle: list[LifecycleFact] = field(default_factory=list[LifecycleFact])
 
+    def is_announced(self, fact: LifecycleFact) -> bool:
+        """Whether another process has begun, or resumed, the same under the same name."""
+        return fact.event in {"start", "resume"} and any(
+            (known.event, known.invocation_id) == (fact.event, fact.invocation_id)
+            for known in self.lifecycle
+        )
+
     def add(self, fact: LifecycleFact) -> None:
         """Take a lifecycle message, in any order."""
         self.lifecycle.append(fact)
@@ -94,6 +101,8 @@ class RunFacts:
                 self.invocation_id = known.invocation_id
             elif self.state == "ended":
                 continue  # terminal
+            elif known.event == "start" and self.invocation_id:
+                continue  # another process began the same run: the first one has it
             elif known.event != "suspend":
                 self.state, self.invocation_id = "active", known.invocation_id
             elif self.invocation_id in ("", known.invocation_id):

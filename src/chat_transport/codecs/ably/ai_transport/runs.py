@@ -52,6 +52,17 @@ class RunTree(ConversationTree[C, M]):
         found = [run for run in self.runs() if input_id in run.input_ids]
         return found[-1] if found else None
 
+    def announcements(self, run_id: str, invocation_id: str) -> list[str]:
+        """Give the serials of what began a run, or resumed it, under this invocation; sorted."""
+        node = self._nodes.get(run_id)
+        if node is None or node.run is None:
+            return []
+        return [
+            fact.serial
+            for fact in node.run.lifecycle
+            if fact.event in {"start", "resume"} and fact.invocation_id == invocation_id
+        ]
+
     def run_of(self, message_id: str) -> RunView | None:
         """Find the run that a codec-message-id belongs to."""
         node = self._owner.get(message_id)

@@ -238,8 +238,10 @@ class ConversationTree(Generic[C, M]):
             node.link(transport.get(h.PARENT), inbound.serial, authoritative=True)
             node.fork_of = node.fork_of or transport.get(h.FORK_OF)
             node.run.regenerates = node.run.regenerates or transport.get(h.REGENERATES)
-        node.run.add(lifecycle_fact(kind, inbound.serial, transport))
-        return Change(run_id=run_id, input_id=input_id, event=event)
+        fact = lifecycle_fact(kind, inbound.serial, transport)
+        is_news = not node.run.is_announced(fact)
+        node.run.add(fact)
+        return Change(run_id=run_id, input_id=input_id, event=event if is_news else None)
 
     def _step_event(self, inbound: Inbound, transport: Mapping[str, str]) -> Change[C] | None:
         run_id, step_id = transport.get(h.RUN_ID), transport.get(h.STEP_ID)
