@@ -90,11 +90,16 @@ class Heard:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outgoing:
-    """An input to publish; its reply comes under `input_id`."""
+    """An input to publish; its reply comes under `input_id`.
+
+    Attributes:
+        wakes: An agent that lives for one input is woken for it, though it is not the last one.
+    """
 
     publish: Publish
     input_id: str
     event_id: str
+    wakes: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
