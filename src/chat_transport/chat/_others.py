@@ -10,7 +10,14 @@ from collections.abc import Callable
 from anyio.abc import TaskGroup
 
 from ..errors import ChatTransportError
-from ..transport import ChatTransport, History, MessageSeen, MessagesReplaced, RunSeen
+from ..transport import (
+    HISTORY_LIMIT,
+    ChatTransport,
+    History,
+    MessageSeen,
+    MessagesReplaced,
+    RunSeen,
+)
 from ._board import Board
 from ._replies import Replies
 from ._turns import Turns
@@ -53,6 +60,8 @@ class Others:
 
     async def catch_up(self) -> History:
         """Show what the transport has beyond the messages shown."""
+        if not self._board.messages:
+            return await self.load_history(HISTORY_LIMIT)  # there is nothing to join
         history = await self._transport.catch_up(self._chat_id(), self._board.messages)
         self._board.assign(history.messages)
         return history

@@ -321,7 +321,8 @@ class Chat(ChatView):
     async def catch_up(self) -> History:
         """Add what the transport remembers beyond the messages shown: those of a store of your own.
 
-        The past before them is not read. What others do meanwhile is shown too; a reply under way
+        The past before them is not read; if none are shown this is `load_history`, and `load_older`
+        goes on from there. What others do meanwhile is shown too; a reply under way
         is followed by `resume_stream`, if the page given back names an active run.
 
         Raises:
