@@ -152,11 +152,14 @@ class RunSeen:
 
     Attributes:
         replaces_id: The message that the reply takes the place of (regenerate, continuation).
+        is_other_answer: That message, and what followed it, goes from view at once, though it may
+            still be said; else the reply goes on with it.
     """
 
     run_id: str
     chunks: ChunkStream
     replaces_id: str | None = None
+    is_other_answer: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,7 @@ from ..transport import (
     RunSeen,
 )
 from ._board import Board
+from ._cuts import leave_cut, leave_rewritten
 from ._replies import Replies
 from ._turns import Turns
 
@@ -90,7 +91,8 @@ class Others:
                     if isinstance(change, MessageSeen):
                         self._place(change)
                     elif isinstance(change, MessagesReplaced):
-                        self._replies.leave_cut({message.id for message in change.messages})
+                        shown = {message.id for message in change.messages}
+                        leave_cut(self._replies.under_way, shown)
                         self._board.assign(change.messages)
                     else:
                         self._tasks().start_soon(self._watch, change)
@@ -98,6 +100,11 @@ class Others:
             self._replies.fail(error)
 
     async def _watch(self, seen: RunSeen) -> None:
+        index = self._board.index_of(seen.replaces_id) if seen.replaces_id is not None else -1
+        if seen.is_other_answer and index >= 0:
+            kept = self._board.messages[:index]
+            await leave_rewritten(self._replies.under_way, kept)
+            self._board.assign(kept)
         await self._replies.watch(seen)
         self._turns.start(self._turns.next_queued())
 
