@@ -319,3 +319,20 @@ def test_steps_that_are_not_tried_again_are_taken_back_when_it_is_settled(identi
         *("inv-1-answer", "inv-1-plan", "inv-1-search"),
     ]
     assert transport(said[6])["codec-message-id"] == "m-0"
+
+
+def test_what_was_heard_before_the_first_word_is_answered_by_it(encoder):
+    encoder.start()
+    encoder.answer(["s-1"])
+    (start,) = encoder.encode(c.Start())
+    assert transport(start)["steer-codec-message-ids"] == '["s-1"]'
+
+
+def test_whoever_leaves_closes_what_is_open_and_does_not_end_the_run(encoder):
+    encoder.start()
+    for chunk in TEXT:
+        encoder.encode(chunk)
+    (closing,) = encoder.leave()
+    assert transport(closing)["status"] == "cancelled"
+    with pytest.raises(LocalProtocolError, match="it is ended"):
+        encoder.encode(c.Start())
