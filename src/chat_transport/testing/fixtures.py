@@ -210,7 +210,7 @@ def normalised(chunks: Sequence[dict[str, JSON]]) -> Wire:
             continue
         copy = {k: v for k, v in chunk.items() if k not in {"messageMetadata", "__extra__"}}
         if copy["type"] == "error":
-            copy["errorText"] = _ERROR_CLASS.sub("", copy["errorText"])
+            copy["errorText"] = _ERROR_CLASS.sub("", copy.get("errorText", ""))
         kept.append(copy)
     return renumbered(kept)
 
