@@ -122,6 +122,23 @@ def test_reasoning_of_details_alone_is_taken_away_whole():
     assert not settled("detailed_reasoning", ours, [])
 
 
+def test_reasoning_in_fields_that_a_package_does_not_read_is_taken_away_whole():
+    ours, said = [OPEN, THINK, CLOSE], {"reasoning_content": "x"}
+    assert settled("unread_reasoning", ours, [], said, provider="openai.chat")
+    assert not settled("unread_reasoning", ours, [], said, provider="groq")
+    assert not settled("unread_reasoning", ours, [OPEN, CLOSE], said, provider="openai.chat")
+    assert not settled("unread_reasoning", ours, [], provider="openai.chat")
+
+
+def test_a_reason_is_other_for_the_packages_that_do_not_read_it():
+    ours, golden = [finish("content-filter")], [finish("other")]
+    said = {"finish_reason": "content_filter"}
+    assert settled("every_reason", ours, golden, said, provider="mistral")
+    assert not settled("every_reason", ours, golden, said, provider="groq")
+    assert not settled("every_reason", ours, golden, {"finish_reason": "x"}, provider="mistral")
+    assert not settled("every_reason", ours, [finish("stop")], said, provider="mistral")
+
+
 def test_kept_details_are_taken_away_and_no_other_metadata():
     kept = CLOSE | {"providerMetadata": {"p": {"reasoning_details": []}}}
     more = CLOSE | {"providerMetadata": {"p": {"reasoning_details": [], "signature": "s"}}}

@@ -20,6 +20,7 @@ __all__ = [
     "closings",
     "detailed_reasoning",
     "error_reason",
+    "every_reason",
     "executed_tools",
     "failed_mcp",
     "first_choice",
@@ -32,6 +33,7 @@ __all__ = [
     "reasoning_text",
     "sources",
     "unknown_fields",
+    "unread_reasoning",
 ]
 
 JSON: TypeAlias = Any  # any JSON value
@@ -191,6 +193,20 @@ def more_reasons(recording: Recording, ours: Wire, golden: Wire) -> tuple[Wire, 
     return (_finishing(ours, "other") if words & _NEWER_REASONS else ours), golden
 
 
+def every_reason(recording: Recording, ours: Wire, golden: Wire) -> tuple[Wire, Wire]:
+    """Say `other` where a compatible provider's package reads fewer reasons than there are."""
+    if recording.api != "openai-chat" or _finish(golden) != "other":
+        return ours, golden
+    words = {word for event in recording.events for word in _REASON.findall(event)}
+    unread = _UNREAD_REASONS.get(_provider(recording), frozenset())
+    return (_finishing(ours, "other") if words & unread else ours), golden
+
+
+_UNREAD_REASONS: Mapping[str, frozenset[str]] = {
+    "deepseek": frozenset({"function_call"}),
+    "mistral": frozenset({"content_filter", "function_call"}),
+    "perplexity": frozenset({"content_filter", "function_call", "tool_calls"}),
+}
 _NEWER_REASONS = frozenset(
     {
         "IMAGE_PROHIBITED_CONTENT",
@@ -252,6 +268,17 @@ def detailed_reasoning(recording: Recording, ours: Wire, golden: Wire) -> tuple[
     if not _said(recording, "reasoning_details") or "reasoning-start" in _types(golden):
         return ours, golden
     return _without(ours, lambda chunk: chunk["type"].startswith("reasoning-")), golden
+
+
+def unread_reasoning(recording: Recording, ours: Wire, golden: Wire) -> tuple[Wire, Wire]:
+    """Leave out reasoning where the provider's package reads no field of it."""
+    told = any(_said(recording, words) for words in ('"reasoning_content":', '"reasoning":'))
+    if not told or _provider(recording) not in _THOUGHTLESS or _ids(golden, "reasoning-start"):
+        return ours, golden
+    return _without(ours, lambda chunk: chunk["type"].startswith("reasoning-")), golden
+
+
+_THOUGHTLESS = frozenset({"azure", "mistral", "openai", "perplexity"})
 
 
 def reasoning_details(_recording: Recording, ours: Wire, golden: Wire) -> tuple[Wire, Wire]:

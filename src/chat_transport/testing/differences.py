@@ -60,6 +60,13 @@ DIFFERENCES: tuple[Difference, ...] = (
         settle=settle.reasoning_text,
     ),
     Difference(
+        name="shows-reasoning-fields",
+        paragraph="4 reasoning_content",
+        reason="reasoning in `reasoning_content` or `reasoning` is streamed from every server; "
+        "the AI SDK's package for OpenAI drops it",
+        settle=settle.unread_reasoning,
+    ),
+    Difference(
         name="shows-reasoning-details",
         paragraph="4 reasoning_details",
         reason="reasoning that is told in `reasoning_details` alone is streamed; the AI SDK's "
@@ -100,6 +107,13 @@ DIFFERENCES: tuple[Difference, ...] = (
         reason="Gemini's newer finish reasons (`LANGUAGE`, `UNEXPECTED_TOOL_CALL`, ...) are told "
         "as what they are; the AI SDK says `other`",
         settle=settle.more_reasons,
+    ),
+    Difference(
+        name="maps-every-reason",
+        paragraph="4 finish_reason",
+        reason="each finish reason of Chat Completions means the same from every server; the AI "
+        "SDK's packages for Mistral, DeepSeek and Perplexity call some of them `other`",
+        settle=settle.every_reason,
     ),
     Difference(
         name="images-are-files",
