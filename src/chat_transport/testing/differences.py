@@ -4,8 +4,9 @@ Rule: a difference is a pure function on two lists of chunks in wire form (`_set
 only take away what its reason names, and only where the recording shows that the reason holds.
 A recording that is equal only after some of these is a listed difference.
 Each is asked for by a paragraph of the adapters' specification; whatever is not, equals the AI SDK.
-All but `closes-open-parts` and `own-words-for-broken-input` are gone with an adapter's
-`compat="ai-sdk"`: the runner replays such a recording with it and counts it as "equal with option".
+All but `closes-open-parts`, `own-words-for-broken-input` and, where a stream breaks before any
+words, `says-interrupted` are gone with an adapter's `compat="ai-sdk"`: the runner replays such a
+recording with it and counts it as "equal with option".
 By default an adapter keeps to the reasons here. A part is closed with the option too: a stream that
 breaks the grammar is not on offer.
 """
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from . import _chat_settlements as chat
 from . import _settlements as settle
 from ._settlements import Settle
 
@@ -64,34 +66,35 @@ DIFFERENCES: tuple[Difference, ...] = (
         paragraph="4 reasoning_content",
         reason="reasoning in `reasoning_content` or `reasoning` is streamed from every server; "
         "the AI SDK's package for OpenAI drops it",
-        settle=settle.unread_reasoning,
+        settle=chat.unread_reasoning,
     ),
     Difference(
         name="shows-reasoning-details",
         paragraph="4 reasoning_details",
         reason="reasoning that is told in `reasoning_details` alone is streamed; the AI SDK's "
         "compatible package drops it",
-        settle=settle.detailed_reasoning,
+        settle=chat.detailed_reasoning,
     ),
     Difference(
         name="keeps-reasoning-details",
         paragraph="4 reasoning_details",
         reason="`reasoning_details` with signatures and encrypted parts are kept for the next "
         "request; the AI SDK's compatible package drops them",
-        settle=settle.reasoning_details,
+        settle=chat.reasoning_details,
     ),
     Difference(
         name="ends-without-reason",
         paragraph="4 finish_reason",
         reason="a stream that says `[DONE]` but no finish reason (Snowflake) is complete; the AI "
         "SDK's compatible package makes it an error, its others leave the reason open",
-        settle=settle.no_finish_reason,
+        settle=chat.no_finish_reason,
     ),
     Difference(
         name="says-interrupted",
         paragraph="2.3",
         reason="a stream that ends without its terminal event is `interrupted` for every provider; "
-        "older packages of the AI SDK say `other`",
+        "older packages of the AI SDK say `other`, and Anthropic's, if there were no words yet, "
+        "that nothing was said",
         settle=settle.interrupted,
     ),
     Difference(
@@ -113,7 +116,7 @@ DIFFERENCES: tuple[Difference, ...] = (
         paragraph="4 finish_reason",
         reason="each finish reason of Chat Completions means the same from every server; the AI "
         "SDK's packages for Mistral, DeepSeek and Perplexity call some of them `other`",
-        settle=settle.every_reason,
+        settle=chat.every_reason,
     ),
     Difference(
         name="images-are-files",
@@ -133,25 +136,25 @@ DIFFERENCES: tuple[Difference, ...] = (
         name="shows-executed-tools",
         paragraph="4 executed_tools",
         reason="tools that Groq's compound models have run are shown; the AI SDK drops them",
-        settle=settle.executed_tools,
+        settle=chat.executed_tools,
     ),
     Difference(
         name="shows-sources",
         paragraph="4 annotations",
         reason="pages that a compatible server cites are sources; the AI SDK drops them",
-        settle=settle.sources,
+        settle=chat.sources,
     ),
     Difference(
         name="first-choice-only",
         paragraph="4 choices",
         reason="of several choices only the first is read; the AI SDK mixes the words of all",
-        settle=settle.first_choice,
+        settle=chat.first_choice,
     ),
     Difference(
         name="keeps-audio-and-functions",
         paragraph="17.3",
         reason="speech and the older `function_call` are given; the AI SDK loses them",
-        settle=settle.lost_content,
+        settle=chat.lost_content,
     ),
     Difference(
         name="keeps-unknown-fields",

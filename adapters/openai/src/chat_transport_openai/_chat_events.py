@@ -91,8 +91,8 @@ class ChatDecoder(StepDecoder):
         if self._tags is not None:
             for thinks, words in self._tags.flush():
                 chunks += self._think(words) if thinks else self._say(words)
-        thinks, says = self._end_reasoning(), self._end_text()
-        chunks += [*says, *thinks] if self._dialect.ends_text_first else [*thinks, *says]
+        thought, said = self._end_reasoning(), self._end_text()
+        chunks += [*said, *thought] if self._dialect.ends_text_first else [*thought, *said]
         chunks += self._audio.flush()
         chunks += self._tools.flush()
         if self.failed:
