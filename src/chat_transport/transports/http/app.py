@@ -30,6 +30,7 @@ from .exchange import (
     respond_json,
     respond_text,
 )
+from .gather_clock import GatherClock
 from .keep_alive import KeepAlive
 from .openapi import describe
 from .routes import ChatRoutes
@@ -150,7 +151,14 @@ class ChatApp:
             keep_alive = KeepAlive(self._settings.keep_alive_s)
             tasks.start_soon(keep_alive.run, tasks)
             stack.callback(keep_alive.stop)
-            self._routes = routes = ChatRoutes(self._settings, agent, run_log, store, keep_alive)
+            gather = None
+            if self._settings.coalesce_s:
+                gather = GatherClock(self._settings.coalesce_s)
+                tasks.start_soon(gather.run)
+                stack.callback(gather.stop)
+            self._routes = routes = ChatRoutes(
+                self._settings, agent, run_log, store, keep_alive, gather=gather
+            )
             stack.push_async_callback(routes.end_all)
             try:
                 yield
