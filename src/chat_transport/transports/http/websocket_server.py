@@ -8,6 +8,8 @@ Source: AI SDK 7.0.173, frames since 7.0.135.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import aclosing
+from itertools import count
 
 import anyio
 from anyio.abc import TaskGroup
@@ -30,8 +32,17 @@ from ...codecs.ui_frames import (
 from ...codecs.ui_request import ChatRequest, check_limits
 from ...errors import ChatTransportError, RemoteProtocolError, StreamInterrupted
 from .exchange import HttpError, IncomingRequest, Receive, Send
+from .placed_chunks import placed_chunks
 from .reply_keeping import logged
-from .routes import CURSOR_HEADER, INTERRUPTED_TEXT, ChatRoutes
+from .reply_place import next_place
+from .routes import (
+    CURSOR_HEADER,
+    INTERRUPTED_TEXT,
+    KEY_HEADER,
+    RUN_HEADER,
+    ChatRoutes,
+    parse_place,
+)
 from .run_log import LoggedRun
 
 __all__ = ["serve_websocket"]
@@ -139,17 +150,27 @@ class _Socket:
                 message_id=frame.message_id,
                 extra=frame.body,
             )
-            active = await self._routes.begin(wish, user)
-            serving.run_id, serving.started = active.run.run_id, active
-            await self._stream(frame, logged(active, owner=user.id), active.log)
-            return
-        run = await self._routes.find_for(user, frame.chat_id)
+            begun = await self._routes.begin_once(wish, user, _header(frame, KEY_HEADER))
+            if isinstance(begun, ActiveRun):
+                serving.run_id, serving.started = begun.run.run_id, begun
+                await self._stream(frame, logged(begun, owner=user.id), begun.log)
+                return
+            run: LoggedRun | None = begun
+        else:
+            run = await self._routes.find_for(
+                user,
+                frame.chat_id,
+                run_id=_header(frame, RUN_HEADER),
+                request_key=_header(frame, KEY_HEADER),
+            )
         log = None if run is None else await self._routes.follow(run)
         if run is None or log is None:
-            await self._tell(server_frame("no-active", frame.request_id))
+            counts = _cursor(frame) == "place"
+            await self._tell(server_frame("no-active", frame.request_id, counts=counts))
             return
         serving.run_id = run.run_id
-        await self._tell(server_frame("start", frame.request_id))
+        if isinstance(frame, ResumeFrame) and _cursor(frame) != "place":
+            await self._tell(server_frame("start", frame.request_id))
         await self._stream(frame, run, log)
 
     def _with_headers(self, frame: ClientFrame) -> IncomingRequest:
@@ -159,7 +180,44 @@ class _Socket:
         return self._request.with_headers(named)
 
     async def _stream(self, frame: SendFrame | ResumeFrame, run: LoggedRun, log: ChunkLog) -> None:
-        """Send chunks and `end`.
+        """Send chunks and `end`."""
+        if _cursor(frame) == "place":
+            await self._stream_placed(frame, run, log)
+        else:
+            await self._stream_numbered(frame, run, log)
+        await self._tell(server_frame("end", frame.request_id))
+
+    async def _stream_placed(
+        self, frame: SendFrame | ResumeFrame, run: LoggedRun, log: ChunkLog
+    ) -> None:
+        """Name the run, and the place behind a chunk unless it is one more than before: to ours."""
+        said = _header(frame, "last-event-id")
+        place = None if said is None else parse_place(said)
+        has_before = isinstance(frame, SendFrame) or _header(frame, KEY_HEADER) is not None
+        await self._tell(server_frame("start", frame.request_id, run_id=run.run_id))
+        numbers = count()
+        known = said
+        try:
+            before = None if has_before else run.begins_with
+            async with aclosing(placed_chunks(log, place=place, before=before)) as pieces:
+                async for piece in pieces:
+                    for chunk, behind in piece:
+                        if type(chunk) is OpaqueChunk:  # no client knows it
+                            continue
+                        name = None if behind == next_place(known) else behind
+                        known = behind
+                        await self._tell(
+                            server_chunk(frame.request_id, next(numbers), chunk, place=name)
+                        )
+        except StreamInterrupted:
+            await self._routes.keep_orphan(run, log)
+            ending = Error(error_text=INTERRUPTED_TEXT)
+            await self._tell(server_chunk(frame.request_id, next(numbers), ending))
+
+    async def _stream_numbered(
+        self, frame: SendFrame | ResumeFrame, run: LoggedRun, log: ChunkLog
+    ) -> None:
+        """Number the chunks.
 
         What a client may later name as `lastSequence` is numbered as it was said: the answer to
         `send`, and a resume that asks for it by the header `x-chat-cursor: reply`, which numbers
@@ -169,10 +227,10 @@ class _Socket:
         last, before, exact = -1, run.begins_with, False
         if isinstance(frame, SendFrame):
             before, exact = None, True
-        elif frame.last_sequence is not None or _counts_reply(frame):
+        elif frame.last_sequence is not None or _cursor(frame) == "reply":
             exact = True
             last = -1 if frame.last_sequence is None else frame.last_sequence
-            before = before if _counts_reply(frame) else None
+            before = before if _cursor(frame) == "reply" else None
         numbered = _Numbered(frame.request_id, last)
         for chunk in () if before is None else retold(before):
             await self._tell_all(numbered.frames((chunk,)))
@@ -184,7 +242,6 @@ class _Socket:
         except StreamInterrupted:
             await self._routes.keep_orphan(run, log)
             await self._tell_all(numbered.frames((Error(error_text=INTERRUPTED_TEXT),)))
-        await self._tell(server_frame("end", frame.request_id))
 
     async def _tell_all(self, texts: Iterable[str]) -> None:
         for text in texts:
@@ -214,9 +271,14 @@ class _Numbered:
                 yield server_chunk(self._request_id, sequence, chunk)
 
 
-def _counts_reply(frame: ResumeFrame) -> bool:
-    named = {name.lower(): value for name, value in frame.headers.items()}
-    return named.get(CURSOR_HEADER) == "reply"
+def _header(frame: SendFrame | ResumeFrame, name: str) -> str | None:
+    named = {each.lower(): value for each, value in frame.headers.items()}
+    return named.get(name)
+
+
+def _cursor(frame: SendFrame | ResumeFrame) -> str | None:
+    """How the reply is counted: `place` (our client), `reply`, or by run."""
+    return _header(frame, CURSOR_HEADER)
 
 
 class _Serving:
