@@ -44,11 +44,14 @@ from .routes import (
     parse_place,
 )
 from .run_log import LoggedRun
+from .websocket_rules import admitted, chosen_protocol
 
 __all__ = ["serve_websocket"]
 
 POLICY_VIOLATION = 1008
 """WebSocket close code for a client that does not speak this protocol (RFC 6455, 7.4.1)."""
+TOO_LONG = 1009
+"""WebSocket close code for a frame that is too long."""
 
 
 async def serve_websocket(
@@ -57,18 +60,38 @@ async def serve_websocket(
     """Serve one socket until it closes; runs go on as the application decided."""
     if (await receive())["type"] != "websocket.connect":
         return
-    await send({"type": "websocket.accept"})
+    rules = routes.settings.websocket
+    known = admitted(request, routes.settings.cors)
+    if known is None:  # before accept: a 403
+        await send({"type": "websocket.close", "code": POLICY_VIOLATION})
+        return
+    protocol = chosen_protocol(request.scope.get("subprotocols", ()), rules.protocols)
+    await send({"type": "websocket.accept", "subprotocol": protocol})
     async with open_task_group() as tasks:
-        socket = _Socket(routes, request, send, tasks)
-        while (message := await receive())["type"] == "websocket.receive":
-            try:
+        socket = _Socket(routes, known, send, tasks)
+        try:
+            with anyio.fail_after(rules.first_frame_s):
+                message = await receive()
+            while message["type"] == "websocket.receive":
                 socket.take(message.get("text") or message.get("bytes") or b"")
-            except RemoteProtocolError as error:
-                reason = str(error)[:120]
-                await send({"type": "websocket.close", "code": POLICY_VIOLATION, "reason": reason})
-                break
+                message = await receive()
+        except TimeoutError:
+            await _close(send, POLICY_VIOLATION, "nothing was asked")
+        except _FrameTooLong as error:
+            await _close(send, TOO_LONG, str(error))
+        except RemoteProtocolError as error:
+            await _close(send, POLICY_VIOLATION, str(error))
         socket.left()
         tasks.cancel_scope.cancel()
+
+
+async def _close(send: Send, code: int, why: str) -> None:
+    reason = why.encode()[:120].decode(errors="ignore")  # a close frame has room for 123 bytes
+    await send({"type": "websocket.close", "code": code, "reason": reason})
+
+
+class _FrameTooLong(RemoteProtocolError):
+    """It was not even read."""
 
 
 class _Socket:
@@ -79,6 +102,7 @@ class _Socket:
         self._request = request
         self._send = send
         self._tasks = tasks
+        self._rules = routes.settings.websocket
         self._serving: dict[str, _Serving] = {}
 
     def take(self, data: str | bytes) -> None:
@@ -88,8 +112,8 @@ class _Socket:
             RemoteProtocolError: If it is none, and names no request that could be told so.
         """
         limits = self._routes.settings.limits
-        if limits.body_bytes is not None and len(data) > limits.body_bytes:
-            raise RemoteProtocolError(f"frame is longer than {limits.body_bytes} bytes")
+        if limits.body_bytes is not None and _size(data) > limits.body_bytes:
+            raise _FrameTooLong(f"frame is longer than {limits.body_bytes} bytes")
         try:
             value = loads(data)
         except ValueError as error:
@@ -108,6 +132,12 @@ class _Socket:
         if isinstance(frame, AbortFrame):
             self._abort(frame, leaves=bool(value.get("leave")))
         elif frame.request_id not in self._serving:
+            allowed = self._rules.requests
+            if allowed is not None and len(self._serving) >= allowed:
+                said = f"{allowed} requests are under way on this socket; no more are allowed"
+                refused = server_frame("error", frame.request_id, error_text=said)
+                self._tasks.start_soon(self._tell, refused)
+                return
             serving = self._serving[frame.request_id] = _Serving()
             self._tasks.start_soon(self._serve, frame, serving)
 
@@ -249,9 +279,15 @@ class _Socket:
 
     async def _tell(self, text: str) -> None:
         try:
-            await self._send({"type": "websocket.send", "text": text})
-        except OSError:  # the client left; the receive loop is told as well
+            with anyio.fail_after(self._rules.send_timeout_s):
+                await self._send({"type": "websocket.send", "text": text})
+        except OSError:  # the client left, or does not read; the receive loop is told as well
+            self.left()
             self._tasks.cancel_scope.cancel()
+
+
+def _size(data: str | bytes) -> int:
+    return len(data) if isinstance(data, bytes) or data.isascii() else len(data.encode())
 
 
 class _Numbered:
