@@ -43,6 +43,7 @@ from .settings import (
     OnInvocation,
     ProfileChoice,
 )
+from .websocket_rules import WebSocketRules
 from .websocket_server import serve_websocket
 
 __all__ = ["ChatApp", "create_app"]
@@ -64,6 +65,7 @@ def create_app(
     limits: RequestLimits | None = None,
     trust: TrustRules | None = None,
     cors: CorsPolicy | None = None,
+    websocket: WebSocketRules | None = None,
     on_invocation: OnInvocation | None = None,
     otherwise: ASGIApp | None = None,
 ) -> ChatApp:
@@ -85,7 +87,8 @@ def create_app(
         limits: What a request may weigh.
         trust: How much of a client's word is taken. A chat that the store knows is read from
             there; of another, the client's history is taken as far as it can be believed.
-        cors: Which pages from elsewhere may call; None for none.
+        cors: Which pages from elsewhere may call, and open a WebSocket; None for none.
+        websocket: What a client may do over a WebSocket.
         on_invocation: Wakes an Ably agent when Ably's JavaScript client asks.
         otherwise: The application that gets every other path, and the lifespan.
     """
@@ -101,6 +104,7 @@ def create_app(
         limits=limits or RequestLimits(),
         trust=trust or TrustRules(),
         cors=cors,
+        websocket=websocket or WebSocketRules(),
         on_invocation=on_invocation,
     )
     return ChatApp(
