@@ -227,6 +227,7 @@ async def test_a_refusal_carries_status_and_words():
                 await read(transport)
     assert caught.value.status == 429
     assert caught.value.body == "slow down"
+    assert caught.value.__notes__ == [f"POST {url} was answered with 429"]
 
 
 async def test_nobody_there_is_connect_failed():

@@ -156,7 +156,9 @@ async def open_body(
         said = (await body.read_all(ERROR_BODY_BYTES)).decode(errors="replace")
     except StreamInterrupted:
         said = ""  # the status says enough
-    raise rejection(body.status, said)
+    refused = rejection(body.status, said)  # its words are the server's own, as AI SDK has it
+    refused.add_note(f"{request.method} {request.url} was answered with {body.status}")
+    raise refused
 
 
 def make_client() -> OwnClient:
