@@ -94,6 +94,8 @@ class AblyAgent:
         self._agent = agent if isinstance(agent, Agent) else Agent(agent)
         self._owns_agent = not isinstance(agent, Agent)
         self._connection = connection
+        if isinstance(channels, str):
+            raise TypeError(f"unable to serve channels={channels!r}; give a list, [{channels!r}]")
         self._patterns = tuple(channels)
         self._wire = wire_of(wire)
         self._chat_id = chat_id or str

@@ -61,6 +61,9 @@ PrepareRequest: TypeAlias = Callable[
     [RequestDraft], PreparedRequest | Awaitable[PreparedRequest | None] | None
 ]
 
+NO_STREAMS = frozenset({"application/json", "text/html"})
+"""Media types that no server gives a stream. Others are read: some send events as text/plain."""
+
 
 class HttpChatTransport(ChatTransport):
     """Talks to `create_app`, or to any backend of the AI SDK's `useChat`.
@@ -155,6 +158,7 @@ class HttpChatTransport(ChatTransport):
             ConnectFailed: If nothing was sent. Safe to repeat.
             RequestRejected: If the server refused.
             StreamInterrupted: If the server may have the prompt but does not say so.
+            RemoteProtocolError: If the answer is a page or JSON, not a stream.
             TransportClosed: If the transport is not entered.
 
         If cancelled while entering, the prompt may or may not have reached the server.
@@ -255,6 +259,12 @@ class HttpChatTransport(ChatTransport):
         reader: ReplyReader | TextReader
         if self._is_text:
             reader = TextReader(body)
+        elif body.media_type in NO_STREAMS:
+            await body.close()
+            raise RemoteProtocolError(
+                f"unable to read a reply from {body.url!r}; it is {body.media_type}, "
+                "not text/event-stream: is this the chat's address?"
+            )
         else:
             may_reopen = reopen if self._policy and self._capabilities.resumes else None
             policy = self._policy or ReconnectPolicy()

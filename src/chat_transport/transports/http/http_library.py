@@ -85,14 +85,17 @@ class HttpBody:
         status: The HTTP status.
         run_id: The run that speaks, if the server names it.
         counts: The server names places in the run and continues from one.
+        media_type: What the body is, in lower case; empty if the server does not say.
+        url: Where it came from.
     """
 
     def __init__(self, response: _Response, url: str) -> None:
         self.status = response.status_code
         self.run_id = response.headers.get("x-chat-run-id")
         self.counts = response.headers.get("x-chat-cursor") is not None
+        self.media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        self.url = url
         self._response = response
-        self._url = url
         self._pieces = response.aiter_bytes()
 
     async def read(self) -> bytes:
@@ -106,7 +109,7 @@ class HttpBody:
                 if piece:
                     return piece
         except Exception as error:
-            raise translated(error, self._url) from error
+            raise translated(error, self.url) from error
         return b""
 
     async def read_all(self, limit: int | None = None) -> bytes:
