@@ -373,7 +373,9 @@ class HttpChatTransport(ChatTransport):
     async def _open(self, request: HttpRequest, extra: Mapping[str, str]) -> HttpBody:
         """Send a request and give its answer, refusals raised."""
         if self._client is None:
-            raise TransportClosed(f"unable to reach {request.url!r}; the transport is not entered")
+            raise TransportClosed(
+                f"unable to reach {request.url!r}; the transport is not entered: use `async with`"
+            )
         return await open_body(self._client, request, extra, self._timeouts)
 
 
