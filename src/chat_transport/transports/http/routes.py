@@ -267,6 +267,11 @@ class ChatRoutes:
         user = await settle(hook(request))
         if user is None:
             raise HttpError(401, "authentication is required")
+        if not isinstance(user, User):
+            raise TypeError(
+                f"unable to know who asks; `authenticate` gave a {type(user).__name__}: "
+                "give a User(id=...), or None to refuse"
+            )
         return user
 
     async def authorize(self, user: User, chat_id: str) -> None:
