@@ -21,7 +21,7 @@ from ._javascript_view import chunk_as_javascript, last_metadata, message_as_jav
 from ._trace_file import Trace, TraceOperation, widened
 from ._vector_tools import same_json
 
-__all__ = ["NOT_COMPARED", "read_checks"]
+__all__ = ["NOT_COMPARED", "read_checks", "unknown_keys"]
 
 JSON: TypeAlias = Any  # any JSON value
 Check: TypeAlias = tuple[str, str | None]
@@ -40,7 +40,8 @@ _OUTCOMES: Mapping[str, str] = {
     "cancelled": "cancelled",
 }
 """Reason of a step's end -> what `pipe` told the JavaScript agent."""
-_PIPE_WORDS = ("pipeResult", "first", "second")
+_PIPE_WORDS = ("pipe", "pipeResult", "first", "second")
+_KNOWN = frozenset({"notes", "posts", "historyNewestFirstAtJoin", "runs", "siblings", "outcome"})
 _ACTIONS: Mapping[str, Action] = {
     "message.create": "create",
     "message.update": "update",
@@ -63,7 +64,7 @@ def read_checks(trace: Trace) -> Iterator[Check]:
             yield from _join(trace.meta)
         elif key in NOT_COMPARED:
             continue
-        elif key.lower().endswith("chunks") or key.rstrip("0123456789") == "chunks":
+        elif _is_named_as_chunks(key):
             yield key, _differs(reader.chunks_for(key, trace.meta), expected)
         elif key == "runs":
             yield key, _differs(_runs(reader, expected), expected)
@@ -71,11 +72,9 @@ def read_checks(trace: Trace) -> Iterator[Check]:
             yield key, _siblings(reader, expected, trace.meta.get("index"))
         elif key == "outcome":
             yield key, _differs(_steered(reader), expected)
-        elif key.startswith(("messages", "after")) or key.endswith("View"):
+        elif _is_named_as_view(key) or _is_view(expected):
             after = key.removeprefix("after").lower() if key.startswith("after") else None
             yield key, reader.view_differs(expected, after=after)
-        else:
-            yield key, "unknown key: nothing here knows how to compare it"
 
 
 def _entry(conversation: RunTree[Any, Any], message_id: str, message: Any) -> JSON:
@@ -243,12 +242,19 @@ def _notes(reader: _Reader, trace: Trace, notes: JSON) -> Iterator[Check]:
 
 
 def _prompts(reader: _Reader, notes: Sequence[Mapping[str, JSON]]) -> Iterator[Check]:
-    """Check prompts one by one; a trace that has not all of them has the last ones."""
+    """Check each prompt against one of ours; a trace that has not all of them has the last ones.
+
+    Agents that work at once may have written theirs down in another order.
+    """
     wanted = [note["promptSeenByAgent"] for note in notes if "promptSeenByAgent" in note]
-    found = reader.prompts[len(reader.prompts) - len(wanted) :]
-    for place, expected in enumerate(wanted):
-        shown = found[place] if len(found) == len(wanted) else reader.prompts
-        yield "prompt", _differs(shown, expected)
+    left = reader.prompts[max(len(reader.prompts) - len(wanted), 0) :]
+    for expected in wanted:
+        place = next((i for i, one in enumerate(left) if same_json(one, expected)), None)
+        if place is None:
+            yield "prompt", _differs(left[0] if left else [], expected)
+        else:
+            del left[place]
+            yield "prompt", None
 
 
 def _posts(trace: Trace, posts: Sequence[Mapping[str, JSON]]) -> str | None:
@@ -314,6 +320,31 @@ def _siblings(reader: _Reader, expected: JSON, index: JSON) -> str | None:
     if any(same_json(messages, expected) and index in (None, at) for messages, at in shown):
         return None
     return _differs(shown, (expected, index))
+
+
+def unknown_keys(meta: Mapping[str, JSON]) -> list[str]:
+    """Give the keys of a companion file that nothing here knows how to compare."""
+    return [
+        key
+        for key, value in meta.items()
+        if key not in _KNOWN
+        and key not in NOT_COMPARED
+        and not (_is_named_as_chunks(key) or _is_named_as_view(key) or _is_view(value))
+    ]
+
+
+def _is_named_as_chunks(key: str) -> bool:
+    return key.rstrip("0123456789").lower().endswith("chunks")
+
+
+def _is_named_as_view(key: str) -> bool:
+    return key.startswith(("messages", "after")) or key.endswith("View")
+
+
+def _is_view(value: JSON) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(item, Mapping) and "codecMessageId" in item for item in value
+    )
 
 
 def _differs(found: JSON, expected: JSON) -> str | None:

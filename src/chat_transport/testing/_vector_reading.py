@@ -75,9 +75,8 @@ class _Told:
         elif isinstance(chunk, ToolInputAvailable) and chunk.provider_executed is not True:
             self._calls.append({"chunk": at, "tool_call": chunk_to_wire(chunk)})
         elif isinstance(chunk, Error):
-            self._errors.append(
-                {"chunk": at, "fatal": False, "name": "Error", "message": chunk.error_text}
-            )
+            words = chunk_to_wire(chunk).get("errorText", "")
+            self._errors.append({"chunk": at, "fatal": False, "name": "Error", "message": words})
 
     def fails(self, at: int, error: RemoteProtocolError) -> None:
         where = error.data if isinstance(error.data, dict) else {}

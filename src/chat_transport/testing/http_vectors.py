@@ -218,8 +218,11 @@ class _Sink:
         self.is_accepted, self._active = True, active
         self._log.append({"op": self._op, "result": "stream" if active else None})
 
-    def chunk(self, chunk: UIMessageChunk) -> None:
+    def chunk(self, chunk: UIMessageChunk, place: str | None) -> None:
         self._log.append({"op": self._op, "chunk": chunk_to_wire(chunk)})
+
+    def known(self, run_id: str | None) -> None:
+        raise AssertionError("no recorded server says so")
 
     def ended(self, error: Exception | None) -> None:
         if error is None:
@@ -316,7 +319,7 @@ class _ScriptedSession:
         except RemoteProtocolError as error:
             self._state = "none"
             self.log.append({"client_close": 1011, "reason": "WebSocket chat transport error"})
-            self._requests.fail_all(error)
+            self._fail_all(error)
 
     def _on_abort(self, step: int, op_index: int) -> None:
         op, kind = self._ops[op_index]
@@ -341,15 +344,23 @@ class _ScriptedSession:
         self._state = "none"
         code = value["code"]
         why = f": {value['reason']}" if value.get("reason") else ""
-        said = f"{_SOCKET_CLOSED} (code {code}{why})."
-        self._requests.fail_all(ChatTransportError(said))
+        self._fail_all(ChatTransportError(f"{_SOCKET_CLOSED} (code {code}{why})."))
 
     def _on_close(self, step: int, value: JSON) -> None:
         if self._state == "none":
             return
         self._state = "none"
         self.log.append({"client_close": 1000, "reason": "Client closed transport"})
-        self._requests.fail_all(ChatTransportError("WebSocket chat transport was closed."))
+        self._fail_all(ChatTransportError("WebSocket chat transport was closed."))
+
+    def _fail_all(self, error: ChatTransportError) -> None:
+        """Fail every request, those too that waited for the socket; streams are told first."""
+        before = len(self.log)
+        self._requests.fail_all(error)
+        waiting, self._waiting = self._waiting, []
+        for op, _kind in waiting:
+            _Sink(op, self.log, resumes=True).ended(error)
+        self.log[before:] = sorted(self.log[before:], key=lambda entry: "rejected" in entry)
 
 
 HTTP_VECTOR_CHECKS: Mapping[str, Callable[[Mapping[str, JSON]], Sequence[str]]] = {

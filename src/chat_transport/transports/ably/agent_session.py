@@ -77,7 +77,9 @@ class AgentSession:
         )
         self._begun: dict[str, str] = {}
         self._early: dict[str, str] = {}
-        self._left = LeftRuns(channel, channel.connection.client_id)
+        self._left = LeftRuns(
+            channel, channel.connection.client_id, inherits=serving.inherits, leads=self._leads
+        )
         self._users: dict[str, User] = {}
         self._heard = Waiters()
         self._tasks: TaskGroup | None = None

@@ -22,7 +22,7 @@ from ...errors import (
 )
 from ...inputs import SendMessages
 from ...messages import UIMessage
-from ...transport import CATCH_UP_PAGES, ChatChange, History, MessagesReplaced
+from ...transport import CATCH_UP_PAGES, HISTORY_LIMIT, ChatChange, History, MessagesReplaced
 from .channel import AblyChannel
 from .channel_reader import ChannelReader
 from .departures import Departures
@@ -286,9 +286,12 @@ class ChatSession:
 
         Reads the channel back to where everything newer follows from a message of the copy: a new
         answer or an edit of an old message reads as far as that message, and no further. Observers
-        who are told the conversation anew get it behind the copy from now on.
+        who are told the conversation anew get it behind the copy from now on. Without a copy it is
+        the newest page.
         """
         self._copy = own
+        if not own:
+            return await self.history(limit=HISTORY_LIMIT, before=None)
         known = {message.id for message in own}
         pages = 0
         while not (meets := self.wire.meets(known)) and pages < CATCH_UP_PAGES:

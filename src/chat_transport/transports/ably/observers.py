@@ -91,7 +91,14 @@ class Observers:
         reader = self._readers.add(ref.input_id, ref.run_id)
         for notify in tuple(self._watching):
             stream = reader.chunks.stream()
-            notify(RunSeen(run_id=ref.run_id, chunks=stream, replaces_id=ref.message_id))
+            notify(
+                RunSeen(
+                    run_id=ref.run_id,
+                    chunks=stream,
+                    replaces_id=ref.message_id,
+                    is_other_answer=heard.is_other_answer,
+                )
+            )
         reader.take(heard)
         if reader.chunks.closed:
             self._readers.drop(ref.input_id, reader)

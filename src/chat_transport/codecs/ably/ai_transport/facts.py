@@ -1,6 +1,7 @@
 """What is known of a run, derived from its messages whatever their order of arrival.
 
-Rule: the message with the higher serial wins; an ended run stays ended.
+Rule: the message with the higher serial wins, also among two ends: people who answer at once wake
+two invocations of one run. An ended run stays ended.
 Source: @ably/ai-transport 0.8.0, `core/transport/tree.ts`, `headers.ts`.
 """
 
@@ -98,10 +99,11 @@ class RunFacts:
                 self.state, self.reason = "ended", known.reason
                 self.error_code, self.error_message = known.error_code, known.error_message
                 self.invocation_id = known.invocation_id
-                return  # terminal
-            if known.event == "start" and self.invocation_id:
+            elif self.state == "ended":
+                continue  # terminal
+            elif known.event == "start" and self.invocation_id:
                 continue  # another process began the same run: the first one has it
-            if known.event != "suspend":
+            elif known.event != "suspend":
                 self.state, self.invocation_id = "active", known.invocation_id
             elif self.invocation_id in ("", known.invocation_id):
                 self.state = "suspended"  # unless another invocation has resumed since

@@ -183,7 +183,7 @@ class RunEncoder(Generic[C]):
     def answer(self, steers: Sequence[str]) -> None:
         """Mark output from now on as an answer to these steering messages.
 
-        A message that is open keeps the headers of its begin.
+        A message that is open keeps the headers of its begin; the next one has it if none is.
         """
         self._steers = (*self._steers, *steers)
         if self._message_id is not None:
@@ -275,7 +275,7 @@ class RunEncoder(Generic[C]):
 
     def _encode_beside(self, chunk: C) -> list[Operation]:
         if self._message_id is None:
-            self._begin_message(self.identity.message_id, ())
+            self._begin_message(self.identity.message_id, self._steers)
         step, self._steps.current = self._steps.current, None
         self._refresh_output()
         try:
@@ -286,7 +286,7 @@ class RunEncoder(Generic[C]):
 
     def _begin_step(self, step_id: str | None, client_id: str | None) -> list[Operation]:
         operations = self._steps.begin(step_id, client_id)
-        self._message_id = None  # an attempt is a message of its own
+        self._message_id, self._steers = None, ()  # an attempt is a message of its own
         return operations
 
     def _end_step(self, reason: StepReason, *, keeps_message: bool = False) -> list[Operation]:
@@ -294,7 +294,7 @@ class RunEncoder(Generic[C]):
         if self._steps.current is not None:
             operations += self._steps.end(reason)
             if not keeps_message:
-                self._message_id = None
+                self._message_id, self._steers = None, ()
             elif self._message_id is not None:
                 self._refresh_output()
         return operations
@@ -319,7 +319,7 @@ class RunEncoder(Generic[C]):
 
     def _encode(self, chunk: C) -> list[Operation]:
         if self._message_id is None:
-            self._begin_message(self.identity.message_id, ())
+            self._begin_message(self.identity.message_id, self._steers)
             if self._skips_start:
                 self._skips_start = False  # the first chunk: that message has begun
                 return []

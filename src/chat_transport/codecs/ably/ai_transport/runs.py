@@ -262,6 +262,7 @@ def _view(node: Node[C, M], run: RunFacts) -> RunView:
         announced=run.announced,
         serial=node.serial,
         parent=node.parent,
+        regenerates=run.regenerates,
     )
 
 
