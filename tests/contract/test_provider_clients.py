@@ -679,7 +679,7 @@ async def test_a_client_of_yours_is_used_as_it_is_and_stays_open(name: str):
 @pytest.mark.filterwarnings(
     "ignore::ResourceWarning"
 )  # httpx leaves generators, which trio tells of
-@pytest.mark.parametrize("name", ["anthropic", "gemini", "openai-chat", "openai-responses"])
+@pytest.mark.parametrize("name", sorted(APIS))
 def test_on_trio_httpx_is_used(name: str):
     async def use() -> None:
         async with replay_server(APIS[name].answer()) as server:
