@@ -72,3 +72,19 @@ def test_it_says_ready_serves_and_ends_cleanly(number, tmp_path):
             assert (process.returncode, out, err) == (0, "", "")
         finally:
             process.kill()
+
+
+def test_without_its_extra_it_says_what_to_install():
+    program = """
+import runpy, sys
+sys.modules["uvicorn"] = None  # as if it were not installed
+runpy.run_module("chat_transport.broker", run_name="__main__")
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=20
+    )
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == (
+        "chat-transport broker: the broker needs the package 'uvicorn'; "
+        "pip install 'chat-transport[broker]'\n"
+    )

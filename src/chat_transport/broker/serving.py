@@ -137,7 +137,7 @@ async def serve_broker(
     running = RunningBroker(served, host, listener.getsockname()[1], tls=bool(tls))
     failure: Exception | None = None
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(server.serve, [listener])
+        tasks.start_soon(_serve_to_the_end, server, listener)
         await server.listening.wait()
         try:
             yield running
@@ -147,6 +147,15 @@ async def serve_broker(
             server.should_exit = True
     if failure is not None:
         raise failure
+
+
+async def _serve_to_the_end(server: uvicorn.Server, listener: socket.socket) -> None:
+    """Serve until `should_exit`. A cancelled caller sets that too, and waits `GRACE_S` at most.
+
+    uvicorn cannot be cancelled: it would leave its lifespan task to the event loop's end.
+    """
+    with anyio.CancelScope(shield=True):
+        await server.serve([listener])
 
 
 def check_certificate(certificate: str, key: str) -> None:

@@ -218,8 +218,11 @@ class _Sink:
         self.is_accepted, self._active = True, active
         self._log.append({"op": self._op, "result": "stream" if active else None})
 
-    def chunk(self, chunk: UIMessageChunk) -> None:
+    def chunk(self, chunk: UIMessageChunk, place: str | None) -> None:
         self._log.append({"op": self._op, "chunk": chunk_to_wire(chunk)})
+
+    def known(self, run_id: str | None) -> None:
+        raise AssertionError("no recorded server says so")
 
     def ended(self, error: Exception | None) -> None:
         if error is None:

@@ -18,6 +18,7 @@ import msgspec
 
 from ..step import StepDecoder
 from .fixtures import check_fixtures, compare, cut_faults, load_recordings, normalised
+from .leaving import leave_faults, shows_leaving
 from .replay import Recipe, Recording
 from .tally import OPTION
 from .tampering import tampered
@@ -35,7 +36,7 @@ ALWAYS = ("closes-open-parts (17.1)", "never-fetches")
 
 
 class RecordingSuite:
-    """Recorded streams: whole through the real SDK, and cut after every event.
+    """Recorded streams: whole through the real SDK, cut after every event, and left in mid-stream.
 
     Attributes:
         recipes: By API; the folder of its recordings has this name.
@@ -82,6 +83,14 @@ class RecordingSuite:
                     changes = islice(tampered(golden), number % 5, None, 5)
                     assert list(_unnoticed(recipe, recording, changes)) == []
             assert compared == (folder / "_golden" / GOLDEN / api).is_dir()
+
+    def test_leaving_closes_the_connection(self, shared_folder: Path) -> None:
+        """By leaving the stream and by cancelling its reader; the server sees it at once."""
+        for api, recipe in self.recipes.items():
+            recordings = load_recordings(shared_folder / "fixtures" / api)
+            one = next(each for each in recordings if shows_leaving(recipe, each))
+            faults = anyio.run(leave_faults, recipe, one)
+            assert faults == [], "\n".join(faults)
 
     def test_with_the_option_only_broken_streams_differ(self, shared_folder: Path) -> None:
         """`compat="ai-sdk"` leaves no other difference; nothing is asked of a recipe without it."""

@@ -31,13 +31,10 @@ def run_traces(path: Path, print: Callable[[str], object]) -> tuple[int, int]:  
             `N passed, M failed`.
 
     Returns:
-        How many cases passed and failed. A folder without traces is one failure.
+        How many cases passed and failed; none of either in a folder without traces.
     """
     files = sorted(path.rglob("*.jsonl")) if path.is_dir() else [path]
     passed = failed = 0
-    if not files:
-        failed += 1
-        print(f"{path}: no traces (*.jsonl) found")
     for file in files:
         for name, difference in _cases(file, print):
             if difference is None:

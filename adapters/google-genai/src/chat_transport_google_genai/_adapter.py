@@ -17,7 +17,7 @@ from chat_transport.messages import UIMessage
 from chat_transport.model import ModelAdapter, ModelSettings, ProviderTool, ToolSpec
 from chat_transport.provider_client import ProviderClient
 from chat_transport.provider_http import aiohttp_transport
-from chat_transport.provider_stream import ByteResponse, stream_step
+from chat_transport.provider_stream import ByteResponse, HttpxResponse, stream_step
 
 from ._events import GeminiDecoder
 from ._request import gemini_body
@@ -145,22 +145,6 @@ def _words(error: Any) -> str:
     return str(getattr(error, "message", None) or error)
 
 
-class _HttpxBody:
-    """The response of httpx or httpx2 inside the SDK's."""
-
-    def __init__(self, response: Any) -> None:
-        self.http_response = response  # `stream_step` reads below it where nothing is compressed
-
-    def iter_bytes(self) -> AsyncGenerator[bytes, None]:
-        """Give the body as it arrives."""
-        pieces: AsyncGenerator[bytes, None] = self.http_response.aiter_bytes()
-        return pieces
-
-    async def aclose(self) -> None:
-        """Close the connection."""
-        await self.http_response.aclose()
-
-
 class _AiohttpBody:
     """The response of aiohttp inside the SDK's."""
 
@@ -173,15 +157,11 @@ class _AiohttpBody:
         while piece := await read():
             yield piece
 
-    async def aclose(self) -> None:
-        """Close the connection."""
-        self._response.close()
-
 
 @asynccontextmanager
 async def _opened(
     client: Any, model: str, body: Mapping[str, JSON], settings: ModelSettings | None
-) -> AsyncGenerator[ByteResponse, None]:
+) -> AsyncGenerator[ByteResponse | HttpxResponse, None]:
     # google-genai 3.4 has no public way to the bytes of a stream, and the iterator that it does
     # give leaves the connection open when it is closed. Remove when the SDK offers raw streaming.
     sdk = client._api_client  # noqa: SLF001
@@ -196,11 +176,14 @@ async def _opened(
         http_request=request, http_options=options or None, stream=True
     )
     inner = response.response_stream
-    opened = _HttpxBody(inner) if hasattr(inner, "aiter_bytes") else _AiohttpBody(inner)
+    is_httpx = isinstance(inner, HttpxResponse)
     try:
-        yield opened
+        yield inner if is_httpx else _AiohttpBody(inner)
     finally:
-        await opened.aclose()
+        if is_httpx:
+            await inner.aclose()
+        else:
+            inner.close()
 
 
 def _model_path(client: Any, model: str) -> str:

@@ -15,7 +15,7 @@ from chat_transport.messages import DynamicToolPart, StepStartPart, ToolPart, UI
 from chat_transport.model import ModelAdapter, ModelSettings, ProviderTool, ToolSpec
 from chat_transport.provider_client import ProviderClient
 from chat_transport.provider_http import aiohttp_transport
-from chat_transport.provider_stream import ByteResponse, ndjson_chunks, stream_step
+from chat_transport.provider_stream import HttpxResponse, ndjson_chunks, stream_step
 
 from ._events import OllamaDecoder
 from ._request import chat_body
@@ -117,20 +117,10 @@ def _words(error: Any) -> str:
     return str(error.error)
 
 
-class _Body:
-    def __init__(self, response: Any) -> None:
-        self.http_response = response  # `stream_step` reads below it where nothing is compressed
-
-    def iter_bytes(self) -> AsyncGenerator[bytes, None]:
-        """Give the body as it arrives."""
-        pieces: AsyncGenerator[bytes, None] = self.http_response.aiter_bytes()
-        return pieces
-
-
 @asynccontextmanager
 async def _opened(
     client: Any, body: Mapping[str, JSON], settings: ModelSettings | None
-) -> AsyncGenerator[ByteResponse, None]:
+) -> AsyncGenerator[HttpxResponse, None]:
     # ollama 0.6 builds a pydantic object for every token; its HTTP client gives the bytes.
     from ollama import ResponseError  # noqa: PLC0415  # as above
 
@@ -144,7 +134,7 @@ async def _opened(
         if response.status_code >= 400:
             await response.aread()
             raise ResponseError(response.text, response.status_code)
-        yield _Body(response)
+        yield response
 
 
 def create(model_name: str) -> Ollama:
