@@ -14,7 +14,7 @@ from coredis.retry import NoRetryPolicy
 
 from chat_transport._chunk_log import ChunkLog
 from chat_transport.chunks import Finish, Start
-from chat_transport.errors import ConnectFailed
+from chat_transport.errors import ConnectFailed, LocalProtocolError
 from chat_transport.testing.stores import (
     StoreRequirement,
     chat_store_requirements,
@@ -69,6 +69,18 @@ async def test_runs_in_a_redis_cluster(
         return RedisRunLog(client=RedisCluster("127.0.0.1", redis_cluster.port))
 
     await run_store_requirement(requirement, opened)
+
+
+async def test_the_url_of_a_cluster_is_refused_with_what_to_do(redis_cluster: Any) -> None:
+    runs = [LoggedRun(chat_id=f"c{number}", run_id="r") for number in range(20)]
+
+    async def begin() -> None:
+        async with RedisRunLog(redis_cluster.servers[0].url) as store:
+            for run in runs:  # those of other servers' slots among them
+                await store.start(run, ChunkLog("r"), lambda _reason: None)
+
+    with anyio.fail_after(10), pytest.raises(LocalProtocolError, match="give `client=coredis"):
+        await begin()
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
