@@ -62,6 +62,9 @@ PrepareRequest: TypeAlias = Callable[
     [RequestDraft], PreparedRequest | Awaitable[PreparedRequest | None] | None
 ]
 
+NO_STREAMS = frozenset({"application/json", "text/html"})
+"""Media types that no server gives a stream. Others are read: some send events as text/plain."""
+
 
 class HttpChatTransport(ChatTransport):
     """Talks to `create_app`, or to any backend of the AI SDK's `useChat`.
@@ -156,6 +159,7 @@ class HttpChatTransport(ChatTransport):
             ConnectFailed: If nothing was sent. Safe to repeat.
             RequestRejected: If the server refused.
             StreamInterrupted: If the server may have the prompt but does not say so.
+            RemoteProtocolError: If the answer is a page or JSON, not a stream.
             TransportClosed: If the transport is not entered.
 
         If cancelled while entering, the prompt may or may not have reached the server.
@@ -256,6 +260,12 @@ class HttpChatTransport(ChatTransport):
         reader: ReplyReader | TextReader
         if self._is_text:
             reader = TextReader(body)
+        elif body.media_type in NO_STREAMS:
+            await body.close()
+            raise RemoteProtocolError(
+                f"unable to read a reply from {body.url!r}; it is {body.media_type}, "
+                "not text/event-stream: is this the chat's address?"
+            )
         else:
             may_reopen = reopen if self._policy and self._capabilities.resumes else None
             policy = self._policy or ReconnectPolicy()
@@ -366,7 +376,9 @@ class HttpChatTransport(ChatTransport):
     async def _open(self, request: HttpRequest, extra: Mapping[str, str]) -> HttpBody:
         """Send a request and give its answer, refusals raised."""
         if self._client is None:
-            raise TransportClosed(f"unable to reach {request.url!r}; the transport is not entered")
+            raise TransportClosed(
+                f"unable to reach {request.url!r}; the transport is not entered: use `async with`"
+            )
         return await open_body(self._client, request, extra, self._timeouts)
 
 

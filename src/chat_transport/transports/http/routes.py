@@ -30,6 +30,7 @@ from ...inputs import SendMessages
 from ...messages import UIMessage
 from .chat_store import ChatStore, StoredChat
 from .exchange import HttpError, IncomingRequest, Receive, Send, read_body, respond, respond_json
+from .gather_clock import GatherClock
 from .keep_alive import KeepAlive
 from .profile_choice import profile_for
 from .reply_keeping import ReplyKeeper, logged
@@ -68,6 +69,7 @@ class ChatRoutes:
         run_log: Entered; finds runs of this and other processes.
         store: Entered; believed.
         keep_alive: Running.
+        gather: Running; None writes each chunk at once.
     """
 
     def __init__(
@@ -77,6 +79,8 @@ class ChatRoutes:
         run_log: RunLog,
         store: ChatStore,
         keep_alive: KeepAlive,
+        *,
+        gather: GatherClock | None = None,
     ) -> None:
         self.settings = settings
         self._agent = agent
@@ -84,6 +88,7 @@ class ChatRoutes:
         self._store = store
         self._keeper = ReplyKeeper(store, timeout_s=settings.store_timeout_s)
         self._keep_alive = keep_alive
+        self._gather = gather
         self._begun: WeakSet[ActiveRun] = WeakSet()
 
     async def send(self, request: IncomingRequest, receive: Receive, send: Send) -> None:
@@ -262,6 +267,11 @@ class ChatRoutes:
         user = await settle(hook(request))
         if user is None:
             raise HttpError(401, "authentication is required")
+        if not isinstance(user, User):
+            raise TypeError(
+                f"unable to know who asks; `authenticate` gave a {type(user).__name__}: "
+                "give a User(id=...), or None to refuse"
+            )
         return user
 
     async def authorize(self, user: User, chat_id: str) -> None:
@@ -333,7 +343,7 @@ class ChatRoutes:
             admit=None if cursor else admit,
             interrupted=ending,
             on_interrupted=keep,
-            coalesce_s=self.settings.coalesce_s,
+            gather=self._gather,
             cursor=cursor,
         )
 

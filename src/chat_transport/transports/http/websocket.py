@@ -266,7 +266,9 @@ class WebSocketChatTransport(ChatTransport):
 
     async def _connected(self) -> SocketConnection:
         if self._tasks is None or self._client is None:
-            raise TransportClosed(f"unable to reach {self._url!r}; the transport is not entered")
+            raise TransportClosed(
+                f"unable to reach {self._url!r}; the transport is not entered: use `async with`"
+            )
         connection = self._connection
         if connection is None or connection.is_over:
             connection = self._connection = SocketConnection()
