@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import aclosing
 from importlib.util import find_spec
 
 import anyio
@@ -28,7 +27,8 @@ from chat_transport.errors import ConnectFailed
 from chat_transport.messages import ToolApproval, ToolPart, UIMessage
 from chat_transport.reducer import MessageReducer
 from chat_transport.testing.grammar import grammar_faults
-from chat_transport.testing.replay import Answer, ReplayServer, replay_server
+from chat_transport.testing.leaving import CLOSED_WITHIN_S, Way, leave
+from chat_transport.testing.replay import Answer, replay_server
 
 HAS_SDK = find_spec("agents") is not None
 pytestmark = [pytest.mark.anyio, pytest.mark.filterwarnings("ignore")]
@@ -281,33 +281,11 @@ async def test_without_the_sdk_the_remedy_is_named():
         await collect(OpenAIAgent(object()), run(HELLO))
 
 
-async def leave(handler, server: ReplayServer, how: str) -> float:
-    """Give the seconds from the first words, where the reader leaves, to the closed socket."""
-    left: list[float] = []
-
-    async def read() -> None:
-        async with aclosing(handler(run(HELLO))) as chunks:
-            async for chunk in chunks:
-                if isinstance(chunk, TextDelta):
-                    left.append(anyio.current_time())
-                    if how == "cancel":
-                        tasks.cancel_scope.cancel()
-                        await anyio.sleep_forever()
-                    return
-
-    with anyio.fail_after(20):
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(read)
-        await server.requests[0].left.wait()
-    assert server.requests[0].left_at is not None
-    return server.requests[0].left_at - left[0]
-
-
 @needs_sdk
 @pytest.mark.parametrize("how", ["leave", "cancel"])
-async def test_leaving_closes_the_providers_connection(how: str):
+async def test_leaving_closes_the_providers_connection(how: Way):
     whole = said(1, "Sunny.")
     async with replay_server(Answer(pieces=whole.pieces[:3], hang_after=3)) as server:
         agent, client = make_agent(server.url)
-        assert await leave(OpenAIAgent(agent), server, how) < 0.1
+        assert await leave(server, OpenAIAgent(agent)(run(HELLO)), by=how) < CLOSED_WITHIN_S
         await client.close()

@@ -38,7 +38,7 @@ class LiteLLMDecoder(ChatDecoder):
     """One answer through LiteLLM as one step."""
 
     def __init__(self) -> None:
-        super().__init__(provider="litellm", keeps_empty_text=False)
+        super().__init__(provider="litellm")
         self._hosted: dict[int, tuple[str, str, list[str]]] = {}
         self._answered: set[str] = set()
         self._called = False
