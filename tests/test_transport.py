@@ -115,6 +115,14 @@ async def test_it_reads_back_to_the_copy_and_no_further(own: str, found: str, re
     assert transport.reads == reads
 
 
+async def test_without_a_copy_it_is_the_newest_page() -> None:
+    transport = Paged("abcdef")
+    history = await transport.catch_up("c", [])
+    assert shown(history.messages) == "ef"
+    assert (history.has_older, history.active_run_id) == (True, "r")
+    assert transport.reads == 1
+
+
 async def test_it_gives_up_in_the_end_and_says_that_something_may_lie_between() -> None:
     transport = Paged("abc", endless=True)
     history = await transport.catch_up("c", said("x"))

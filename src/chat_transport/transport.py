@@ -34,6 +34,8 @@ __all__ = [
 
 Ask: TypeAlias = Literal["regenerate", "edit", "prompt-parts", "tool-output", "approval"]
 """What a client may ask beyond a prompt of text. `prompt-parts`: its parts that are no text."""
+HISTORY_LIMIT = 100
+"""Messages of a page of history, unless another number is asked for."""
 CATCH_UP_PAGES = 50
 """Pages that are read at most to find where an own copy of a chat joins its history."""
 AgentStatus: TypeAlias = Literal["offline", "online", "thinking", "streaming", "idle"]
@@ -150,11 +152,14 @@ class RunSeen:
 
     Attributes:
         replaces_id: The message that the reply takes the place of (regenerate, continuation).
+        is_other_answer: That message, and what followed it, goes from view at once, though it may
+            still be said; else the reply goes on with it.
     """
 
     run_id: str
     chunks: ChunkStream
     replaces_id: str | None = None
+    is_other_answer: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -254,12 +259,15 @@ class ChatTransport(ABC):
         Reads back only to the newest message of the copy that is remembered here, so an
         application with a database of its own never loads the old past again. If none of them is
         remembered, everything that is counts as newer. `has_older` says that reading stopped before
-        they met: something may lie between.
+        they met, after `CATCH_UP_PAGES` pages: something may lie between. Without a copy there is
+        nothing to meet: the newest page is given, as by `load_history`.
 
         Raises:
             NotSupported: If `capabilities.history` is false.
         """
         newest = page = await self.load_history(chat_id)
+        if not messages:
+            return page
         shown = list(page.messages)
         for _ in range(CATCH_UP_PAGES):
             found = History(messages=shown, has_older=page.has_older).joined_to(messages)

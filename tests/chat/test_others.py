@@ -82,6 +82,20 @@ async def test_an_own_copy_is_shown_with_what_is_newer(fake_transport: Any):
         assert chat.messages == (own, newer)
 
 
+async def test_without_a_copy_to_join_the_newest_page_is_shown_and_older_ones_follow(
+    fake_transport: Any,
+):
+    transport = fake_transport(history=True)
+    older, newer = UIMessage.user("1", id="1"), UIMessage.user("2", id="2")
+    transport.pages[None] = History(messages=[newer], has_older=True, cursor="2")
+    transport.pages["2"] = History(messages=[older])
+    async with Chat(transport) as chat:
+        await chat.catch_up()
+        assert chat.messages == (newer,)
+        await chat.load_older()
+        assert chat.messages == (older, newer)
+
+
 @pytest.mark.parametrize(("reply_id", "expected"), [("a", ["q", "old new"]), ("b", ["q", " new"])])
 async def test_a_run_continues_or_replaces_a_message(
     fake_transport: Any, say_chunks: Any, text_reply: Any, reply_id: Any, expected: Any

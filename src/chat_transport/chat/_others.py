@@ -10,8 +10,16 @@ from collections.abc import Callable
 from anyio.abc import TaskGroup
 
 from ..errors import ChatTransportError
-from ..transport import ChatTransport, History, MessageSeen, MessagesReplaced, RunSeen
+from ..transport import (
+    HISTORY_LIMIT,
+    ChatTransport,
+    History,
+    MessageSeen,
+    MessagesReplaced,
+    RunSeen,
+)
 from ._board import Board
+from ._cuts import leave_cut, leave_rewritten
 from ._replies import Replies
 from ._turns import Turns
 
@@ -53,6 +61,8 @@ class Others:
 
     async def catch_up(self) -> History:
         """Show what the transport has beyond the messages shown."""
+        if not self._board.messages:
+            return await self.load_history(HISTORY_LIMIT)  # there is nothing to join
         history = await self._transport.catch_up(self._chat_id(), self._board.messages)
         self._board.assign(history.messages)
         return history
@@ -81,7 +91,8 @@ class Others:
                     if isinstance(change, MessageSeen):
                         self._place(change)
                     elif isinstance(change, MessagesReplaced):
-                        self._replies.leave_cut({message.id for message in change.messages})
+                        shown = {message.id for message in change.messages}
+                        leave_cut(self._replies.under_way, shown)
                         self._board.assign(change.messages)
                     else:
                         self._tasks().start_soon(self._watch, change)
@@ -89,6 +100,11 @@ class Others:
             self._replies.fail(error)
 
     async def _watch(self, seen: RunSeen) -> None:
+        index = self._board.index_of(seen.replaces_id) if seen.replaces_id is not None else -1
+        if seen.is_other_answer and index >= 0:
+            kept = self._board.messages[:index]
+            await leave_rewritten(self._replies.under_way, kept)
+            self._board.assign(kept)
         await self._replies.watch(seen)
         self._turns.start(self._turns.next_queued())
 

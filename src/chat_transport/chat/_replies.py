@@ -6,7 +6,7 @@ Source: AI SDK 7.0.173 `AbstractChat.makeRequest`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import anyio
@@ -49,6 +49,8 @@ class Reply(Placing):
         is_stopping: The agent was asked to end it.
         is_clean: It ended by itself and without fault.
         was_aborted_by_agent: The agent said `abort`: somebody stopped it.
+        asked_by: The last message when it was asked for.
+        made_id: What its message is called here until the agent names it.
     """
 
     scope: CancelScope = field(default_factory=CancelScope)
@@ -56,6 +58,8 @@ class Reply(Placing):
     settled: anyio.Event = field(default_factory=anyio.Event)
     run_id: str | None = None
     replaces_id: str | None = None
+    asked_by: str | None = None
+    made_id: str | None = None
     is_observed: bool = False
     is_stopping: bool = False
     is_complete: bool = False
@@ -125,8 +129,12 @@ class Replies:
         self.saved = None
         self._board.set_status("submitted")
         continued, earlier_id = self._continued(request)
+        made_id = self._make_id()
         reply = Reply(
-            reducer=MessageReducer(continued, message_id=self._make_id()), earlier_id=earlier_id
+            reducer=MessageReducer(continued, message_id=made_id),
+            made_id=made_id,
+            earlier_id=earlier_id,
+            asked_by=self._board.messages[-1].id if self._board.messages else None,
         )
         options = request.options
         send = SendMessages(
@@ -216,13 +224,6 @@ class Replies:
             if is_same or reply.run_id == seen.run_id:
                 await reply.done.wait()
 
-    def leave_cut(self, shown: Collection[str]) -> None:
-        """Follow no run of others any more whose message is not among those `shown`."""
-        for reply in self.under_way:
-            message = reply.reducer.message
-            if reply.is_observed and message.parts and message.id not in shown:
-                reply.scope.cancel()
-
     def _continued(self, request: ChatRequest) -> tuple[UIMessage | None, str | None]:
         """Choose the message that the reply continues, and the one whose place it may take."""
         messages = self._board.messages
@@ -237,6 +238,7 @@ class Replies:
 
     def _resumed(self, scope: CancelScope) -> Reply:
         self._board.set_status("submitted")
+        made_id = self._make_id()
         replays = self._transport.capabilities.replays_on_resume
         if self.saved is not None:
             reducer = self.saved = self.saved.copy(
@@ -246,11 +248,11 @@ class Replies:
             last = self._board.last
             reducer = MessageReducer(
                 last if last is not None and is_unfinished(last) else None,
-                message_id=self._make_id(),
+                message_id=made_id,
                 reset_on_first_start=replays,
                 reset_on_id_change=True,
             )
-        reply = Reply(reducer=reducer, scope=scope)
+        reply = Reply(reducer=reducer, scope=scope, made_id=made_id)
         self._begin(reply)
         return reply
 

@@ -21,6 +21,7 @@ from ..inputs import ApprovalResponse, ToolOutput
 from ..messages import FilePart, Role, TextPart, UIMessage, UIMessagePart
 from ..transport import ChatTransport, History
 from ._arguments import check_approval_id, check_chat, check_words
+from ._cuts import leave_rewritten
 from ._others import Others
 from ._parts import answers_call, waits_for_approval, with_approval, with_output
 from ._replies import Replies
@@ -224,7 +225,7 @@ class Chat(ChatView):
                 f"unable to regenerate message {message_id!r} of chat {self.id!r};"
                 + (" the chat is empty" if message_id is None else " it is not there")
             )
-        self._board.assign(messages[: index + (messages[index].role != "assistant")])
+        await self._rewrite(messages[: index + (messages[index].role != "assistant")])
         await self._turns.drive(
             ChatRequest(trigger="regenerate-message", message_id=message_id, options=options)
         )
@@ -323,7 +324,8 @@ class Chat(ChatView):
     async def catch_up(self) -> History:
         """Add what the transport remembers beyond the messages shown: those of a store of your own.
 
-        The past before them is not read. What others do meanwhile is shown too; a reply under way
+        The past before them is not read; if none are shown this is `load_history`, and `load_older`
+        goes on from there. What others do meanwhile is shown too; a reply under way
         is followed by `resume_stream`, if the page given back names an active run.
 
         Raises:
@@ -350,9 +352,14 @@ class Chat(ChatView):
                 f"unable to replace message {message_id!r} of chat {self.id!r}; it is not "
                 + ("there" if index < 0 else f"a user's but of role {messages[index].role!r}")
             )
-        self._board.assign((*messages[:index], UIMessage(id=own_id or message_id, **fields)))
+        await self._rewrite((*messages[:index], UIMessage(id=own_id or message_id, **fields)))
         self._queue.is_paused = False
         await self._turns.drive(ChatRequest(message_id=message_id, options=options))
+
+    async def _rewrite(self, messages: Sequence[UIMessage]) -> None:
+        """Show these and ask the last one anew; replies that answered what is gone go from view."""
+        await leave_rewritten(self._replies.under_way, messages)
+        self._board.assign(messages)
 
     async def _make_way(self, *, rewrites_history: bool = False) -> None:
         """Apply the policy for a reply under way."""

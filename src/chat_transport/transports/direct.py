@@ -248,7 +248,12 @@ class _Chat:
         for watch in self.watches:
             if watch.origin is not origin:
                 chunks = run.log.stream()
-                seen = RunSeen(run_id=run.run.run_id, chunks=chunks, replaces_id=replaces_id)
+                seen = RunSeen(
+                    run_id=run.run.run_id,
+                    chunks=chunks,
+                    replaces_id=replaces_id,
+                    is_other_answer=replaces_id is not None and not changes,
+                )
                 watch.tell(changes, seen)
 
 

@@ -1,4 +1,4 @@
-"""A Python agent that dies in the middle of a step, and the next one: what JavaScript shows."""
+"""A Python agent that dies in the middle of a step, and two at once: what JavaScript shows."""
 
 from __future__ import annotations
 
@@ -11,8 +11,19 @@ import pytest
 
 from chat_transport.agent.run import Run
 from chat_transport.broker import Limits, RunningBroker, serve_broker
-from chat_transport.chunks import StartStep, TextDelta, TextEnd, TextStart, UIMessageChunk
+from chat_transport.chunks import (
+    Finish,
+    StartStep,
+    TextDelta,
+    TextEnd,
+    TextStart,
+    ToolApprovalRequest,
+    ToolInputAvailable,
+    ToolOutputAvailable,
+    UIMessageChunk,
+)
 from chat_transport.transports.ably import AblyAgent, AblyConnection
+from chat_transport.transports.ably.replicas import Replicas
 
 pytestmark = [pytest.mark.anyio, pytest.mark.interop, pytest.mark.timeout(120)]
 Open = Callable[..., Awaitable[Any]]
@@ -102,4 +113,43 @@ async def test_javascript_shows_the_reply_of_two_processes_as_one(
         await asyncio.gather(life, return_exceptions=True)
     won = [("step-start", ""), ("text", "the plan: "), ("step-start", ""), ("text", "the whole")]
     assert shape(shown) == shape(own) == won
+    assert [run["status"] for run in runs] == ["complete"]
+
+
+async def deleting(run: Run) -> AsyncIterator[UIMessageChunk]:
+    """Ask before it deletes."""
+    if run.messages[-1].role == "user":
+        yield StartStep()
+        yield ToolInputAvailable(tool_call_id="c", tool_name="rm", input={"path": "x"})
+        yield ToolApprovalRequest(approval_id="a", tool_call_id="c")
+        return
+    yield ToolOutputAvailable(tool_call_id="c", output="gone")
+    for chunk in words("deleted"):
+        yield chunk
+    yield Finish(finish_reason="stop")
+
+
+async def test_javascript_sees_one_answer_of_two_processes_that_begin_at_once(
+    js: Open, broker: RunningBroker, ably_key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither knows of the other, when it is asked and when it is answered."""
+    monkeypatch.setattr(Replicas, "leads", lambda *_: True)
+    both = [AblyAgent(deleting, connection(broker, ably_key), channels=["ai:1"]) for _ in range(2)]
+    with anyio.fail_after(60):
+        async with both[0], both[1]:
+            alice = await js("client", channel="ai:1", clientId="alice", autoSend="approvals")
+            await alice.call("send", text="delete it")
+            await alice.call("untilTool", state="approval-requested")
+            await alice.call("approve", approvalId="a", approved=True)
+            await alice.call("untilText", text="deleted")
+            await alice.call("untilIdle", replies=1)
+            shown = await alice.call("viewMessages")
+            own = await alice.call("chatMessages")
+            runs = await alice.call("runs")
+    # The JavaScript view shows what a run says after it waited as a message of its own.
+    assert [message["role"] for message in shown] == ["user", "assistant", "assistant"]
+    for messages in (shown, own):
+        said = [part for message in messages[1:] for part in shape(message)]
+        assert [kind for kind, _ in said if kind != "step-start"] == ["tool-rm", "text"]
+        assert said[-1] == ("text", "deleted")
     assert [run["status"] for run in runs] == ["complete"]

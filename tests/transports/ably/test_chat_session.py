@@ -264,7 +264,7 @@ async def test_an_observer_of_a_retry_is_not_told_to_read_the_chat_anew() -> Non
             seen = await anext(changes)
             assert isinstance(seen, RunSeen)
             chunks = [chunk async for chunk in seen.chunks]
-            session._notify(MessagesReplaced(messages=()))
+            session._observers.tell(MessagesReplaced(messages=()))
             assert await anext(changes) == MessagesReplaced(messages=())
     assert [chunk.type for chunk in chunks].count("reset-step") == 1
 
@@ -422,7 +422,7 @@ async def test_an_edit_by_somebody_else_is_told_as_the_whole_chat() -> None:
 async def test_the_reply_of_an_agent_that_left_is_broken_off(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("chat_transport.transports.ably.chat_session.GRACE_S", 0.01)
+    monkeypatch.setattr("chat_transport.transports.ably.departures.GRACE_S", 0.01)
     async with playing() as (channel, session, tape):
         agent, silent = speaker(), speaker("m2", "r2")
         with session.reading("m1") as stream, session.reading("m2") as of_unseen:
@@ -456,3 +456,24 @@ async def test_an_input_that_is_too_large_is_not_sent() -> None:
         (outgoing,) = await session.prepare(big)
         with pytest.raises(RequestRejected, match="65536"):
             await session.publish(outgoing)
+
+
+async def test_without_an_own_copy_catching_up_reads_one_page_of_messages() -> None:
+    """A hundred messages, however long the channel is."""
+    async with playing() as (channel, session, tape):
+        writer = AiTransportClient(client_id="ann", new_id=iter(map(str, range(9999))).__next__)
+        said: list[Inbound] = []
+        for number in range(300):
+            request = SendMessages(
+                chat_id="c", messages=[UIMessage.user(str(number), id=f"u{number}")]
+            )
+            (outgoing,) = writer.encode(request)
+            (echo,) = tape.play([outgoing.publish], by="ann")
+            writer.feed(echo, live=True)
+            said.append(echo)
+        newest_first = said[::-1]
+        channel.pages[:] = [newest_first[at : at + 10] for at in range(0, 300, 10)]
+        history = await session.catch_up([])
+        assert [message.text for message in history.messages] == [str(n) for n in range(200, 300)]
+        assert history.has_older
+        assert len(channel.pages) == 19, "one more than needed: the oldest may have parts there"

@@ -264,6 +264,35 @@ async def test_an_approval_in_the_messages_resumes_the_run(
     assert tool.state == ("output-available" if approved else "output-denied")
 
 
+@pytest.mark.parametrize("invoked", [False, True])
+async def test_a_decision_that_was_not_sent_goes_before_the_next_prompt(
+    connect: Any, script: Any, *, invoked: bool
+) -> None:
+    channels = ["ai:*"] if invoked else [CHAT]
+    async with AblyAgent(script, connect("agent"), channels=channels, listens=not invoked) as agent:
+
+        async def wake(invocation: Invocation) -> None:
+            await agent.invoke(invocation.to_json())
+
+        invoke = wake if invoked else None
+        async with (
+            AblyChatTransport(connect("alice"), invoke=invoke) as transport,
+            Chat(transport, id=CHAT) as chat,
+        ):
+            with anyio.fail_after(15):
+                await chat.send("approve")
+                await chat.add_tool_approval_response("a0", approved=True)
+                await chat.send("hello")
+                while chat.status != "ready" or "c0 allowed" not in chat.messages[1].text:
+                    await anyio.lowlevel.checkpoint()
+                shown = [message.text for message in chat.messages]
+                await agent.drain()
+                kept = [m.text for m in (await transport.session(CHAT)).wire.messages()]
+    assert shown == kept == ["approve", "c0 allowed", "hello", "you said hello"]
+    assert [run.run_id for run in script.runs].count(script.runs[0].run_id) == 2
+    assert len(script.runs) == 3
+
+
 async def test_two_approvals_resume_the_run_once(connect: Any, script: Any, talk: Any) -> None:
     async with AblyAgent(script, connect("agent"), channels=[CHAT]):
         async with AblyChatTransport(connect("alice")) as transport:
@@ -326,7 +355,8 @@ async def test_who_steers_sees_it_in_the_chat_as_others_do(connect: Any, script:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(alice.send, "steer")
                 await script.is_waiting.wait()
-                while not session.wire.active_runs():
+                # A steer that comes before the first word is shown before it.
+                while "you said steer" not in [m.text for m in session.wire.messages()]:
                     await anyio.lowlevel.checkpoint()
                 assert await session.steer(script.runs[0].run_id, UIMessage.user("left", id="u2"))
             wanted = ["steer", "you said steer, then left", "left"]

@@ -25,8 +25,15 @@ from chat_transport.chunks import (
 )
 from chat_transport.messages import UIMessage
 from chat_transport.reducer import MessageReducer
-from chat_transport.transports.ably import AblyAgent, AblyChatTransport, AblyConnection
+from chat_transport.transports.ably import (
+    AblyAgent,
+    AblyChatTransport,
+    AblyConnection,
+    OwnerPolicy,
+    make_token,
+)
 from chat_transport.transports.ably.ai_transport import AiTransportWire
+from chat_transport.transports.ably.auth import AGENT_OPERATIONS
 from chat_transport.transports.ably.channel import Member
 from chat_transport.transports.ably.left_runs import LeftRuns
 from chat_transport.transports.ably.wire import RunRef
@@ -73,9 +80,22 @@ def test_nothing_is_taken_from_the_living() -> None:
     place = Place([Member("agent", None, "there"), Member("agent", None, "here")])
     left = LeftRuns(place, "agent")
     left.note_speaker("r", "agent")
-    assert left.found([RUN], "here") == ()
+    assert left.found([RUN], "here") == []
     place.present.pop(0)
     assert left.found([RUN], "here") == [RUN]
+
+
+def test_runs_of_named_others_are_left_too_to_who_leads() -> None:
+    place, chief = Place([Member("twin", None, "there")]), [False]
+    left = LeftRuns(place, "agent", inherits={"twin"}.__contains__, leads=lambda: chief[0])
+    left.note_speaker("r", "twin")
+    left.note_speaker("s", "stranger")
+    other = RunRef(run_id="s", input_id="m")
+    assert not left.found([RUN, other], "here")
+    chief[0] = True
+    assert not left.found([RUN, other], "here")  # it lives
+    place.present.clear()
+    assert left.found([RUN, other], "here") == [RUN]
 
 
 # ── over the broker ──────────────────────────────────────────────────────────────────────────────
@@ -163,7 +183,14 @@ def told(chunks: list[UIMessageChunk]) -> UIMessage:
 
 
 async def killed_and_followed(
-    broker: RunningBroker, talk: Any, first: Any, second: Any, *, wire: Any = None, **settings: Any
+    broker: RunningBroker,
+    talk: Any,
+    first: Any,
+    second: Any,
+    *,
+    wire: Any = None,
+    heir: AblyConnection | None = None,
+    **settings: Any,
 ) -> tuple[list[UIMessageChunk], list[UIMessage], Any]:
     """Let `first` die in its answer and `second` follow; give what was read and what is shown."""
     with anyio.fail_after(20):
@@ -176,10 +203,8 @@ async def killed_and_followed(
                     while "half" not in told(chunks).text:
                         chunks.append(await anext(stream))
                     mortal.kill()
-                    heir = AblyAgent(
-                        second, connection(broker, "agent"), channels=[CHAT], wire=wire, **settings
-                    )
-                    async with heir:
+                    own = heir or connection(broker, "agent")
+                    async with AblyAgent(second, own, channels=[CHAT], wire=wire, **settings):
                         chunks += [chunk async for chunk in stream]
                 messages = await one.settled()
                 session = await transport.session(CHAT)
@@ -223,6 +248,34 @@ async def test_a_step_that_is_not_tried_again_is_taken_back_too(
     )
     assert [message.text for message in messages] == ["go", "the whole"]
     assert told(chunks).text == "the whole"
+
+
+@pytest.mark.parametrize("by_rule", [False, True])
+@pytest.mark.parametrize("may_change_others", [True, False])
+async def test_an_agent_of_another_name_that_is_allowed_to_does_a_left_run_again(
+    fleeting: RunningBroker, talk: Any, *, by_rule: bool, may_change_others: bool
+) -> None:
+    second = Story(says="the whole")
+    second.go_on.set()
+    allowed = [*AGENT_OPERATIONS, *(["message-update-any"] if may_change_others else [])]
+
+    async def token() -> str:
+        return make_token(KEY, client_id="heir", capability={"*": allowed})
+
+    chunks, messages, session = await killed_and_followed(
+        fleeting,
+        talk,
+        Story(),
+        second,
+        heir=AblyConnection(token=token, endpoint=fleeting.address, tls=False),
+        left_runs="again",
+        left_runs_of=(lambda name: name == "agent") if by_rule else ["agent"],
+        policy=OwnerPolicy(agents=frozenset({"agent", "heir"})),
+    )
+    assert told(chunks).text == "the plan: the whole"
+    assert [message.text for message in messages] == ["go", "the plan: the whole"]
+    (run,) = session.wire.conversation.runs()
+    assert (run.state, run.reason) == ("ended", "complete")
 
 
 async def test_a_left_run_that_was_stopped_meanwhile_is_not_done_again(

@@ -78,3 +78,13 @@ async def test_readers_that_cannot_be_told_are_only_logged(
 ) -> None:
     await decline(Outlet(refuses=True), Speaker())  # type: ignore[arg-type]  # a fake
     assert "readers on c could not be told: no right" in caplog.text
+
+
+async def test_a_run_is_ended_even_if_its_messages_are_somebody_elses() -> None:
+    class TheirMessages(Outlet):
+        async def change(self, *_: Any) -> str:
+            raise RequestRejected("no right", code=40160)
+
+    outlet = TheirMessages()
+    await close_orphan(outlet, ORPHAN)
+    assert outlet.done == [("end", "r-closed-0")]

@@ -8,7 +8,7 @@ import pytest
 
 from chat_transport.agent.run import User
 from chat_transport.codecs.ably.operations import Inbound
-from chat_transport.transports.ably.policy import OwnerPolicy, user_of
+from chat_transport.transports.ably.policy import OwnerPolicy, agent_name, user_of
 from chat_transport.transports.ably.wire import Act
 
 OWN = User(id="ann")
@@ -50,3 +50,11 @@ def test_only_named_agents_speak_for_the_agent() -> None:
 def test_a_user_is_who_ably_says(extras: Any, role: str | None) -> None:
     message = Inbound(action="create", serial="1", version="1", client_id="ann", extras=extras)
     assert user_of(message) == User(id="ann", role=role)
+
+
+def test_all_processes_of_an_agent_have_one_name() -> None:
+    two = OwnerPolicy(agents=frozenset({"a", "b"}))
+    assert agent_name(two, "a") == agent_name(two, "b") == "a"
+    assert agent_name(OwnerPolicy(agents=frozenset({"a"})), "b") == "a"
+    assert agent_name(lambda *_: True, "b") == "b"
+    assert agent_name(OwnerPolicy(), None) == ""

@@ -11,6 +11,7 @@ import pytest
 from chat_transport.agent.run import Run
 from chat_transport.broker import Limits, RunningBroker, serve_broker
 from chat_transport.chunks import TextDelta, TextEnd, TextStart, UIMessageChunk
+from chat_transport.transport import MessageSeen, RunSeen
 from chat_transport.transports.ably import (
     AblyAgent,
     AblyChatTransport,
@@ -263,3 +264,67 @@ class Deaf:
     def on_gap(self) -> None: ...
 
     def on_lost(self, error: object) -> None: ...
+
+
+class Slow(Naming):
+    """As a model: the first word comes a moment after it was asked."""
+
+    async def __call__(self, run: Run) -> AsyncIterator[UIMessageChunk]:
+        await anyio.lowlevel.checkpoint()
+        async for chunk in super().__call__(run):
+            yield chunk
+
+
+@pytest.fixture
+def unaware(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes that came in the same instant: nobody sees in presence that another listens."""
+    monkeypatch.setattr(Replicas, "leads", lambda *_: True)
+
+
+@pytest.mark.usefixtures("unaware")
+@pytest.mark.parametrize("handler", [Naming, Slow])
+@pytest.mark.parametrize(("names"), [("agent", "agent"), ("agent", "helper")])
+async def test_two_that_do_not_know_of_each_other_yet_give_one_answer(
+    fleeting: RunningBroker, talk: Any, names: tuple[str, str], handler: type[Naming]
+) -> None:
+    policy = OwnerPolicy(agents=frozenset(names))
+    agents = [
+        AblyAgent(handler(name), connection(fleeting, name), channels=[CHAT], policy=policy)
+        for name in names
+    ]
+    with anyio.fail_after(20):
+        async with (
+            agents[0],
+            agents[1],
+            AblyChatTransport(connection(fleeting, "alice")) as transport,
+            AblyChatTransport(connection(fleeting, "bob")) as of_bob,
+        ):
+            one = talk(transport, CHAT)
+            async with of_bob.observe(CHAT) as changes:
+                for number in range(4):
+                    request = await one.request("go", f"u{number}")
+                    async with transport.send_messages(request) as stream:
+                        said = [chunk.type async for chunk in stream]
+                    assert said.count("start") == said.count("finish") == 1
+                    asked, seen = await anext(changes), await anext(changes)
+                    assert isinstance(asked, MessageSeen)
+                    assert isinstance(seen, RunSeen)
+                    assert [chunk.type async for chunk in seen.chunks] == said
+            for agent in agents:
+                await agent.drain()
+            messages = await one.settled()
+            runs = (await transport.session(CHAT)).wire.conversation.runs()
+    assert [message.role for message in messages] == ["user", "assistant"] * 4
+    assert [run.reason for run in runs] == ["complete"] * 4
+
+
+def test_who_is_new_or_has_company_may_meet_another_answer() -> None:
+    clock = [20.0]
+    place = Place()
+    alone = Replicas(place, lambda name: name == "agent", listens=True, now=lambda: clock[0])
+    assert alone.may_meet("here")
+    clock[0] += 6_000
+    assert not alone.may_meet("here")
+    place.present.append(member(10, "there"))
+    assert alone.may_meet("here")
+    assert replicas(Place(), listens=False).may_meet("here")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -24,7 +24,7 @@ from ...agent.run import Handler
 from ...agent.runtime import Agent
 from ...errors import LocalProtocolError, RequestRejected, TransportClosed
 from .agent_session import AgentSession
-from .left_runs import OfLeftRuns
+from .left_runs import Heritage, OfLeftRuns
 from .policy import OwnerPolicy, Policy
 from .prompt_reading import Past
 from .serving import Serving
@@ -70,6 +70,9 @@ class AblyAgent:
         left_runs: What becomes of a run whose process died, once an agent of the same client id
             is there: `end` ends it as failed; `again` runs its handler again, and named steps take
             back what they said before. On wires without steps it ends.
+        left_runs_of: Client ids, beside our own, of agents whose left runs are ours too, or what
+            says so of an id. They must show presence, as ours do; `policy` must trust their words;
+            and to close what they left half said we need the operation message-update-any.
         chat_id: Gives the chat's id from the channel's name; None takes the name itself.
         past: Gives what a store of your own has of the chat with an id, asked before each run. The
             channel is then read back only to the newest of these messages, and may have forgotten
@@ -88,6 +91,7 @@ class AblyAgent:
         window_s: float = WINDOW_S,
         locate_s: float = 10.0,
         left_runs: OfLeftRuns = "end",
+        left_runs_of: Collection[str] | Heritage = (),
         chat_id: Callable[[str], str] | None = None,
         past: Past | None = None,
     ) -> None:
@@ -107,6 +111,7 @@ class AblyAgent:
             locate_s=locate_s,
             past=past,
             left_runs=left_runs,
+            inherits=left_runs_of if callable(left_runs_of) else left_runs_of.__contains__,
         )
         self._sessions: dict[str, AgentSession] = {}
         self._leaving: dict[str, asyncio.Event] = {}

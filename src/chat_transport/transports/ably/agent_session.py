@@ -1,4 +1,4 @@
-"""An agent's hold on one chat: reads its channel, decides what to believe, and serves its runs.
+"""An agent's hold on one chat: reads its channel, and decides which input is answered, and when.
 
 Rule: whatever somebody publishes is judged before it is folded; a stop reaches the handler in the
 channel's listener, without waiting for anything.
@@ -6,35 +6,34 @@ channel's listener, without waiting for anything.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import anyio
 from anyio.abc import TaskGroup
 
 from ..._tasks import open_task_group
 from ..._waiters import Waiters
-from ...agent.run import RunRequest, User
-from ...agent.runtime import ActiveRun, Agent
+from ...agent.run import User
+from ...agent.runtime import Agent
 from ...codecs.ably.operations import Inbound
 from ...errors import TransportError
 from .again import adopted
 from .channel import AblyChannel
 from .channel_reader import ChannelReader
+from .judge import Judge
 from .left_runs import LeftRuns
-from .orphans import close_orphan, decline, refusal_of
-from .policy import user_of
-from .prompt_reading import read_prompt
+from .orphans import close_orphan
+from .policy import agent_name
 from .remembered import remember
 from .replicas import STANDBY_S, Replicas
-from .run_carrier import RunCarrier
-from .serving import InHand, Serving, not_found
+from .served_runs import ServedRuns
+from .serving import Serving, not_found
 from .shown_status import ShownStatus
-from .wire import Act, AgentWire, Heard, RunRef, RunTask
-from .wire_abilities import SteeringAgent
+from .wire import AgentWire, Heard, Orphan, RunRef
+from .wire_abilities import ElectingAgent, SteeringAgent
 
 __all__ = ["AgentSession", "Serving"]
 
@@ -42,14 +41,6 @@ log = logging.getLogger(__name__)
 
 CLOSING_S = 10.0
 """Seconds for saying the ends of runs when the session is left."""
-
-
-@dataclass(slots=True)
-class _Served:
-    active: ActiveRun
-    ref: RunRef
-    carrier: RunCarrier | None = None
-    has_spoken: bool = False
 
 
 class AgentSession:
@@ -69,35 +60,42 @@ class AgentSession:
         self.channel = channel
         self.chat_id = chat_id
         self._wire = wire
-        self._agent = agent
         self._serving = serving
         self._reader = ChannelReader(channel, self)
-        self._runs: dict[str, _Served] = {}
-        self._claims: dict[str, asyncio.Event] = {}
+        self._judge = Judge(
+            channel, wire, serving.policy, on_unknown=self._on_unknown, tell=self._close
+        )
+        self._served = ServedRuns(
+            channel,
+            wire,
+            agent,
+            chat_id=chat_id,
+            serving=serving,
+            load_older=self._load_older,
+            on_change=self._on_runs,
+            may_meet=lambda: self._replicas.may_meet(channel.connection.connection_id),
+        )
         self._begun: dict[str, str] = {}
         self._early: dict[str, str] = {}
-        self._left = LeftRuns(channel, channel.connection.client_id)
+        self._left = LeftRuns(
+            channel, channel.connection.client_id, inherits=serving.inherits, leads=self._leads
+        )
         self._users: dict[str, User] = {}
-        self._unjudged: list[Inbound] = []
         self._heard = Waiters()
         self._tasks: TaskGroup | None = None
-        self._in_hand = InHand()
-        self._is_leaving = False
-        self._replicas = Replicas(
-            channel,
-            lambda name: self._may(Act(kind="speak"), User(id=name)),
-            listens=serving.listens,
-        )
+        if isinstance(wire, ElectingAgent):
+            wire.stand_for(agent_name(serving.policy, channel.connection.client_id))
+        self._replicas = Replicas(channel, self._judge.is_agent, listens=serving.listens)
         self._status = ShownStatus(channel, since=self._replicas.since)
 
     @property
     def is_idle(self) -> bool:
         """Whether no run is under way here, or about to begin."""
-        return self._in_hand.is_empty
+        return self._served.in_hand.is_empty
 
     async def drain(self) -> None:
         """Wait until no run is under way here, and all that was said is on the channel."""
-        await self._in_hand.wait_until_empty()
+        await self._served.in_hand.wait_until_empty()
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[None, None]:
@@ -116,7 +114,7 @@ class AgentSession:
                     yield
                 finally:
                     with anyio.move_on_after(CLOSING_S, shield=True):
-                        await self._stop_all()
+                        await self._served.leave()
                         await self.channel.absent()
                     self._tasks.cancel_scope.cancel()
 
@@ -160,9 +158,10 @@ class AgentSession:
         if run_id is None:
             run_id = task.ref.run_id
             assert self._tasks is not None
-            self._in_hand.add()
+            self._left.take(run_id)
+            self._served.in_hand.add()
             user = self._users.pop(event_id, User())
-            self._tasks.start_soon(self._serve_counted, event_id, task, user)
+            self._tasks.start_soon(self._served.serve, event_id, task, user)
         elif task.continues:
             self._early[run_id] = event_id  # answered before the run has said that it waits
             return run_id
@@ -173,7 +172,7 @@ class AgentSession:
         """Wait until a run has ended, or waits for somebody, whoever serves it."""
         await self._until(
             lambda: (
-                run_id not in self._runs
+                run_id not in self._served
                 and all(ref.run_id != run_id for ref in self._wire.active_runs())
             )
         )
@@ -186,8 +185,11 @@ class AgentSession:
     # From the channel --------------------------------------------------------------------------
 
     def take(self, message: Inbound, *, live: bool) -> None:
-        """Judge a message, and fold it if it is believed."""
-        self._judge(message, live=live)
+        """Judge a message, fold it if it is believed, and do what it asks."""
+        said = self._judge.hear(message, live=live)
+        if said is not None:
+            self._react(*said, live=live)
+        self._heard.wake()
 
     def oldest_open(self) -> str | None:
         """Give the serial from which an active run may still change."""
@@ -199,41 +201,7 @@ class AgentSession:
     def on_lost(self, error: TransportError) -> None:
         """Stop talking to nobody."""
         log.error("channel %s is lost: %s", self.channel.name, error)
-        for served in self._runs.values():
-            served.active.stop("the channel was lost")
-
-    def _judge(self, message: Inbound, *, live: bool) -> None:
-        act = self._wire.act(message)
-        if act is None:
-            return
-        if not act.is_known:
-            self._unjudged.append(message)
-            if live and self._tasks is not None:
-                self._tasks.start_soon(self._judge_late, message)
-            return
-        user = user_of(message)
-        if not self._may(act, user):
-            log.info("%s by %r on %s ignored", act.kind, user.id, self.channel.name)
-            return
-        if live:
-            self._refuse(message)
-        heard = self._wire.feed(message, live=live)
-        if heard is not None:
-            self._react(heard, user, live=live)
-        self._heard.wake()
-
-    def _may(self, act: Act, user: User) -> bool:
-        own = self.channel.connection.client_id
-        if act.kind == "speak" and (own is None or user.id == own):
-            return True
-        acts = [act] if act.also is None else [act, replace(act, kind=act.also, also=None)]
-        return all(self._serving.policy(each, user) for each in acts)
-
-    def _refuse(self, message: Inbound) -> None:
-        """Tell who asked why that is not believed, where the wire has words for it."""
-        orphan = refusal_of(self._wire, message)
-        if orphan is not None and self._tasks is not None:
-            self._tasks.start_soon(close_orphan, self.channel, orphan)
+        self._served.stop_all("the channel was lost")
 
     def _react(self, heard: Heard, user: User, *, live: bool) -> None:
         event_id = heard.event_id
@@ -249,30 +217,35 @@ class AgentSession:
             self._tasks.start_soon(self._begin_soon, self._early.pop(heard.ref.run_id))
         elif heard.event in {"run-start", "run-resume"}:
             self._left.note_speaker(heard.ref.run_id, user.id)
+            self._served.look(heard.ref.run_id)
+        elif heard.event is None and not heard.chunks:  # the same again, by another process
+            self._served.look(heard.ref.run_id)
 
     def _cancel(self, ref: RunRef) -> None:
-        for served in self._runs.values():
-            if ref.means(served.ref):
-                served.active.stop()
-                return
+        if self._served.stop(ref):
+            return
         waiting = self._wire.suspended(ref)
-        if waiting is not None and self._tasks is not None:
-            orphan = self._wire.orphan(waiting, "cancelled")
+        if waiting is not None:
+            self._close(self._wire.orphan(waiting, "cancelled"))
+
+    def _close(self, orphan: Orphan) -> None:
+        if self._tasks is not None:
             self._tasks.start_soon(close_orphan, self.channel, orphan)
+
+    def _on_unknown(self, message: Inbound) -> None:
+        if self._tasks is not None:
+            self._tasks.start_soon(self._judge_late, message)
 
     async def _judge_late(self, message: Inbound) -> None:
         """Read back until it is known whose run an answer or a cancel is about."""
         for _ in range(self._serving.pages):
-            if not self._unjudged or not await self._load_older(live=True):
+            if not self._judge.waits or not await self._load_older(live=True):
                 break
-        if message in self._unjudged:
-            self._refuse(message)
-        self._unjudged.clear()
+        self._judge.give_up(message)
 
     async def _load_older(self, *, live: bool = False) -> bool:
         has_read = await self._reader.load_older()
-        unjudged, self._unjudged = self._unjudged, []
-        for message in unjudged:
+        for message in self._judge.take_unjudged():
             self._reader.take(message, live=live)
         return has_read
 
@@ -288,90 +261,12 @@ class AgentSession:
             self._replicas.note(event_id)
         elif steer is None:
             self.begin(event_id)
-        elif (served := self._runs.get(steer.run_id)) is not None and served.carrier is not None:
-            served.carrier.steer(steer)
+        else:
+            self._served.steer(steer)
 
-    async def _serve_counted(self, event_id: str, task: RunTask, user: User) -> None:
-        try:
-            await self._serve_in_turn(event_id, task, user)
-        finally:
-            self._in_hand.remove()
-
-    async def _serve_in_turn(self, event_id: str, task: RunTask, user: User) -> None:
-        """Serve the input unless another one about its run was first, and has answered it."""
-        run_id = task.ref.run_id
-        assert run_id is not None
-        while (earlier := self._claims.get(run_id)) is not None:
-            await earlier.wait()
-            again = self._wire.resolve(event_id)
-            if again is None or self._wire.answered_by(again) is not None:
-                return
-            task = again
-        claim = self._claims[run_id] = asyncio.Event()
-        try:
-            await self._serve(run_id, task, user)
-        except Exception:  # what one input does must not end the other runs
-            log.exception(
-                "input %s on %s could not be served", task.ref.input_id, self.channel.name
-            )
-            await decline(self.channel, self._wire.speaker(task))
-        finally:
-            del self._claims[run_id]
-            claim.set()
-
-    async def _serve(self, run_id: str, task: RunTask, user: User) -> None:
-        past = self._serving.past
-        prompt = await read_prompt(
-            self._wire,
-            task,
-            self._load_older,
-            pages=self._serving.pages,
-            own=await past(self.chat_id) if past is not None else (),
-        )
-        if self._is_leaving:
-            return
-        active = self._agent.start(
-            RunRequest(
-                chat_id=self.chat_id,
-                messages=prompt,
-                trigger=task.trigger,
-                message_id=task.ref.message_id,
-                user=user,
-                run_id=run_id,
-                response_message_id=task.reply_id,
-            )
-        )
-        served = self._runs[run_id] = _Served(active, task.ref)
-        self._left.take(run_id)
-        if self._wire.is_cancelled(task):
-            active.stop()
-        self._show_mood()
-        served.carrier = carrier = RunCarrier(
-            active,
-            lambda: self._wire.speaker(task),
-            self.channel,
-            window_s=self._serving.window_s,
-            on_speech=lambda: self._spoke(served),
-        )
-        try:
-            await carrier.carry()
-        finally:
-            del self._runs[run_id]
-            self._heard.wake()
-            self._show_mood()
-
-    def _spoke(self, served: _Served) -> None:
-        served.has_spoken = True
-        self._show_mood()
-
-    def _show_mood(self) -> None:
-        self._status.want_for([served.has_spoken for served in self._runs.values()])
-
-    async def _stop_all(self) -> None:
-        self._is_leaving = True
-        for served in self._runs.values():
-            served.active.stop("the agent closed")
-        await self._in_hand.wait_until_empty()
+    def _on_runs(self) -> None:
+        self._status.want_for(self._served.moods())
+        self._heard.wake()
 
     # Presence ----------------------------------------------------------------------------------
 
@@ -395,5 +290,5 @@ class AgentSession:
             return
         event_id, task = found
         await close_orphan(self.channel, replace(self._wire.orphan(ref, "error"), publish=()))
-        self._in_hand.add()
-        await self._serve_counted(event_id, task, self._users.pop(event_id, User()))
+        self._served.in_hand.add()
+        await self._served.serve(event_id, task, self._users.pop(event_id, User()))

@@ -9,9 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Sequence
-from contextlib import asynccontextmanager, contextmanager
-from typing import TypeAlias
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 
 from ..._chunk_log import LogStream
 from ...codecs.ably.operations import Inbound
@@ -23,16 +22,11 @@ from ...errors import (
 )
 from ...inputs import SendMessages
 from ...messages import UIMessage
-from ...transport import (
-    CATCH_UP_PAGES,
-    ChatChange,
-    History,
-    MessageSeen,
-    MessagesReplaced,
-    RunSeen,
-)
+from ...transport import CATCH_UP_PAGES, HISTORY_LIMIT, ChatChange, History, MessagesReplaced
 from .channel import AblyChannel
 from .channel_reader import ChannelReader
+from .departures import Departures
+from .observers import Observers
 from .refusals import require_size
 from .reply_reader import ReplyReaders
 from .sending import message_bytes, surely
@@ -46,9 +40,6 @@ log = logging.getLogger(__name__)
 
 PARENT_PAGES = 50
 """Pages of history read to find the message that a request follows."""
-GRACE_S = 2.0
-"""Seconds that an agent may be away before its replies count as broken off."""
-Notify: TypeAlias = Callable[[ChatChange], None]
 
 
 class ChatSession:
@@ -70,11 +61,10 @@ class ChatSession:
         self._silences = Silences(wire, self._hear)
         self._readers = ReplyReaders()
         self._own: dict[str, None] = {}
-        self._observers: list[Notify] = []
+        self._observers = Observers(wire, self._readers, self._own, self._tell_anew)
+        self._departures = Departures(channel, self._readers)
         self._copy: Sequence[UIMessage] = ()
         self._changed: asyncio.Event | None = None
-        self._met: set[str | None] = set()
-        self._away: set[str] = set()
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[None, None]:
@@ -106,7 +96,7 @@ class ChatSession:
             self._changed.set()
             self._changed = None
         if self._observers:
-            self._tell(heard, goes_on=goes_on, is_read=is_read)
+            self._observers.hear(heard, goes_on=goes_on, is_read=is_read)
 
     def oldest_open(self) -> str | None:
         """Give the serial from which an active run may still change."""
@@ -116,7 +106,7 @@ class ChatSession:
         """What was missed has been read, or readers are told that it could not be."""
         if error is not None:
             self._readers.close(error)
-        self._tell_all()
+        self._tell_anew()
 
     def on_lost(self, error: TransportError) -> None:
         """Nothing more will come."""
@@ -154,63 +144,16 @@ class ChatSession:
 
     # Observers ---------------------------------------------------------------------------------
 
-    @asynccontextmanager
-    async def observing(self) -> AsyncGenerator[AsyncIterator[ChatChange], None]:
+    def observing(self) -> AbstractAsyncContextManager[AsyncIterator[ChatChange]]:
         """Give what other clients do, from now on."""
-        changes: asyncio.Queue[ChatChange] = asyncio.Queue()
-        self._observers.append(changes.put_nowait)
-        try:
-            yield _drained(changes)
-        finally:
-            self._observers.remove(changes.put_nowait)
+        return self._observers.observing()
 
-    def _tell(self, heard: Heard, *, goes_on: bool, is_read: bool) -> None:
-        ref = heard.ref
-        if ref.input_id is None:
-            return
-        # Of our own replies only what comes after whoever asked has read to the end.
-        if goes_on:  # also of an own run: the reader of its reply has its terminal chunk
-            self._tell_run(ref, heard)
-        elif heard.is_replaced and not self._readers.reads(ref.input_id):
-            self._tell_all()
-        elif ref.input_id in self._own and (is_read or heard.event != "run-resume"):
-            return
-        elif heard.event == "input" and heard.message is not None:
-            # The parts of a message come one by one in one frame: look when the frame is done.
-            asyncio.get_running_loop().call_soon(self._tell_message, heard)
-        elif heard.event in {"run-start", "run-resume"} and ref.run_id is not None:
-            self._tell_run(ref, heard)
-
-    def _tell_run(self, ref: RunRef, heard: Heard) -> None:
-        """Show a run, from what was heard just now."""
-        assert ref.input_id is not None
-        assert ref.run_id is not None
-        reader = self._readers.add(ref.input_id, ref.run_id)
-        for notify in tuple(self._observers):
-            stream = reader.chunks.stream()
-            notify(RunSeen(run_id=ref.run_id, chunks=stream, replaces_id=ref.message_id))
-        reader.take(heard)
-        if reader.chunks.closed:
-            self._readers.drop(ref.input_id, reader)
-
-    def _tell_message(self, heard: Heard) -> None:
-        assert heard.message is not None
-        if heard.is_edit:
-            self._tell_all()
-            return
-        message_id = heard.message.id
-        for message in self.wire.messages():
-            if message.id == message_id:
-                run_id = heard.ref.run_id
-                self._notify(MessageSeen(message=message, after_id=heard.after_id, run_id=run_id))
-                return
-
-    def _tell_all(self) -> None:
+    def _tell_anew(self) -> None:
         """Tell the conversation anew, behind the own copy if there is one."""
         if self._copy and self._observers:
             self.channel.connection.tasks.start_soon(self._tell_joined, self._copy)
         else:
-            self._notify(MessagesReplaced(messages=self.wire.messages()))
+            self._observers.tell(MessagesReplaced(messages=self.wire.messages()))
 
     async def _tell_joined(self, copy: Sequence[UIMessage]) -> None:
         try:
@@ -218,11 +161,7 @@ class ChatSession:
         except TransportError as error:
             log.warning("unable to tell chat %s anew: %s", self.channel.name, error)
         else:
-            self._notify(MessagesReplaced(messages=history.messages))
-
-    def _notify(self, change: ChatChange) -> None:
-        for notify in tuple(self._observers):
-            notify(change)
+            self._observers.tell(MessagesReplaced(messages=history.messages))
 
     # Sending -----------------------------------------------------------------------------------
 
@@ -279,7 +218,7 @@ class ChatSession:
         """
         self.wire.select(message_id, index)
         messages = self._joined().messages
-        self._notify(MessagesReplaced(messages=messages))
+        self._observers.tell(MessagesReplaced(messages=messages))
         return messages
 
     async def steer(self, run_id: str, message: UIMessage) -> bool:
@@ -347,9 +286,12 @@ class ChatSession:
 
         Reads the channel back to where everything newer follows from a message of the copy: a new
         answer or an edit of an old message reads as far as that message, and no further. Observers
-        who are told the conversation anew get it behind the copy from now on.
+        who are told the conversation anew get it behind the copy from now on. Without a copy it is
+        the newest page.
         """
         self._copy = own
+        if not own:
+            return await self.history(limit=HISTORY_LIMIT, before=None)
         known = {message.id for message in own}
         pages = 0
         while not (meets := self.wire.meets(known)) and pages < CATCH_UP_PAGES:
@@ -370,30 +312,4 @@ class ChatSession:
         )
 
     def _on_presence(self) -> None:
-        present = {member.client_id for member in self.channel.members()}
-        self._met |= present  # an agent that never shows itself cannot be missed
-        speakers = set(self._readers.speakers.values())
-        gone = (speakers & self._met) - present
-        for client_id in gone - self._away:
-            self._away.add(client_id)
-            self.channel.connection.tasks.start_soon(self._mourn, client_id)
-        self._away &= gone
-
-    async def _mourn(self, client_id: str) -> None:
-        """End the replies of an agent that left without ending them."""
-        await asyncio.sleep(GRACE_S)
-        present = {member.client_id for member in self.channel.members()}
-        if client_id in present or client_id not in self._away:
-            return
-        broken = [key for key, speaker in self._readers.speakers.items() if speaker == client_id]
-        self._readers.close(
-            StreamInterrupted(
-                f"the agent {client_id!r} left before it had finished", resumable=True
-            ),
-            broken,
-        )
-
-
-async def _drained(changes: asyncio.Queue[ChatChange]) -> AsyncIterator[ChatChange]:
-    while True:
-        yield await changes.get()
+        self._departures.look(self.channel.connection.tasks)

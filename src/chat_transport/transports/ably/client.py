@@ -208,7 +208,8 @@ class AblyChatTransport(ChatTransport):
         with session.reading(trigger.input_id) as stream:
             for each in outgoing:
                 await session.publish(each)
-            await self._wake(trigger, session.channel.name, request)
+                if each.wakes or each is trigger:
+                    await self._wake(each, session.channel.name, request)
             with self._noticing(session.channel.name, stream):
                 yield stream
 

@@ -1,22 +1,27 @@
-"""Runs that an agent of our name left when its process died: which they are, whoever asks.
+"""Runs that an agent left when its process died: which of them are ours, whoever asks.
 
-Rule: nothing is taken from the living: while another agent of our name is present, nothing is left.
-Ably lets a client id change its own messages (`message-update-own`): an agent of that name goes on.
+Rule: nothing is taken from the living: while another agent of the speaker's name is present, its
+runs are not left. Of the agents that are there, the one that has listened longest takes them.
+Ably lets a client id change its own messages (`message-update-own`); those of another one need
+`message-update-any`, without which they stay open in a run that is ended.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Literal, Protocol, TypeAlias
 
 from .channel import Member
 from .remembered import remember
 from .wire import RunRef
 
-__all__ = ["LeftRuns", "OfLeftRuns"]
+__all__ = ["Heritage", "LeftRuns", "OfLeftRuns"]
 
 OfLeftRuns: TypeAlias = Literal["end", "again"]
 """What becomes of a run whose process died: it ends as failed, or its handler runs again."""
+Heritage: TypeAlias = Callable[[str], bool]
+"""Whether the runs of an agent of this client id, beside our own, are ours when it is gone."""
 
 
 class _Place(Protocol):
@@ -31,11 +36,22 @@ class LeftRuns:
     Args:
         channel: Where.
         own: Our client id; None leaves nothing to us.
+        inherits: Whose runs are ours beside those of our own name.
+        leads: Whether, of the agents that are there, it is we who take them.
     """
 
-    def __init__(self, channel: _Place, own: str | None) -> None:
+    def __init__(
+        self,
+        channel: _Place,
+        own: str | None,
+        *,
+        inherits: Heritage = lambda _: False,
+        leads: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._channel = channel
         self._own = own
+        self._inherits = inherits
+        self._leads = leads
         self._taken: dict[str, None] = {}
         self._speakers: dict[str, str | None] = {}
 
@@ -55,19 +71,26 @@ class LeftRuns:
             active: Runs under way on the channel.
             connection_id: Ours: who is present under it is ourselves.
         """
-        if self._own is None:
+        if self._own is None or not active or not self._leads():
             return ()
-        for member in self._channel.members():
-            if member.client_id == self._own and member.connection_id != connection_id:
-                return ()
+        living = {
+            member.client_id
+            for member in self._channel.members()
+            if member.connection_id != connection_id
+        }
         left = [
             ref
             for ref in active
             if ref.run_id is not None
             and ref.run_id not in self._taken
-            and self._speakers.get(ref.run_id) == self._own
+            and self._is_ours(self._speakers.get(ref.run_id), living)
         ]
         for ref in left:
             assert ref.run_id is not None
             self.take(ref.run_id)
         return left
+
+    def _is_ours(self, speaker: str | None, living: AbstractSet[str | None]) -> bool:
+        if speaker is None or speaker in living:
+            return False
+        return speaker == self._own or self._inherits(speaker)

@@ -10,7 +10,7 @@ import uuid
 
 from ...agent.runtime import MASKED_ERROR_TEXT
 from ...codecs.ably.operations import Inbound, OutboundMessage, Publish
-from ...errors import ChatTransportError, TransportError
+from ...errors import ChatTransportError, RequestRejected, TransportError
 from .sending import Outlet, surely
 from .wire import AgentWire, Orphan, RunRef, Speaker
 from .wire_abilities import RefusingAgent
@@ -24,7 +24,10 @@ async def close_orphan(outlet: Outlet, orphan: Orphan) -> None:
     """Close the open messages of the run, then end it."""
     try:
         for serial, message in orphan.appends:
-            await _append(outlet, serial, message)
+            try:
+                await _append(outlet, serial, message)
+            except RequestRejected as error:  # somebody else's: the end of the run closes it too
+                log.warning("message %s could not be closed: %s", serial, error)
         for index, publish in enumerate(orphan.publish):
             await _publish(outlet, publish, f"{orphan.ref.run_id}-closed-{index}")
     except TransportError as error:

@@ -14,7 +14,7 @@ from ...agent.run import User
 from ...codecs.ably.operations import Inbound
 from .wire import Act
 
-__all__ = ["OwnerPolicy", "Policy", "user_of"]
+__all__ = ["OwnerPolicy", "Policy", "agent_name", "user_of"]
 
 
 class Policy(Protocol):
@@ -49,6 +49,15 @@ class OwnerPolicy:
             return self.start_roles is None or user.role in self.start_roles
         # Anonymous clients cannot be told apart: nobody's runs are everybody's.
         return act.owner is None or act.owner == user.id
+
+
+def agent_name(policy: Policy, client_id: str | None) -> str:
+    """Give the one name that all processes of an agent have, whatever their client ids.
+
+    Only an `OwnerPolicy` says which those are; with another policy it is our own client id.
+    """
+    agents = policy.agents if isinstance(policy, OwnerPolicy) else ()
+    return min((name for name in (client_id, *agents) if name is not None), default="")
 
 
 def user_of(message: Inbound) -> User:

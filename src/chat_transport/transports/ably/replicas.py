@@ -1,7 +1,8 @@
 """Several processes of one agent on one channel: which of them answers what is said there.
 
 Rule: the one that has listened longest answers; the others note what they heard, and the next one
-answers what is left when it goes. The wire has no rule: two answers would be two branches.
+answers what is left when it goes. The wire has no rule: two answers would be two branches. Two that
+do not know of each other yet are told apart by the channel's order (`election`).
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ __all__ = ["STANDBY_S", "Replicas"]
 
 STANDBY_S = 2.0
 """Seconds in which the process that leads must begin, before one that was invoked does."""
+
+NEW_MS = 5_000
+"""Milliseconds until everybody who is present has surely seen that a process is there too."""
 
 
 class _Place(Protocol):
@@ -47,13 +51,20 @@ class Replicas:
         now: Callable[[], float] = lambda: time.time() * 1000,
     ) -> None:
         self.since = int(now()) if listens else None
+        self._now = now
         self._channel = channel
         self._is_agent = is_agent
         self._heard: dict[str, None] = {}
 
     def leads(self, connection_id: str | None) -> bool:
         """Whether nobody else answers: no other process listens, or none for longer."""
-        others = [
+        others = self._others(connection_id)
+        if self.since is None:
+            return not others
+        return all((self.since, connection_id or "") < other for other in others)
+
+    def _others(self, connection_id: str | None) -> list[tuple[int, str]]:
+        return [
             (member.data["since"], member.connection_id or "")
             for member in self._channel.members()
             if member.connection_id != connection_id
@@ -61,9 +72,12 @@ class Replicas:
             and isinstance(member.data.get("since"), int)
             and self._is_agent(member.client_id)
         ]
-        if self.since is None:
-            return not others
-        return all((self.since, connection_id or "") < other for other in others)
+
+    def may_meet(self, connection_id: str | None) -> bool:
+        """Whether another process may answer the same input: others are there, or we are new."""
+        if self.since is None or self._now() - self.since < NEW_MS:
+            return True
+        return bool(self._others(connection_id))
 
     def note(self, event_id: str) -> None:
         """Note an input that another process answers."""

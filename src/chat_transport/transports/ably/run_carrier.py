@@ -17,10 +17,11 @@ from ...agent.runtime import ActiveRun
 from ...chunks import Abort, Error, Finish, TextDelta, ToolInputDelta, UIMessageChunk
 from ...codecs.ably.operations import Operation, Publish
 from ...errors import ChatTransportError, LocalProtocolError, RequestRejected
+from .election import Candidacy
 from .sending import Outlet
 from .speech import Speech
 from .wire import Speaker
-from .wire_abilities import ContinuingSpeaker, Steer, SteeringSpeaker
+from .wire_abilities import ContinuingSpeaker, LeavingSpeaker, Steer, SteeringSpeaker
 from .writer import OperationWriter
 
 __all__ = ["RunCarrier"]
@@ -41,6 +42,7 @@ class RunCarrier:
         outlet: The channel.
         window_s: Seconds in which deltas are put together; 0 is off.
         on_speech: Called at the first chunk that shows the user something.
+        candidacy: Whether it is we who answer, where the wire lets several processes see that.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class RunCarrier:
         *,
         window_s: float,
         on_speech: Callable[[], None],
+        candidacy: Candidacy | None = None,
     ) -> None:
         self.active = active
         self._speak = speak
@@ -60,6 +63,8 @@ class RunCarrier:
         self._on_speech = on_speech
         self._writer = OperationWriter(outlet, on_serial=self._acknowledged, window_s=window_s)
         self._failure: str | None = None
+        self._candidacy = candidacy
+        self._begin_key: str | None = None
 
     async def carry(self) -> None:
         """Carry until the run is over on the channel too. Never raises what the channel refused."""
@@ -67,21 +72,40 @@ class RunCarrier:
             tasks.start_soon(self._writer.run)
             try:
                 self._adopt()
-                self._put(self._speaker.start())
+                await self._begin()
                 await self._say_all()
                 self._put(await self._ending())
                 await self._writer.flush()
             except ChatTransportError as error:
                 self.active.stop("the channel refused")
-                await self._last_words(error)
+                if not self._is_outrun:
+                    await self._last_words(error)
             except BaseException:
                 self.active.stop("the agent closed")
                 raise
             tasks.cancel_scope.cancel()
 
+    def look(self) -> None:
+        """See whether another process was first; then fall silent, for the run is the other's."""
+        if self._candidacy is not None and self._candidacy.look():
+            log.info("run %s is answered by another process", self.active.run.run_id)
+            self.active.stop("another process answers")
+
     def steer(self, steer: Steer) -> None:
         """Hand the run what the user says to it; what it says after is marked as the answer."""
         self.active.steer(steer.message, heard=lambda: self._heard(steer.input_id))
+
+    async def _begin(self) -> None:
+        beginning = self._speaker.start()
+        keys = [each.key for each in beginning if isinstance(each, Publish)]
+        self._put(beginning)
+        if self._candidacy is not None and keys:
+            self._begin_key = keys[0]
+            await self._candidacy.turn()
+
+    @property
+    def _is_outrun(self) -> bool:
+        return self._candidacy is not None and self._candidacy.is_lost
 
     def _adopt(self) -> None:
         if isinstance(self._speaker, ContinuingSpeaker):
@@ -100,7 +124,7 @@ class RunCarrier:
                 if not has_spoken and isinstance(chunk, TextDelta | ToolInputDelta):
                     has_spoken = True
                     self._on_speech()
-                if self._failure is None:
+                if self._failure is None and not self._is_outrun:
                     self._say(number, chunk)
             await self._writer.room()
 
@@ -116,6 +140,9 @@ class RunCarrier:
             self._put(self._speaker.encode(Error(error_text=self._failure)))
 
     async def _ending(self) -> Iterable[Operation]:
+        if self._is_outrun:
+            await self.active.wait()
+            return self._speaker.leave() if isinstance(self._speaker, LeavingSpeaker) else ()
         if self._failure is not None:
             await self.active.wait()
             return self._speaker.end("error", message=self._failure)
@@ -139,6 +166,9 @@ class RunCarrier:
             self._writer.put(operation)
 
     def _acknowledged(self, key: str, serial: str) -> None:
+        if key == self._begin_key and self._candidacy is not None:
+            self._candidacy.announce(serial)
+            self.look()
         self._put(self._speaker.acknowledged(key, serial))
 
     async def _last_words(self, error: ChatTransportError) -> None:

@@ -9,7 +9,7 @@ import asyncio
 from dataclasses import dataclass
 
 from ...errors import RequestRejected
-from .left_runs import OfLeftRuns
+from .left_runs import Heritage, OfLeftRuns
 from .policy import Policy
 from .prompt_reading import Past
 
@@ -26,7 +26,8 @@ class Serving:
         window_s: Seconds in which deltas are put together; 0 is off.
         locate_s: Seconds for finding the input that an invocation names.
         pages: Pages of history read at most to find an input, or for a prompt.
-        left_runs: What becomes of the runs of an agent of our name whose process died.
+        left_runs: What becomes of the runs of an agent of ours whose process died.
+        inherits: Whose runs are ours then, beside those of our own name.
         past: Gives what an own store has of a chat.
     """
 
@@ -36,6 +37,7 @@ class Serving:
     locate_s: float = 10.0
     pages: int = 20
     left_runs: OfLeftRuns = "end"
+    inherits: Heritage = lambda _: False
     past: Past | None = None
 
 

@@ -74,6 +74,7 @@ class Heard:
         error_text: For `run-end` by an error: the agent's words.
         is_edit: For `input`: the message takes the place of another one, and of what followed it.
         is_replaced: What was said before has been replaced: read it anew.
+        is_other_answer: For `run-start`: the reply takes the place of one that was given before.
     """
 
     ref: RunRef
@@ -86,15 +87,21 @@ class Heard:
     error_text: str | None = None
     is_edit: bool = False
     is_replaced: bool = False
+    is_other_answer: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outgoing:
-    """An input to publish; its reply comes under `input_id`."""
+    """An input to publish; its reply comes under `input_id`.
+
+    Attributes:
+        wakes: An agent that lives for one input is woken for it, though it is not the last one.
+    """
 
     publish: Publish
     input_id: str
     event_id: str
+    wakes: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""What only some wires can do: steering, saying why not, going on in old messages, ends in silence.
+"""What only some wires can do: steering, elections, going on in old messages, ends in silence.
 
 Rule: the shell asks whether an end has the ability, by `isinstance`; nothing here is required.
 """
@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from ...codecs.ably.operations import Inbound, Publish
+from ...codecs.ably.operations import Inbound, Operation, Publish
 from ...messages import UIMessage
-from .wire import Heard, Outgoing, RunRef
+from .wire import Heard, Outgoing, RunRef, RunTask
 
 __all__ = [
     "ContinuingSpeaker",
+    "ElectingAgent",
+    "LeavingSpeaker",
     "RefusingAgent",
     "Steer",
     "SteeringAgent",
@@ -79,6 +81,28 @@ class RefusingAgent(Protocol):
 
     def refusal(self, message: Inbound) -> Publish | None:
         """Give what to say to a message that was not believed; None to say nothing."""
+        ...
+
+
+@runtime_checkable
+class ElectingAgent(Protocol):
+    """An agent's end on whose wire several processes can see which of them answers."""
+
+    def stand_for(self, agent: str) -> None:
+        """Call runs as every process of this agent calls them: two of them begin the same run."""
+        ...
+
+    def announcements(self, task: RunTask) -> Sequence[str]:
+        """Give the serials of the messages that began this part of the run, sorted."""
+        ...
+
+
+@runtime_checkable
+class LeavingSpeaker(Protocol):
+    """A speaker that can fall silent in a run that another process goes on with."""
+
+    def leave(self) -> Sequence[Operation]:
+        """Close what is open; the run is not ended."""
         ...
 
 

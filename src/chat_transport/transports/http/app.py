@@ -32,6 +32,7 @@ from .exchange import (
     respond_json,
     respond_text,
 )
+from .gather_clock import GatherClock
 from .keep_alive import KeepAlive
 from .openapi import describe
 from .routes import ChatRoutes
@@ -44,6 +45,7 @@ from .settings import (
     OnInvocation,
     ProfileChoice,
 )
+from .websocket_rules import WebSocketRules
 from .websocket_server import serve_websocket
 
 __all__ = ["ChatApp", "create_app"]
@@ -65,6 +67,7 @@ def create_app(
     limits: RequestLimits | None = None,
     trust: TrustRules | None = None,
     cors: CorsPolicy | None = None,
+    websocket: WebSocketRules | None = None,
     on_invocation: OnInvocation | None = None,
     otherwise: ASGIApp | None = None,
 ) -> ChatApp:
@@ -86,7 +89,8 @@ def create_app(
         limits: What a request may weigh.
         trust: How much of a client's word is taken. A chat that the store knows is read from
             there; of another, the client's history is taken as far as it can be believed.
-        cors: Which pages from elsewhere may call; None for none.
+        cors: Which pages from elsewhere may call, and open a WebSocket; None for none.
+        websocket: What a client may do over a WebSocket.
         on_invocation: Wakes an Ably agent when Ably's JavaScript client asks.
         otherwise: The application that gets every other path, and the lifespan.
 
@@ -113,6 +117,7 @@ def create_app(
         limits=limits or RequestLimits(),
         trust=trust or TrustRules(),
         cors=cors,
+        websocket=websocket or WebSocketRules(),
         on_invocation=on_invocation,
     )
     return ChatApp(
@@ -163,7 +168,14 @@ class ChatApp:
             keep_alive = KeepAlive(self._settings.keep_alive_s)
             tasks.start_soon(keep_alive.run, tasks)
             stack.callback(keep_alive.stop)
-            self._routes = routes = ChatRoutes(self._settings, agent, run_log, store, keep_alive)
+            gather = None
+            if self._settings.coalesce_s:
+                gather = GatherClock(self._settings.coalesce_s)
+                tasks.start_soon(gather.run)
+                stack.callback(gather.stop)
+            self._routes = routes = ChatRoutes(
+                self._settings, agent, run_log, store, keep_alive, gather=gather
+            )
             stack.push_async_callback(routes.end_all)
             try:
                 yield

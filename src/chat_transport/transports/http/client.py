@@ -50,6 +50,7 @@ __all__ = [
     "PrepareRequest",
     "Resolvable",
     "resolve",
+    "settle_request",
 ]
 
 JSON: TypeAlias = Any  # any JSON value
@@ -237,7 +238,7 @@ class HttpChatTransport(ChatTransport):
                 message_id=request.message_id,
             ),
         )
-        return build_send(draft, await _settle(self._prepare_send, draft))
+        return build_send(draft, await settle_request(self._prepare_send, draft))
 
     async def reconnect_request(self, request: Reconnect) -> HttpRequest:
         """Give the GET that `reconnect_to_stream` would send: options resolved, hook asked."""
@@ -247,7 +248,7 @@ class HttpChatTransport(ChatTransport):
             request.body,
             RequestDraft(api=self._api, id=request.chat_id, metadata=request.metadata),
         )
-        return build_reconnect(draft, await _settle(self._prepare_reconnect, draft))
+        return build_reconnect(draft, await settle_request(self._prepare_reconnect, draft))
 
     @asynccontextmanager
     async def _reading(
@@ -311,8 +312,10 @@ class HttpChatTransport(ChatTransport):
             body=request.body,
             metadata=request.metadata,
         )
-        for attempt in range(self._policy.attempts):
+        attempt, since = 0, anyio.current_time()
+        while self._policy.allows(attempt, since):
             await anyio.sleep(self._policy.delay_s(attempt))
+            attempt += 1
             try:
                 get = await self.reconnect_request(again)
                 body = await self._open(get, named)
@@ -385,7 +388,10 @@ async def resolve(given: Resolvable[Value] | None) -> Value | None:
     return await value if isawaitable(value) else value  # pyright: ignore[reportReturnType]  # callable() cannot narrow a TypeVar
 
 
-async def _settle(hook: PrepareRequest | None, draft: RequestDraft) -> PreparedRequest | None:
+async def settle_request(
+    hook: PrepareRequest | None, draft: RequestDraft
+) -> PreparedRequest | None:
+    """Give what a prepare hook makes of a request; None if there is none, or it keeps all."""
     if hook is None:
         return None
     result = hook(draft)

@@ -64,6 +64,8 @@ class OwnClient(HttpClient, Protocol):
         max_message_size_bytes: int,
         subprotocols: list[str] | None,
         params: Mapping[str, str] | None,
+        keepalive_ping_interval_seconds: float | None,
+        keepalive_ping_timeout_seconds: float | None,
     ) -> AbstractAsyncContextManager[Any]:
         """Open a WebSocket."""
         ...

@@ -220,6 +220,24 @@ def test_answers_go_to_the_run_that_waits() -> None:
     assert chat.headers(result)[h.RUN_ID] == "r-m2"
 
 
+def test_answers_that_were_not_sent_go_before_the_next_prompt() -> None:
+    chat = Chat()
+    answered = two_calls(chat)
+    approval, result, prompt = chat.send(answered, user("and now", "u2"))
+    assert [approval.wakes, result.wakes, prompt.wakes] == [False, True, False]
+    assert {chat.headers(each)[h.RUN_ID] for each in (approval, result)} == {"r-m2"}
+    assert chat.headers(prompt)[h.PARENT] == "m2"
+    for each in (approval, result):
+        chat.hear(each)
+    assert len(chat.send(answered, user("and now", "u2"))) == 1, "they are sent once"
+
+
+def test_a_prompt_follows_the_copy_that_unsent_results_bring() -> None:
+    chat = Chat(forks_results=True)
+    result, approval, prompt = chat.send(two_calls(chat), user("and now", "u2"))
+    assert chat.headers(prompt)[h.PARENT] == result.input_id == approval.input_id
+
+
 def test_as_javascript_they_are_given_in_a_copy_of_the_run() -> None:
     chat = Chat(forks_results=True)
     result, approval = chat.send(two_calls(chat))

@@ -90,6 +90,7 @@ class RunView:
         message_ids: Codec-message-ids of its messages.
         announced: Its start was seen, so nothing older of it exists.
         parent: Codec-message-id of what it follows.
+        regenerates: Codec-message-id of the answer that it takes the place of.
     """
 
     run_id: str
@@ -103,3 +104,4 @@ class RunView:
     announced: bool
     serial: str
     parent: str | None = None
+    regenerates: str | None = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from typing import Generic, Literal, TypeAlias, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from ....chunks import UIMessageChunk
 from ....errors import LocalProtocolError
@@ -17,14 +17,14 @@ from ..operations import Operation, OutboundMessage, Publish, Update
 from . import headers as h
 from .facts import RunReason
 from .payload import Close, Grow, Open, Payload, PayloadCodec, Whole
-from .run_headers import RunIdentity, Step, lifecycle_headers, output_headers, step_headers
+from .run_headers import RunIdentity, lifecycle_headers, output_headers
+from .steps import Said, StepReason, StepWriter
 from .streams import MESSAGE_LIMIT_BYTES, StreamWriter
 from .ui_chunks import UIChunkCodec
 
 __all__ = ["RunEncoder", "RunIdentity", "ui_run_encoder"]
 
 C = TypeVar("C")
-StepReason: TypeAlias = Literal["complete", "failed", "cancelled"]
 
 
 class RunEncoder(Generic[C]):
@@ -39,7 +39,8 @@ class RunEncoder(Generic[C]):
         new_id: Gives fresh ids for messages.
         implicit_steps: Bracket output in a step of its own where the caller opened none, as the
             JavaScript agent does. Off saves two messages and a round trip; readers need no steps.
-        step_client_id: Whom steps are attributed to; None for the trigger's client.
+        step_client_id: Whom steps are attributed to; None for whom the run's steps before are,
+            the trigger's client if there are none.
         limit_bytes: Text is split into a further stream before a message reaches this size.
     """
 
@@ -57,20 +58,16 @@ class RunEncoder(Generic[C]):
         self._codec = codec
         self._new_id = new_id
         self._implicit_steps = implicit_steps
-        self._step_client_id = (
-            identity.input_client_id if step_client_id is None else step_client_id
-        )
         self._state: Literal["new", "active", "suspended", "ended"] = "new"
         self._message_id: str | None = None
         self._output: dict[str, str] = {}
         self._steers: tuple[str, ...] = ()
-        self._step: Step | None = None
-        self._steps = 0
         self._keys = 0
-        self._untried: dict[str, None] = {}
         self._skips_start = False
-        self._awaiting: str | None = None
-        self._held: list[Callable[[], list[Operation]]] = []
+        known = identity.step_client_id or identity.input_client_id
+        self._steps = StepWriter(
+            identity, self._new_key, known if step_client_id is None else step_client_id
+        )
         self._streams = StreamWriter(self._new_key, limit_bytes=limit_bytes)
 
     @property
@@ -86,18 +83,18 @@ class RunEncoder(Generic[C]):
         self._state = "active"
         identity = self.identity
         if identity.adopts:
-            self._untried = dict.fromkeys(identity.steps)
+            self._steps.leave_untried(identity.steps)
             self._skips_start = identity.message_id is not None and not self._implicit_steps
             return []
         if identity.continues:
-            return [_lifecycle(h.RUN_RESUME, lifecycle_headers(self.identity))]
+            return [self._announced(h.RUN_RESUME, {})]
         extra = {
             h.PARENT: identity.parent,
             h.FORK_OF: identity.fork_of,
             h.REGENERATES: identity.regenerates,
         }
         given = {key: value for key, value in extra.items() if value is not None}
-        return [_lifecycle(h.RUN_START, lifecycle_headers(self.identity) | given)]
+        return [self._announced(h.RUN_START, given)]
 
     def suspend(self) -> list[Operation]:
         """Wait for a person or a client. A `finish` chunk must have been encoded before."""
@@ -130,48 +127,44 @@ class RunEncoder(Generic[C]):
         step_reason: StepReason = "failed" if reason == "error" else reason
         return self._after_step(step_reason, lambda: [_lifecycle(h.RUN_END, headers)])
 
+    def leave(self) -> list[Operation]:
+        """Close what is open and say no more: another process goes on with the run."""
+        self._state = "ended"
+        return self._after_step("cancelled", list)
+
     # -- steps -------------------------------------------------------------------
 
     def begin_step(
-        self,
-        step_id: str | None = None,
-        *,
-        client_id: str | None = None,
+        self, step_id: str | None = None, *, client_id: str | None = None
     ) -> list[Operation]:
         """Open a step. The same `step_id` again is a retry: it replaces the earlier attempt.
 
         Args:
-            step_id: Stable name; None for `<invocation>-step-<n>`.
+            step_id: Stable name; None for the step before if it failed, else a fresh name.
             client_id: Whom it is attributed to from now on; None for the one before.
         """
         self._expect("active", "begin a step of")
-        return self._when_ready(lambda: self._begin_step(step_id, client_id))
+        return self._steps.when_ready(lambda: self._begin_step(step_id, client_id))
 
     def begin_attempt(self, step: str) -> list[Operation]:
         """Open the step of this name in this invocation; the message being written goes on."""
         self._expect("active", "begin a step of")
-        return self._when_ready(lambda: self._begin_attempt(step))
+        return self._steps.when_ready(lambda: self._begin_attempt(step))
 
     def end_attempt(self, reason: StepReason) -> list[Operation]:
         """Close the open attempt and every open stream; the message goes on."""
-        return self._when_ready(lambda: self._end_step(reason, keeps_message=True))
+        return self._steps.when_ready(lambda: self._end_step(reason, keeps_message=True))
 
     def end_step(self, reason: StepReason = "complete") -> list[Operation]:
         """Close the open step, and with it every open stream; nothing if none is open."""
-        return self._when_ready(lambda: self._end_step(reason))
+        return self._steps.when_ready(lambda: self._end_step(reason))
 
     def acknowledged(self, key: str, serial: str) -> list[Operation]:
         """Take the serial of a published message; give what was held for it."""
-        if key != self._awaiting:
+        if not self._steps.take_serial(key, serial):
             return []
-        assert self._step is not None
-        self._step.serial = serial
-        self._awaiting = None
         self._refresh_output()
-        operations: list[Operation] = []
-        while self._held and self._awaiting is None:
-            operations += self._held.pop(0)()
-        return operations
+        return self._steps.released()
 
     # -- output ------------------------------------------------------------------
 
@@ -185,12 +178,12 @@ class RunEncoder(Generic[C]):
             steers: Codec-message-ids of the steering messages that it answers.
         """
         self._expect("active", "write to")
-        return self._when_ready(lambda: self._next_message(message_id, tuple(steers)))
+        return self._steps.when_ready(lambda: self._next_message(message_id, tuple(steers)))
 
     def answer(self, steers: Sequence[str]) -> None:
         """Mark output from now on as an answer to these steering messages.
 
-        A message that is open keeps the headers of its begin.
+        A message that is open keeps the headers of its begin; the next one has it if none is.
         """
         self._steers = (*self._steers, *steers)
         if self._message_id is not None:
@@ -204,10 +197,9 @@ class RunEncoder(Generic[C]):
         """
         if self._state != "active":
             self._expect("active", "write to")
-        if self._awaiting is not None:
-            self._held.append(lambda: self._encode(chunk))
-            return []
-        if self._message_id is None or (self._implicit_steps and self._step is None):
+        if self._steps.awaiting is not None:
+            return self._steps.when_ready(lambda: self._encode(chunk))
+        if self._message_id is None or (self._implicit_steps and self._steps.current is None):
             return self._encode(chunk)
         payloads = self._codec.encode(chunk, self._message_id)
         if len(payloads) == 1:
@@ -216,7 +208,7 @@ class RunEncoder(Generic[C]):
 
     def settle(self) -> list[Operation]:
         """Take back what a process that died has said in steps that were not tried again."""
-        return self._when_ready(self._settle)
+        return self._steps.when_ready(self._settle)
 
     def encode_beside(self, chunk: C) -> list[Operation]:
         """Say one chunk beside the open step: it stays when the step is tried again.
@@ -225,7 +217,7 @@ class RunEncoder(Generic[C]):
             LocalProtocolError: If the wire cannot carry it, or the run is not active.
         """
         self._expect("active", "write to")
-        return self._when_ready(lambda: self._encode_beside(chunk))
+        return self._steps.when_ready(lambda: self._encode_beside(chunk))
 
     def repair(self, key: str) -> Update | None:
         """Give the one update that makes up for a rejected append; None if `key` is no stream.
@@ -247,90 +239,70 @@ class RunEncoder(Generic[C]):
                 f"unable to {act} run {self.identity.run_id!r}; it is {self._state}, not {state}"
             )
 
-    def _when_ready(self, act: Callable[[], list[Operation]]) -> list[Operation]:
-        if self._awaiting is None:
-            return act()
-        self._held.append(act)
-        return []
+    def _announced(self, name: str, extra: dict[str, str]) -> Operation:
+        message = OutboundMessage(
+            name=name, extras=h.envelope(lifecycle_headers(self.identity) | extra)
+        )
+        return Publish(messages=(message,), key=f"{self.identity.invocation_id}#begin")
 
-    def _after_step(
-        self, reason: StepReason, act: Callable[[], list[Operation]]
-    ) -> list[Operation]:
-        return self._when_ready(lambda: self._end_step(reason) + act())
+    @property
+    def _is_implicit(self) -> bool:
+        """Whether the open step is one that nobody asked for."""
+        return self._steps.current is not None and self._steps.current.implicit
+
+    def _after_step(self, reason: StepReason, act: Said) -> list[Operation]:
+        return self._steps.when_ready(lambda: self._end_step(reason) + act())
 
     def _settle(self) -> list[Operation]:
-        if not self._untried:
+        untried = self._steps.untried
+        if untried is None:
             return []
         operations = self._end_step("complete", keeps_message=True)
-        message_id = self._message_id
-        operations += self._begin_step(next(iter(self._untried)))
-        self._message_id = message_id
-        self._held.insert(0, self._settle)
-        self._held.insert(0, lambda: self._end_step("cancelled", keeps_message=True))
+        operations += self._steps.begin(untried)
+        self._steps.hold_first(
+            lambda: self._end_step("cancelled", keeps_message=True), self._settle
+        )
         return operations
 
     def _begin_attempt(self, step: str) -> list[Operation]:
         message_id = self._message_id
         operations: list[Operation] = []
-        if self._step is not None and self._step.implicit:
+        if self._is_implicit:
             operations = self._end_step("complete")
-        operations += self._begin_step(f"{self.identity.invocation_id}-{step}")
+        operations += self._steps.begin(f"{self.identity.invocation_id}-{step}")
         self._message_id = message_id
         return operations
 
     def _encode_beside(self, chunk: C) -> list[Operation]:
         if self._message_id is None:
-            self._begin_message(self.identity.message_id, ())
-        step, self._step = self._step, None
+            self._begin_message(self.identity.message_id, self._steers)
+        step, self._steps.current = self._steps.current, None
         self._refresh_output()
         try:
             return self._sent(chunk)
         finally:
-            self._step = step
+            self._steps.current = step
             self._refresh_output()
 
-    def _begin_step(
-        self, step_id: str | None = None, client_id: str | None = None, *, implicit: bool = False
-    ) -> list[Operation]:
-        if self._step is not None:
-            raise LocalProtocolError(
-                f"unable to begin a step of run {self.identity.run_id!r}; "
-                f"step {self._step.step_id!r} is open"
-            )
-        if client_id is not None:
-            self._step_client_id = client_id
-        if step_id is None:
-            step_id = f"{self.identity.invocation_id}-step-{self._steps}"
-        self._steps += 1
-        self._untried.pop(step_id, None)
-        self._step = Step(step_id, self._step_client_id, implicit=implicit)
-        key = self._awaiting = self._new_key()
-        if not implicit:
-            self._message_id = None  # an attempt is a message of its own
-        message = OutboundMessage(
-            name=h.STEP_START, extras=h.envelope(step_headers(self.identity, self._step))
-        )
-        return [Publish(messages=(message,), key=key, await_serial=True)]
+    def _begin_step(self, step_id: str | None, client_id: str | None) -> list[Operation]:
+        operations = self._steps.begin(step_id, client_id)
+        self._message_id, self._steers = None, ()  # an attempt is a message of its own
+        return operations
 
     def _end_step(self, reason: StepReason, *, keeps_message: bool = False) -> list[Operation]:
         operations = self._streams.cancel_all()
-        if self._step is not None:
-            headers = step_headers(self.identity, self._step) | {h.STEP_REASON: reason}
-            operations.append(_lifecycle(h.STEP_END, headers))
-            self._step = None
+        if self._steps.current is not None:
+            operations += self._steps.end(reason)
             if not keeps_message:
-                self._message_id = None
+                self._message_id, self._steers = None, ()
             elif self._message_id is not None:
                 self._refresh_output()
         return operations
 
     def _next_message(self, message_id: str | None, steers: tuple[str, ...]) -> list[Operation]:
-        if self._step is not None and self._step.implicit:
-            operations = self._end_step("complete")
-        else:
-            operations = self._streams.cancel_all()
+        ends = self._end_step("complete") if self._is_implicit else self._streams.cancel_all()
         self._begin_message(message_id, steers)
-        return operations
+        return ends
 
     def _begin_message(self, message_id: str | None, steers: tuple[str, ...]) -> None:
         self._message_id = self._new_id() if message_id is None else message_id
@@ -339,18 +311,21 @@ class RunEncoder(Generic[C]):
 
     def _refresh_output(self) -> None:
         self._output = output_headers(
-            self.identity, self._message_id or "", step=self._step, steers=self._steers
+            self.identity,
+            self._message_id or "",
+            step=self._steps.current,
+            steers=self._steers,
         )
 
     def _encode(self, chunk: C) -> list[Operation]:
         if self._message_id is None:
-            self._begin_message(self.identity.message_id, ())
+            self._begin_message(self.identity.message_id, self._steers)
             if self._skips_start:
                 self._skips_start = False  # the first chunk: that message has begun
                 return []
-        if self._implicit_steps and self._step is None:
-            operations = self._begin_step(implicit=True)
-            self._held.insert(0, lambda: self._encode(chunk))
+        if self._implicit_steps and self._steps.current is None:
+            operations = self._steps.begin(implicit=True)
+            self._steps.hold_first(lambda: self._encode(chunk))
             return operations
         return self._sent(chunk)
 

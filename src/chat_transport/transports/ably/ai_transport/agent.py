@@ -6,6 +6,7 @@ Source: wire document, sections 6, 8 and 21.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, TypeAlias, cast
@@ -32,6 +33,8 @@ __all__ = ["AiTransportAgent"]
 JSON: TypeAlias = Any  # any JSON value
 NewId: TypeAlias = Callable[[], str]
 
+_RUNS = uuid.UUID("7f0a5f0e-52f4-4a54-9d0c-5a1b1c8a3f10")
+_INVOCATIONS = uuid.UUID("c2a4e0d8-0d5b-4f0e-8a44-3a0f6c4b7e21")
 LEFT = "the agent stopped before the reply was finished"
 """What readers are told of a run that nobody serves any more."""
 
@@ -50,6 +53,7 @@ class AiTransportAgent(Reading):
         self._new_id = new_id
         self._prompt_policy: PromptPolicy = prompt_policy
         self._implicit_steps = implicit_steps
+        self._agent: str | None = None
         self._publishers: dict[str, str | None] = {}
         self._open: dict[str, tuple[str, Mapping[str, JSON]]] = {}
 
@@ -112,7 +116,28 @@ class AiTransportAgent(Reading):
                 return None  # nobody ever began such a run
             if not is_answer or self.conversation.pending_calls(trigger.run_id):
                 return None
-        return self._task(trigger, self.conversation.identify(trigger, new_id=self._new_id))
+        return self._task(trigger, self._identify(trigger))
+
+    def stand_for(self, agent: str) -> None:
+        """Call runs as every process of this agent calls them."""
+        self._agent = agent
+
+    def announcements(self, task: RunTask) -> Sequence[str]:
+        """Give the serials of the messages that began this part of the run, sorted."""
+        identity = _identity(task)
+        return self.conversation.announcements(identity.run_id, identity.invocation_id)
+
+    def _identify(self, trigger: Trigger) -> RunIdentity:
+        if self._agent is None:
+            return self.conversation.identify(trigger, new_id=self._new_id)
+        # Made of what the channel gave the input, which its author cannot choose, so that two
+        # processes of one agent begin one run, not two: readers tell replies apart by the input.
+        seed = f"{self._agent}\n{trigger.serial}\n{trigger.event_id}"
+        return self.conversation.identify(
+            trigger,
+            new_id=lambda: str(uuid.uuid5(_INVOCATIONS, seed)),
+            run_id=str(uuid.uuid5(_RUNS, seed)),
+        )
 
     def _task(self, trigger: Trigger, identity: RunIdentity) -> RunTask:
         return RunTask(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from typing import Literal, TypeAlias
 
 from ....chunks import UIMessageChunk
@@ -77,7 +78,7 @@ class AiTransportClient(Reading):
                 f"unable to send message {last.id!r}; its role is {last.role!r}, and only a user"
                 " asks: instructions belong to the agent"
             )
-        return [self._user_message(request, last)]
+        return self._prompt(request, last)
 
     def cancel(self, ref: RunRef) -> Outgoing:
         """Ask that a run end."""
@@ -121,7 +122,24 @@ class AiTransportClient(Reading):
             before = entry.message_id
         return before
 
-    def _user_message(self, request: SendMessages, message: UIMessage) -> Outgoing:
+    def _prompt(self, request: SendMessages, message: UIMessage) -> Sequence[Outgoing]:
+        """Give a prompt, and before it the answers in earlier messages that were not sent yet."""
+        unsent = [
+            answer
+            for earlier in request.messages
+            if earlier.role == "assistant"
+            for answer in self._open_answers(earlier)
+        ]
+        # Results that are forked bring a copy of the message: that is what the prompt follows.
+        after = unsent[-1].input_id if unsent and self._forks_results else None
+        prompt = self._user_message(request, message, after=after)
+        last = {answer.input_id: answer for answer in unsent}  # the run goes on when it has all
+        answers = [replace(_outgoing(each), wakes=each is last[each.input_id]) for each in unsent]
+        return [*answers, prompt]
+
+    def _user_message(
+        self, request: SendMessages, message: UIMessage, *, after: str | None
+    ) -> Outgoing:
         known = self.conversation.find(request.message_id or message.id)
         if known is not None and known.message.role == "user":
             return _outgoing(
@@ -129,14 +147,12 @@ class AiTransportClient(Reading):
                     message, fork_of=known.message_id, parent=self._before(known.message_id)
                 )
             )
-        parent: str | None = None
         before = request.messages[-2].id if len(request.messages) > 1 else None
         found = self.conversation.find(before) if before is not None else None
         if found is None:
             entries = self.conversation.entries()
             found = entries[-1] if entries else None
-        if found is not None:
-            parent = found.message_id
+        parent = after or (found.message_id if found is not None else None)
         return _outgoing(self._encoder.user_message(message, parent=parent))
 
     def _regenerate(self, request: SendMessages) -> Outgoing:
@@ -158,18 +174,9 @@ class AiTransportClient(Reading):
 
     def _answers(self, message: UIMessage) -> Sequence[Outgoing]:
         """Find the approvals and tool outputs in a message that the channel does not know yet."""
-        parts = {
-            part.tool_call_id: part
-            for part in message.parts
-            if isinstance(part, ToolPart | DynamicToolPart)
-        }
-        open_calls = _answered(self.conversation.pending_calls(), parts)
-        results = [call for call in open_calls if call.approval_id is None]
-        if results and self._forks_results:
-            found = self._fork(results[-1].run_id, parts)
-        elif open_calls:
-            found = [self._answer(call, parts[call.tool_call_id]) for call in open_calls]
-        else:
+        found = self._open_answers(message)
+        if not found:
+            parts = _calls(message)
             ended = _answered(self.conversation.pending_calls(state="ended"), parts)
             results = [call for call in ended if call.approval_id is None]
             found = self._fork(results[-1].run_id, parts) if results else []
@@ -179,6 +186,15 @@ class AiTransportClient(Reading):
                 " waits for an answer that it gives"
             )
         return [_outgoing(each) for each in found]
+
+    def _open_answers(self, message: UIMessage) -> list[EncodedInput]:
+        """Find those of them that runs under way wait for."""
+        parts = _calls(message)
+        open_calls = _answered(self.conversation.pending_calls(), parts)
+        results = [call for call in open_calls if call.approval_id is None]
+        if results and self._forks_results:
+            return self._fork(results[-1].run_id, parts)
+        return [self._answer(call, parts[call.tool_call_id]) for call in open_calls]
 
     def _answer(self, call: PendingCall, part: AnyToolPart) -> EncodedInput:
         """Answer a call in the run that waits for it."""
@@ -232,6 +248,14 @@ class AiTransportClient(Reading):
                 )
             found.append(answer)
         return found
+
+
+def _calls(message: UIMessage) -> dict[str, AnyToolPart]:
+    return {
+        part.tool_call_id: part
+        for part in message.parts
+        if isinstance(part, ToolPart | DynamicToolPart)
+    }
 
 
 def _answered(calls: Sequence[PendingCall], parts: Mapping[str, AnyToolPart]) -> list[PendingCall]:

@@ -53,11 +53,12 @@ class Reading:
         if trigger is not None and isinstance(trigger.event, MessagePart):
             message = self.conversation.message(trigger.input_id)
             after = self.domain_id(trigger.parent)
+        other = self.domain_id(run.regenerates) if run is not None else None
+        is_other = event == "run-start" and other is not None
+        continued = self._continued(run, input_id) if event is not None else None
         return Heard(
             ref=RunRef(
-                run_id=change.run_id,
-                input_id=input_id,
-                message_id=self._continued(run, input_id) if event is not None else None,
+                run_id=change.run_id, input_id=input_id, message_id=other if is_other else continued
             ),
             chunks=change.chunks,
             event=event,
@@ -68,6 +69,7 @@ class Reading:
             error_text=run.error_message if run is not None and event == "run-end" else None,
             is_edit=trigger is not None and trigger.fork_of is not None,
             is_replaced=change.replaced,
+            is_other_answer=is_other,
         )
 
     def _continued(self, run: RunView | None, input_id: str | None) -> str | None:
