@@ -35,7 +35,9 @@ def test_what_the_pages_import_is_public(api_page: ModuleType) -> None:
     wanted = {
         module
         for page in pages
-        for module in re.findall(r"^from (chat_transport[a-z_.]*) import", page.read_text(), re.MULTILINE)
+        for module in re.findall(
+            r"^from (chat_transport[a-z_.]*) import", page.read_text(), re.MULTILINE
+        )
         if module.partition(".")[0] == "chat_transport"
     }
     assert wanted <= {*api_page.PACKAGES, *api_page.MODULES}
