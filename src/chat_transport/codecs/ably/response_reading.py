@@ -64,7 +64,7 @@ class ResponseConversation(WaitingReplies):
         if not self._first_sight(inbound):
             return None
         if inbound.name == names.prompts.prompt:
-            trigger = read_prompt(inbound)
+            trigger = read_prompt(inbound, names.prompts)
             return None if trigger is None else self._ask(trigger)
         if inbound.name == names.complete:
             return self._completed(inbound, live=live)
