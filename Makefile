@@ -33,7 +33,7 @@ $(READY): pyproject.toml constraints.txt $(ADAPTERS)
 $(LITELLM_READY): $(READY) constraints-litellm.txt
 	$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python $(LITELLM)
 	VIRTUAL_ENV=$(CURDIR)/$(LITELLM) $(BIN)/uv pip install --quiet \
-	  --constraint constraints-litellm.txt --editable . --editable 'adapters/openai[aiohttp]' \
+	  --constraint constraints-litellm.txt --editable . --editable adapters/openai \
 	  --editable 'adapters/litellm[sdk]' pytest pytest-timeout pytest-xdist trio
 	touch $@
 

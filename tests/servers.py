@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
 import time
 from pathlib import Path
 
-__all__ = ["PostgresServer", "RedisServer", "find_postgres", "find_redis"]
+__all__ = ["PostgresServer", "RedisCluster", "RedisServer", "find_postgres", "find_redis"]
 
 
 def find_redis() -> str | None:
@@ -74,19 +75,76 @@ class _Server:
             self._process.wait(5)
             self._process = None
 
+    def pause(self) -> None:
+        """Make it deaf: its port stays open, and nothing is answered."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Let it hear again."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
 
 class RedisServer(_Server):
     """Redis without files: what it held is gone when it is killed."""
 
-    def __init__(self, program: str) -> None:
+    def __init__(self, program: str, **options: str) -> None:
         super().__init__()
         self._program = program
+        self.bus = ""
+        self._options = {f"--{name.replace('_', '-')}": value for name, value in options.items()}
         self.url = f"redis://127.0.0.1:{self.port}/0"
 
     def start(self) -> None:
         options = {"--save": "", "--appendonly": "no", "--bind": "127.0.0.1"}
-        options |= {"--port": str(self.port), "--loglevel": "warning"}
+        options |= {"--port": str(self.port), "--loglevel": "warning", **self._options}
         self._run([self._program, *(word for option in options.items() for word in option)])
+
+
+class RedisCluster:
+    """Three Redis servers that share the keys among them; no replicas, so one that falls is missed."""
+
+    SLOTS = 16384
+
+    def __init__(self, program: str) -> None:
+        self._folder = tempfile.mkdtemp(prefix="redis-")
+        self.servers: list[RedisServer] = []
+        for number in range(3):
+            folder = Path(self._folder, str(number))
+            folder.mkdir()
+            bus = str(_free_port())  # by default the port and 10,000, which may be too high
+            options = {"cluster_enabled": "yes", "cluster_port": bus, "dir": str(folder)}
+            options["cluster_node_timeout"] = "1000"
+            self.servers.append(RedisServer(program, **options))
+            self.servers[-1].bus = bus
+        self.port = self.servers[0].port
+
+    def start(self) -> None:
+        for server in self.servers:
+            server.start()
+        cli = str(Path(self.servers[0]._program).with_name("redis-cli"))
+
+        def tell(server: RedisServer, *words: str) -> str:
+            command = [cli, "-p", str(server.port), *words]
+            return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+        share = -(-self.SLOTS // len(self.servers))
+        for number, server in enumerate(self.servers):
+            first, last = number * share, min((number + 1) * share, self.SLOTS) - 1
+            tell(server, "cluster", "addslotsrange", str(first), str(last))
+            met = self.servers[0]
+            tell(server, "cluster", "meet", "127.0.0.1", str(met.port), met.bus)
+        deadline = time.monotonic() + 20
+        while not all("cluster_state:ok" in tell(each, "cluster", "info") for each in self.servers):
+            if time.monotonic() > deadline:
+                raise TimeoutError("the servers did not become a cluster")
+            time.sleep(0.02)  # servers tell each other in their own time
+
+    def remove(self) -> None:
+        for server in self.servers:
+            server.kill()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
 
 class PostgresServer(_Server):

@@ -19,7 +19,7 @@ PACKAGE = "chat_transport"
 WORDS = {"errors", "chunks", "messages", "inputs"}
 PURE = {"msgspec", "pydantic", "pydantic_core"}
 NO_CODEC = {
-    "anyio", "asyncio", "trio", "httpx", "httpx2", "ably", "starlette", "uvicorn", "redis",
+    "anyio", "asyncio", "trio", "httpx", "httpx2", "ably", "starlette", "uvicorn", "coredis",
     "time", "random", "uuid", "logging", "secrets", "socket", "threading",
 }  # fmt: skip
 """What codecs, words and the reducer may never import: I/O, clocks and chance."""
@@ -32,6 +32,7 @@ TABLE: list[tuple[str, set[str], set[str]]] = [
     ("messages", {"errors", "chunks"}, PURE),
     ("inputs", {"errors", "chunks", "messages"}, PURE),
     ("_extras", set(), set()),
+    ("_jwt", set(), {"jwt"}),
     ("_tasks", set(), {"anyio"}),
     ("_waiters", set(), {"anyio"}),
     ("_taken_back", WORDS, set()),
@@ -50,10 +51,12 @@ TABLE: list[tuple[str, set[str], set[str]]] = [
     ("pruning", WORDS, PURE),
     ("_media_types", frozenset(), PURE),
     ("_prompt_words", WORDS, PURE),
-    ("file_download", WORDS | {"model"}, PURE | {"anyio"}),
+    ("file_address", {"errors"}, {"anyio"}),
+    ("file_download", WORDS | {"model", "file_address"}, PURE | {"anyio"}),
     ("prompt", WORDS | {"_media_types", "_prompt_words", "conversion"}, PURE),
     ("step", WORDS, PURE),
     ("provider_client", {"errors"}, set()),
+    ("provider_http", set(), {"aiohttp"}),
     ("provider_stream", WORDS | {"step", "codecs.sse"}, PURE),
     ("codecs", WORDS | {"codecs", "reducer", "validation", "private"}, PURE),
     ("transport", WORDS, {"anyio"}),
@@ -62,9 +65,9 @@ TABLE: list[tuple[str, set[str], set[str]]] = [
     ("telemetry", WORDS | {"reducer", "model", "agent", "private", "telemetry"}, {"opentelemetry"}),
     ("chat", WORDS | {"reducer", "transport", "predicates", "validation", "chat", "private"}, PURE | {"anyio"}),
     ("transports.ably", WORDS | {"transport", "codecs", "agent", "reducer", "validation", "predicates", "private", "transports.ably"}, PURE | {"anyio", "ably", "jwt", "starlette"}),
-    ("transports.http", WORDS | {"transport", "codecs", "agent", "reducer", "validation", "predicates", "private", "transports.http"}, PURE | {"anyio", "httpx", "httpx2", "starlette", "redis", "jwt", "websockets", "wsproto", "sniffio", "httpx_ws"}),
+    ("transports.http", WORDS | {"transport", "codecs", "agent", "reducer", "validation", "predicates", "private", "transports.http"}, PURE | {"anyio", "httpx", "httpx2", "starlette", "coredis", "jwt", "websockets", "wsproto", "sniffio", "httpx_ws"}),
     ("transports", WORDS | {"transport", "codecs", "agent", "reducer", "predicates", "private", "transports"}, PURE | {"anyio"}),
-    ("broker", {"errors", "broker", "_extras"}, PURE | {"anyio", "jwt", "starlette", "uvicorn", "websockets", "msgpack"}),
+    ("broker", {"errors", "broker", "_extras", "_jwt"}, PURE | {"anyio", "jwt", "starlette", "uvicorn", "websockets", "msgpack"}),
     ("testing", {"*"}, PURE | {"anyio"}),
     ("cli", {"*"}, {"*"}),
     ("__init__", {"*"}, set()),
@@ -115,6 +118,10 @@ PROVEN_BY = {
     "testing/puppet.py": ("contract/test_direct.py", "the kit is proven by running it"),
     "testing/requests.py": ("contract/test_direct.py", "the kit is proven by running it"),
     "testing/_every_group.py": ("testing/test_vectors.py", "one table, run whole there"),
+    "transports/http/redis_scripts.py": (
+        "transports/http/test_redis_port.py",
+        "scripts are proven by who runs them in Redis",
+    ),
     "transports/direct.py": ("contract/test_direct.py", "every requirement runs over it"),
 }
 """Source files proven by the test file of a whole that they are a piece of, each with the reason."""

@@ -54,12 +54,14 @@ def test_whatever_we_import_is_declared() -> None:
 
 
 def test_a_missing_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "redis", None)
+    monkeypatch.setitem(sys.modules, "coredis", None)
     with (
-        pytest.raises(ModuleNotFoundError, match=r"X needs the package 'redis'; pip install 'chat"),
+        pytest.raises(
+            ModuleNotFoundError, match=r"X needs the package 'coredis'; pip install 'chat"
+        ),
         wanted_by("X"),
     ):
-        import redis  # noqa: F401
+        import coredis  # noqa: F401
 
 
 def test_what_is_missing_of_yours_stays_your_error() -> None:

@@ -115,7 +115,7 @@ def test_insisting_says_what_is_missing():
     async def use() -> None:
         provider(http=not_installed, aiohttp=True).get()
 
-    with pytest.raises(LocalProtocolError, match="install the adapter with its extra `aiohttp`"):
+    with pytest.raises(LocalProtocolError, match="it is not there: no aiohttp"):
         asyncio.run(use())
 
 

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import gzip
 import sys
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from types import ModuleType
 from typing import Any
 
+import httpx
+import httpx2
 import pytest
 
 from chat_transport.chunks import Error, Finish, TextEnd, TextStart, UIMessageChunk
@@ -179,3 +182,20 @@ def test_errors_speak_the_providers_words(body: object, words: str):
     error = ValueError("the error itself")
     error.body = body  # type: ignore[attr-defined]  # as SDKs have it
     assert provider_error_text(error) == words
+
+
+@pytest.mark.parametrize("library", [httpx, httpx2], ids=["httpx", "httpx2"])
+@pytest.mark.parametrize("is_packed", [False, True], ids=["plain", "gzip"])
+async def test_a_response_of_httpx_is_read_as_it_is(library: Any, *, is_packed: bool):
+    data = b'data: {"word":"a"}\n\n'
+
+    def answer(_request: Any) -> Any:
+        if is_packed:
+            packed = library.ByteStream(gzip.compress(data))
+            return library.Response(200, headers={"content-encoding": "gzip"}, stream=packed)
+        return library.Response(200, stream=library.ByteStream(data))
+
+    async with library.AsyncClient(transport=library.MockTransport(answer)) as client:
+        call = client.stream("GET", "http://provider.example")
+        chunks = [chunk async for chunk in stream_step(call, Words(), errors=())]
+    assert told(chunks) == ["a"]

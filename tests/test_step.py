@@ -119,6 +119,21 @@ def test_tool_input_is_parsed_once(text: str, value: object):
     assert chunk == ToolInputAvailable(tool_call_id="c", tool_name="w", input=value)
 
 
+def test_tool_input_takes_what_the_call_has_said_so_far():
+    decoder = Echo()
+    decoder.feed({"say": [ToolInputStart(tool_call_id="c", tool_name="w")]})
+    decoder.feed({"say": [ToolInputDelta(tool_call_id="c", input_text_delta='{"a"')]})
+    decoder.feed({"say": [ToolInputDelta(tool_call_id="c", input_text_delta=":1}")]})
+    assert decoder.tool_input("c") == ToolInputAvailable(
+        tool_call_id="c", tool_name="w", input={"a": 1}
+    )
+    assert decoder.tool_input("c", "v", "") == ToolInputAvailable(
+        tool_call_id="c", tool_name="v", input={}
+    )
+    with pytest.raises(LookupError):  # which `feed` makes an error chunk
+        decoder.tool_input("d")
+
+
 def test_tool_input_that_is_not_json_is_an_error_with_the_text():
     chunk = Echo().tool_input("c", "w", '{"a"')
     assert isinstance(chunk, ToolInputError)

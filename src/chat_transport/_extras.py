@@ -19,7 +19,7 @@ EXTRA_OF = {
     "jwt": "ably",
     "httpx2": "http",
     "opentelemetry": "otel",
-    "redis": "redis",
+    "coredis": "redis",
     "rich": "cli",
     "starlette": "server",
     "typer": "cli",

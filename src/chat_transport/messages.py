@@ -8,6 +8,7 @@ Source: AI SDK 7.0.173 `UIMessage`.
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
@@ -145,6 +146,14 @@ class FilePart(WireModel):
     filename: str | None = None
     provider_reference: dict[str, str] | None = None
     provider_metadata: ProviderMetadata | None = None
+
+    @classmethod
+    def from_bytes(cls, data: bytes, *, media_type: str, filename: str | None = None) -> Self:
+        """Give a file that travels inside its message, as a data URL: a third longer."""
+        url = f"data:{media_type};base64,{b64encode(data).decode()}"
+        if filename is None:
+            return cls(media_type=media_type, url=url)
+        return cls(media_type=media_type, url=url, filename=filename)
 
 
 class ReasoningFilePart(WireModel):

@@ -68,7 +68,8 @@ class ModelSettings:
     """Effort, where the model reasons."""
     headers: Mapping[str, str] | None = None
     timeout_s: float | None = None
-    """Seconds for the whole call; None leaves the SDK's default."""
+    """Seconds of silence, connecting or between two pieces of the answer, after which the SDK gives
+    the call up; None leaves the SDK's default."""
     provider_options: Mapping[str, Mapping[str, JSON]] = field(
         default_factory=dict[str, Mapping[str, JSON]]
     )

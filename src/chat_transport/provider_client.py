@@ -35,7 +35,7 @@ class ProviderClient:
             ImportError or RuntimeError if it is not installed.
         close: Closes an SDK's client that was made without one of aiohttp.
         aiohttp: None takes aiohttp where it is installed, on asyncio, unless the environment names
-            a SOCKS proxy, which it cannot pass; True insists; False never takes it.
+            a proxy, which is left to the SDK; True insists; False never takes it.
     """
 
     def __init__(
@@ -59,7 +59,8 @@ class ProviderClient:
         """Give the client, making it if there is none yet.
 
         Raises:
-            LocalProtocolError: If `aiohttp=True` and it is not installed, or no asyncio loop runs.
+            LocalProtocolError: If `aiohttp=True` and it is not installed, no asyncio loop runs, or
+                the environment names a proxy.
         """
         if self._given is not None:
             return self._given
@@ -84,20 +85,15 @@ class ProviderClient:
             await _KEEPERS[self._of_loops[loop]].aclose()
 
     def _over_aiohttp(self, loop: asyncio.AbstractEventLoop | None) -> HttpClient | None:
-        if self._aiohttp is None and (loop is None or _has_socks_proxy()):
-            return None
-        if loop is None:
-            raise LocalProtocolError(
-                "unable to use aiohttp; it needs a running asyncio loop (leave `aiohttp` unset)"
-            )
+        hindrance = "it needs a running asyncio loop" if loop is None else _proxy_in_the_way()
         try:
-            return self._make_aiohttp()
+            if hindrance is None:
+                return self._make_aiohttp()
         except (ImportError, RuntimeError) as error:
-            if self._aiohttp:
-                raise LocalProtocolError(
-                    "unable to use aiohttp; install the adapter with its extra `aiohttp`"
-                ) from error
-            return None
+            hindrance = f"it is not there: {error}"
+        if self._aiohttp:
+            raise LocalProtocolError(f"unable to use aiohttp; {hindrance} (leave `aiohttp` unset)")
+        return None
 
     def _kept(
         self, loop: asyncio.AbstractEventLoop, client: SdkClient, http: HttpClient
@@ -141,5 +137,6 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
         return None
 
 
-def _has_socks_proxy() -> bool:
-    return any(url.startswith("socks") for url in getproxies().values())
+def _proxy_in_the_way() -> str | None:
+    named = [scheme for scheme, url in getproxies().items() if url and scheme != "no"]
+    return f"the environment names a proxy for {', '.join(named)}" if named else None

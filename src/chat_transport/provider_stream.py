@@ -8,7 +8,7 @@ here. For authors of adapters.
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
@@ -21,6 +21,7 @@ from .step import StepDecoder
 
 __all__ = [
     "ByteResponse",
+    "HttpxResponse",
     "Reader",
     "ndjson_chunks",
     "provider_error_text",
@@ -49,20 +50,46 @@ class ByteResponse(Protocol):
 
 
 @runtime_checkable
-class _HoldsHttpResponse(Protocol):
+class HttpxResponse(Protocol):
+    """What we use of an open response of httpx or httpx2."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Headers, whose names have no case."""
+        ...
+
+    @property
+    def stream(self) -> Any:
+        """The body as it was sent."""
+        ...
+
+    def aiter_bytes(self) -> AsyncIterator[bytes]:
+        """Give the body as it arrives, unpacked."""
+        ...
+
+
+@runtime_checkable
+class _HoldsHttpResponse(ByteResponse, Protocol):
     @property
     def http_response(self) -> Any: ...  # of httpx or httpx2
 
 
-def _body_of(response: ByteResponse) -> AsyncGenerator[bytes, None]:
-    # `iter_bytes` leads through three generators for each piece, which only matter where the body
-    # is compressed.
+def _body_of(response: ByteResponse | HttpxResponse) -> AsyncGenerator[bytes, None]:
+    # What unpacks leads through three generators for each piece: only where the body is compressed.
+    pieces: Any  # async generators, all of them
     if isinstance(response, _HoldsHttpResponse):
-        http = response.http_response
-        if http.headers.get("content-encoding", "identity") == "identity":
-            pieces: AsyncGenerator[bytes, None] = aiter(http.stream)
-            return pieces
-    return response.iter_bytes()
+        pieces = _as_sent(response.http_response) or response.iter_bytes()
+    elif isinstance(response, HttpxResponse):
+        pieces = _as_sent(response) or response.aiter_bytes()
+    else:
+        pieces = response.iter_bytes()
+    body: AsyncGenerator[bytes, None] = pieces
+    return body
+
+
+def _as_sent(http: HttpxResponse) -> AsyncIterator[bytes] | None:
+    is_plain = http.headers.get("content-encoding", "identity") == "identity"
+    return aiter(http.stream) if is_plain else None
 
 
 def provider_error_text(error: Any) -> str:
@@ -89,7 +116,7 @@ def _was_refused(error: BaseException | None) -> bool:
 
 
 async def stream_step(
-    call: AbstractAsyncContextManager[ByteResponse],
+    call: AbstractAsyncContextManager[ByteResponse | HttpxResponse],
     decoder: StepDecoder,
     *,
     errors: tuple[type[Exception], ...],
@@ -101,7 +128,8 @@ async def stream_step(
     Closing the generator closes the connection. A failure is given as `error`, never raised.
 
     Args:
-        call: Opens the response; what it raises of `errors` is the provider's refusal.
+        call: Opens the response, of httpx or with `iter_bytes()`; what it raises of `errors` is the
+            provider's refusal.
         decoder: Fresh.
         errors: The SDK's exceptions.
         read: Reads the body; None for server-sent events.

@@ -196,8 +196,8 @@ class StepDecoder(ABC):
     def tool_input(
         self,
         call_id: str,
-        name: str,
-        text: str,
+        name: str | None = None,
+        text: str | None = None,
         *,
         provider_executed: bool | Absent = ABSENT,
         provider_metadata: ProviderMetadata | Absent = ABSENT,
@@ -206,7 +206,19 @@ class StepDecoder(ABC):
         """Give `tool-input-available`, or `tool-input-error` if `text` is not JSON.
 
         Empty text is an empty object: some models write nothing for no arguments.
+
+        Args:
+            call_id: The call's id.
+            name: The tool's name; None takes the one that the call was started with.
+            text: The arguments' JSON; None takes the deltas that were given.
+            provider_executed: The provider runs the tool itself.
+            provider_metadata: What the next request must say of the call.
+            dynamic: The tool is known only at run time.
         """
+        if name is None or text is None:
+            opened, written = self._inputs[call_id]
+            name = opened.tool_name if name is None else name
+            text = "".join(written) if text is None else text
         try:
             value = msgspec.json.decode(text) if text.strip() else {}
         except msgspec.DecodeError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import threading
 from typing import Annotated, Literal
 
 import pytest
@@ -125,3 +126,17 @@ def test_partials_and_callable_objects_are_read_too() -> None:
     partial = read_signature(functools.partial(find, where="here"), Context)
     assert partial.name == "find"
     assert partial.arguments({"what": "x"}) == {"what": "x", "where": "here"}
+
+
+def test_a_type_that_json_has_not_is_refused_by_the_tools_name() -> None:
+    def wait(until: threading.Event) -> None: ...
+
+    with pytest.raises(TypeError, match=r"make a tool of 'wait'; a parameter's type .*Event"):
+        read_signature(wait, Context)
+
+
+def test_a_parameter_for_any_name_is_refused_as_such() -> None:
+    def search(**words) -> None: ...
+
+    with pytest.raises(TypeError, match="'words' cannot be given by name"):
+        read_signature(search, Context)

@@ -70,3 +70,8 @@ def test_a_plain_generator_is_refused() -> None:
 def test_only_async_iterators_stream() -> None:
     assert not is_streaming([1])
     assert not is_streaming(iter([1]))
+
+
+def test_an_approval_is_a_known_word_or_a_predicate() -> None:
+    with pytest.raises(ValueError, match="for approval 'sometimes'; say 'always', 'never' or"):
+        tool(approval="sometimes")  # type: ignore[call-overload]  # the mistake

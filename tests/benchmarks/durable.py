@@ -2,7 +2,8 @@
 
 Run: python tests/benchmarks/durable.py
 CPU of this process for each token, beyond the model's own, and that of the Redis server beside it.
-Peers, in the same run: one awaited XADD for each token, one SQLite transaction for each 20 tokens.
+Peers, in the same run: one awaited XADD for each token, by redis-py and by coredis, and one SQLite
+transaction for each 20 tokens. And how much later than it was said another process sees a word.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 from statistics import median
 
 import uvloop
+from coredis import Redis as Coredis
 from redis.asyncio import Redis
 
 from chat_transport._chunk_log import ChunkLog
@@ -61,11 +63,12 @@ async def redis_rows(server: RedisServer) -> dict[str, list[tuple[float, float]]
     """Give microseconds a token of this process and of the Redis server."""
     rows: dict[str, list[tuple[float, float]]] = {
         "ours: RedisRunLog, 100 runs": [],
-        "peer: one XADD for each token, awaited": [],
+        "peer: one XADD for each token, awaited, redis-py": [],
+        "peer: one XADD for each token, awaited, coredis": [],
     }
-    ours, peer = rows.values()
+    ours, *peers = rows.values()
     tokens = RUNS * RATE * SECONDS
-    async with Redis.from_url(server.url) as client:
+    async with Redis.from_url(server.url) as client, Coredis.from_url(server.url) as other:
         for turn in range(ROUNDS):
             idle = _logs()
             idle_s = await _speak(lambda number, chunk, it=idle: it[number].append(chunk))
@@ -80,13 +83,46 @@ async def redis_rows(server: RedisServer) -> dict[str, list[tuple[float, float]]
                 for log in logs:
                     log.close()
             ours.append((found[0] / tokens * 1e6, found[1] / tokens * 1e6))
-            server_s = await _cpu_s(client)
-            spent_s = await _speak(
-                lambda number, chunk: client.xadd(f"p{number}", {"c": chunk.delta})
-            )
-            found = spent_s - idle_s, await _cpu_s(client) - server_s
-            peer.append((found[0] / tokens * 1e6, found[1] / tokens * 1e6))
+            for peer, one in zip(peers, (client, other), strict=True):
+                server_s = await _cpu_s(client)
+                spent_s = await _speak(
+                    lambda number, chunk, it=one: it.xadd(f"p{number}", {"c": chunk.delta})
+                )
+                found = spent_s - idle_s, await _cpu_s(client) - server_s
+                peer.append((found[0] / tokens * 1e6, found[1] / tokens * 1e6))
     return rows
+
+
+async def seen_after_ms(server: RedisServer, runs: int) -> list[float]:
+    """Give the milliseconds after which a reader of another run log sees the words of one run."""
+    after: list[float] = []
+    said: list[float] = []
+    async with RedisRunLog(server.url) as store, RedisRunLog(server.url) as other:
+        logs = _logs()[:runs]
+        for number, log in enumerate(logs):
+            run = LoggedRun(chat_id=f"s{number}", run_id=f"s{runs}-{number}")
+            await store.start(run, log, lambda _reason: None)
+
+        async def read() -> None:
+            mirror = await other.follow(LoggedRun(chat_id="s0", run_id=f"s{runs}-0"))
+            assert mirror is not None
+            stream = mirror.stream()
+            while chunks := await stream.drain():
+                now = time.perf_counter()
+                after.extend((now - said[len(after)]) * 1e3 for _chunk in chunks)
+
+        def say(number: int, chunk: TextDelta) -> None:
+            if number == 0:
+                said.append(time.perf_counter())
+            if number < runs:
+                logs[number].append(chunk)
+
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(read())
+            await _speak(say)
+            for log in logs:
+                log.close()
+    return sorted(after)
 
 
 def _logs() -> list[ChunkLog]:
@@ -144,6 +180,10 @@ async def main() -> None:
         for name, rows in (await redis_rows(server)).items():
             here, there = median(row[0] for row in rows), median(row[1] for row in rows)
             print(f"{name:48}{here:8.2f}{there:8.2f}{'15' if 'ours' in name else '':>8}")
+        for runs in (1, RUNS):
+            late = await seen_after_ms(server, runs)
+            name = f"another process sees a word, {runs} runs"
+            print(f"{name:48}p50 {median(late):5.1f} ms, p95 {late[len(late) * 95 // 100]:5.1f} ms")
     finally:
         server.kill()
 

@@ -227,8 +227,18 @@ def ours(**options: Any) -> Any:
 
 
 def coalesced() -> Any:
-    """The same with 40 ms windows."""
+    """The same with 40 ms windows: two words of a reply in each."""
     return ours(coalesce_s=0.04)
+
+
+def coalesced_100() -> Any:
+    """The same with 100 ms windows: five words."""
+    return ours(coalesce_s=0.1)
+
+
+def coalesced_200() -> Any:
+    """The same with 200 ms windows: ten words."""
+    return ours(coalesce_s=0.2)
 
 
 def redis() -> Any:
@@ -247,6 +257,8 @@ APPS: dict[str, Callable[[], Any]] = {
     "pydantic_ai": pydantic_ai,
     "ours": ours,
     "coalesced": coalesced,
+    "coalesced_100": coalesced_100,
+    "coalesced_200": coalesced_200,
     "redis": redis,
 }
 

@@ -19,11 +19,14 @@ NAMES = [
     "starlette",
     "ours",
     "coalesced",
+    "coalesced_100",
+    "coalesced_200",
     "fastapi_ai_sdk",
     "assistant_stream",
     "vercel_ai",
     "pydantic_ai",
 ]
+OURS = {"ours", "coalesced", "coalesced_100", "coalesced_200"}
 
 
 async def _once(server: Server, options: argparse.Namespace) -> Result:
@@ -67,14 +70,8 @@ async def measure(servers: dict[str, Server | Absent], options: argparse.Namespa
             for row, base in zip(rows, found.get("raw", rows), strict=True)
         ]
         idle = await idle_kib(server.port, connections=300)
-        left = None if name in {"ours", "coalesced"} else await close_ms(server.port, rounds=10)
-        closed = (
-            "goes on"
-            if name in {"ours", "coalesced"}
-            else "never"
-            if left is None
-            else f"{left:.2f}"
-        )
+        left = None if name in OURS else await close_ms(server.port, rounds=10)
+        closed = "goes on" if name in OURS else "never" if left is None else f"{left:.2f}"
         print(
             f"{name:17}{median(row.us_per_token for row in rows):9.1f}{median(ratios):7.2f}"
             f"{median(row.request_ms for row in rows):12.2f}"

@@ -202,13 +202,9 @@ def _anthropic(*, aiohttp: bool) -> Callable[[str], Any]:
 
 def _gemini(*, aiohttp: bool) -> Callable[[str], Any]:
     def make(url: str) -> Any:
-        import httpx2
         from chat_transport_google_genai import Gemini
-        from google import genai
 
-        http = None if aiohttp else httpx2.AsyncClient()
-        options = genai.types.HttpOptions(base_url=url, httpx_async_client=http)
-        return Gemini("gemini-3", client=genai.Client(api_key=KEY, http_options=options))
+        return Gemini("gemini-3", api_key=KEY, base_url=url, aiohttp=aiohttp)
 
     return make
 
@@ -250,10 +246,10 @@ def _litellm_row() -> Row:
 
 
 def _twice(name: str, wire: str, make: Callable[..., Callable[[str], Any]]) -> list[Row]:
-    rows = [adapter_row(f"{name}, httpx", make(aiohttp=False), wire)]
-    if installed("aiohttp"):
-        rows.insert(0, adapter_row(name, make(aiohttp=True), wire))
-    return rows
+    return [
+        adapter_row(name, make(aiohttp=True), wire),
+        adapter_row(f"{name}, httpx", make(aiohttp=False), wire),
+    ]
 
 
 def rows() -> list[Row]:

@@ -10,7 +10,17 @@ from types import ModuleType
 
 import pytest
 
-FORBIDDEN = ("httpx", "httpx2", "ably", "starlette", "uvicorn", "redis", "openai", "typer", "rich")
+FORBIDDEN = (
+    "httpx",
+    "httpx2",
+    "ably",
+    "starlette",
+    "uvicorn",
+    "coredis",
+    "openai",
+    "typer",
+    "rich",
+)
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,12 @@ def test_namespaces_are_read():
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--key", "nonsense"], ["--namespace", "ai:fast"], ["--data", "/nonexistent/folder/b.sqlite"]],
+    [
+        ["--key", "nonsense"],
+        ["--namespace", "ai:fast"],
+        ["--data", "/nonexistent/folder/b.sqlite"],
+        ["--cert", "none.pem", "--cert-key", "none.pem"],
+    ],
 )
 def test_bad_arguments_end_with_one_sentence(arguments, capsys):
     assert run(["--port", "0", *arguments]) == 2
@@ -31,6 +36,13 @@ def test_bad_arguments_end_with_one_sentence(arguments, capsys):
     assert said.out == ""
     assert said.err.startswith("chat-transport broker: ")
     assert said.err.count("\n") == 1
+
+
+def test_a_certificate_without_its_key_is_refused(capsys):
+    with pytest.raises(SystemExit) as caught:
+        run(["--port", "0", "--cert", "a.pem"])
+    assert caught.value.code == 2
+    assert "give both --cert and --cert-key" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -60,3 +72,19 @@ def test_it_says_ready_serves_and_ends_cleanly(number, tmp_path):
             assert (process.returncode, out, err) == (0, "", "")
         finally:
             process.kill()
+
+
+def test_without_its_extra_it_says_what_to_install():
+    program = """
+import runpy, sys
+sys.modules["uvicorn"] = None  # as if it were not installed
+runpy.run_module("chat_transport.broker", run_name="__main__")
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=20
+    )
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == (
+        "chat-transport broker: the broker needs the package 'uvicorn'; "
+        "pip install 'chat-transport[broker]'\n"
+    )

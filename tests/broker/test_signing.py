@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import base64
+
 import jwt
 import pytest
 
@@ -28,6 +30,29 @@ def test_an_unsigned_token_is_refused():
     token = jwt.encode({}, None, algorithm="none", headers={"kid": "a.k"})
     with pytest.raises(Refusal):
         jwt_claims(token, SECRET)
+
+
+@pytest.mark.parametrize("algorithm", ["HS384", "HS512"])
+def test_another_algorithm_is_named(algorithm):
+    token = jwt.encode({}, SECRET * 2, algorithm=algorithm, headers={"kid": "a.k"})
+    with pytest.raises(Refusal, match=algorithm):
+        jwt_claims(token, SECRET * 2)
+
+
+@pytest.mark.parametrize("payload", [b"[]", b"1", b"no json", b"[" * 100_000, b"\xff"])
+def test_claims_that_are_no_object_are_refused(payload):
+    token = jwt.PyJWS().encode(payload, SECRET, algorithm="HS256", headers={"kid": "a.k"})
+    with pytest.raises(Refusal) as caught:
+        jwt_claims(token, SECRET)
+    assert caught.value.code == 40144
+
+
+@pytest.mark.parametrize("header", ["[]", '{"kid":"a.k"}', '{"alg":1,"kid":"a.k"}', "[" * 100_000])
+def test_a_header_that_is_none_is_refused(header):
+    text = base64.urlsafe_b64encode(header.encode()).decode().rstrip("=")
+    with pytest.raises(Refusal) as caught:
+        jwt_claims(f"{text}.e30.e30", SECRET)
+    assert caught.value.code == 40144
 
 
 @pytest.mark.parametrize(

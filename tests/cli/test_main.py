@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.metadata import version
 
 import pytest
+
+from chat_transport.cli.main import run
 
 
 @pytest.mark.parametrize(
@@ -15,7 +18,9 @@ import pytest
         (["serve", "--model", "nobody:x"], "unable to find an adapter"),
         (["serve", "--no-tls"], "unable to use Ably without a key"),
         (["serve", "--ably-key", "secret-words"], "appId.keyId:secret"),
+        (["serve", "--ably-key", "a.b:c", "--channels", ""], "a channel without a name"),
         (["serve", "--web", "/nowhere"], "it has no index.html"),
+        (["serve", "--port", "0", "--data", "/nowhere/x.db"], "keep chats in '/nowhere/x.db'"),
         (["broker", "--key", "secret-words"], "appId.keyId:secret"),
         (["broker", "--namespace", "a:b"], "a namespace looks like"),
         (["broker", "--cert", "x.pem"], "give both --cert and --cert-key"),
@@ -29,3 +34,10 @@ def test_bad_arguments_are_one_sentence(
     sentence = refused(*arguments)
     assert reason in sentence
     assert "secret-words" not in sentence
+
+
+def test_the_version_is_that_of_the_package(capfd: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as ended:
+        run(["--version"])
+    assert ended.value.code == 0
+    assert capfd.readouterr().out == f"chat-transport {version('chat-transport')}\n"

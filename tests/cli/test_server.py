@@ -7,10 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 from chat_transport_demo import DemoModel
 
+from chat_transport import Chat, ChatTransport
 from chat_transport.cli._server import ServeSettings
+from chat_transport.cli._targets import AblyTarget
 
 QUESTION = {
     "id": "c1",
@@ -102,3 +105,29 @@ def test_only_ones_own_machine_is_told_what_a_handler_raised(host: str, told: st
     settings = ServeSettings(host=host, port=0, model=DemoModel(), model_name="demo")
     text = settings.error_text
     assert (text(ValueError("no key")) if text is not None else None) == told
+
+
+def test_another_browser_may_stop_the_reply(start: Callable[..., Any]):
+    address = start("demo", "--port", "0").ready()
+
+    def transport(who: str) -> ChatTransport:
+        return AblyTarget(channel="ai:shared", client_id=who, server=address).transport()
+
+    async def talk() -> tuple[str, str]:
+        async with transport("ada") as hers, transport("bob") as his:
+            async with Chat(hers, id="ai:shared") as ada, Chat(his, id="ai:shared") as bob:
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(ada.send, "stream 1000 words")
+                    async for state in bob.updates():
+                        if state.messages and len(state.messages[-1].text.split()) > 3:
+                            break
+                    await bob.stop()
+                return ada.status, ada.messages[-1].text
+
+    async def in_time() -> tuple[str, str]:
+        with anyio.fail_after(30):
+            return await talk()
+
+    status, text = anyio.run(in_time)
+    assert status == "ready"
+    assert len(text.split()) < 1000

@@ -54,3 +54,11 @@ def test_a_run_under_way_does_not_hold_up_the_end(start: Callable[..., Any]):
         rest = answer.read().decode()
     assert '"type":"abort"' in rest
     assert running.process.wait(timeout=10) == 0
+
+
+@pytest.mark.parametrize("command", ["demo", "serve", "broker"])
+def test_a_second_signal_ends_it_as_cleanly(start: Callable[..., Any], command: str):
+    running = start(command, "--port", "0")
+    running.ready()
+    running.process.send_signal(signal.SIGINT)
+    assert running.end(signal.SIGINT) == (0, "")

@@ -33,8 +33,11 @@ class Sink:
     def accepted(self, *, active: bool) -> None:
         self.seen.append("active" if active else "idle")
 
-    def chunk(self, chunk: UIMessageChunk) -> None:
-        self.seen.append(chunk)
+    def chunk(self, chunk: UIMessageChunk, place: str | None) -> None:
+        self.seen.append(chunk if place is None else (chunk, place))
+
+    def known(self, run_id: str | None) -> None:
+        self.seen.append(f"run {run_id}")
 
     def ended(self, error: Exception | None) -> None:
         self.seen.append("end" if error is None else error)
@@ -195,3 +198,22 @@ def test_no_frame_is_too_strange(value: object):
     except RemoteProtocolError as error:
         refusal = str(error)
     assert refusal.startswith("Invalid")
+
+
+def test_what_our_server_adds_reaches_our_client():
+    requests, sink = waiting(resumes=True)
+    requests.receive(server_frame("start", "r", run_id="r1"))
+    requests.receive(server_chunk("r", 0, Start(), place="before.1"))
+    requests.receive(server_chunk("r", 1, Start()))
+    assert sink.seen == ["run r1", "active", (Start(), "before.1"), Start()]
+    requests, sink = waiting(resumes=True)
+    requests.receive(server_frame("no-active", "r", counts=True))
+    assert sink.seen == ["run None", "idle", "end"]
+
+
+def test_a_resume_goes_on_behind_a_number():
+    requests, sink = FrameRequests(), Sink()
+    requests.begin("r", sink, resumes=True, last_sequence=6)
+    requests.receive(server_chunk("r", 6, Start()))
+    requests.receive(server_chunk("r", 7, Start()))
+    assert sink.seen == ["active", Start()]

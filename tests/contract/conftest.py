@@ -125,3 +125,17 @@ def redis_url() -> Iterator[str]:
     server.start()
     yield server.url
     server.kill()
+
+
+@pytest.fixture(scope="module")
+def redis_cluster() -> Iterator[int]:
+    """The port of one of three servers."""
+    program = servers.find_redis()
+    if program is None:
+        pytest.skip("redis-server is neither installed nor installable (apt-get as root) here")
+    cluster = servers.RedisCluster(program)
+    try:
+        cluster.start()
+        yield cluster.port
+    finally:
+        cluster.remove()

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from coredis import RedisCluster
 
 from chat_transport.testing.stores import (
     StoreRequirement,
@@ -49,7 +50,16 @@ async def test_runs_in_memory(requirement: StoreRequirement[RunLog]) -> None:
     await run_store_requirement(requirement, opened)
 
 
-@pytest.mark.parametrize("anyio_backend", ["asyncio"])  # redis-py runs on asyncio alone
 @pytest.mark.parametrize("requirement", run_log_requirements(), ids=lambda item: item.id)
 async def test_runs_in_redis(requirement: StoreRequirement[RunLog], redis_url: str) -> None:
     await run_store_requirement(requirement, lambda: RedisRunLog(redis_url))
+
+
+@pytest.mark.parametrize("requirement", run_log_requirements(), ids=lambda item: item.id)
+async def test_runs_in_a_redis_cluster(
+    requirement: StoreRequirement[RunLog], redis_cluster: int
+) -> None:
+    def opened() -> RedisRunLog:
+        return RedisRunLog(client=RedisCluster("127.0.0.1", redis_cluster))
+
+    await run_store_requirement(requirement, opened)

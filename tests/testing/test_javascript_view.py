@@ -77,6 +77,13 @@ def test_a_bad_input_is_shown_raw():
     assert shown({**part, "errorText": "bad"})["input"] == "{"
 
 
+@pytest.mark.parametrize(("text", "seen"), [('{"a":', {}), ('{"a": 1}', {"input": {"a": 1}})])
+def test_an_input_that_is_cut_off_is_not_shown(text, seen):
+    part = {"type": "tool-x", "toolCallId": "c", "state": "input-streaming", "rawInput": text}
+    expected = {"type": "tool-x", "toolCallId": "c", "state": "input-streaming"}
+    assert shown({**part, "input": {"a": 1}}) == expected | seen
+
+
 def test_metadata_is_the_last_that_was_said():
     said = [c.Start(message_metadata={"a": 1}), c.Finish(), c.MessageMetadata(message_metadata=2)]
     assert last_metadata(said) == 2

@@ -122,3 +122,8 @@ def test_sources_are_compared_with_the_earlier_version(shared: Path):
     (shared / "fixtures" / "_golden" / "ai-7.0.77" / "words" / "one.ui.jsonl").write_text("")
     with pytest.raises(AssertionError):
         made.test_sources_as_parts_are_those_of_the_earlier_ai_sdk(shared)
+
+
+def test_an_adapter_that_never_asks_the_server_is_red(shared: Path):
+    with pytest.raises(AssertionError, match="the server was never asked"):
+        suite(RECIPE).test_leaving_closes_the_connection(shared)

@@ -31,3 +31,19 @@ def test_a_lost_callback_is_noticed(ui_vectors: Path):
     basic["events"] = []
     with pytest.raises(VectorFailed, match="events"):
         check_server(basic)
+
+
+def test_sources_that_look_alike_are_compared_together(ui_vectors: Path):
+    merged = case(ui_vectors, "server/merge-one")
+    words = [
+        {"type": "text-start", "id": "t"},
+        {"type": "text-delta", "id": "t", "delta": "merged"},
+        {"type": "text-end", "id": "t"},
+    ]
+    merged["script"] = [{"merge": words}, {"merge": words}]
+    merged["options"]["has_end_callback"] = False
+    merged["events"] = []
+    merged["chunks"] = [words[0], words[0], words[1], words[1], words[2], words[2]]
+    check_server(merged)
+    with pytest.raises(VectorFailed, match="chunks"):
+        check_server({**merged, "chunks": merged["chunks"][1:]})

@@ -220,3 +220,8 @@ async def test_a_resumed_reply_that_goes_on_with_an_answered_call_is_told_whole(
     assert reducer.message.text == "May I?"
     (settled,) = [part for part in reducer.message.parts if isinstance(part, ToolPart)]
     assert (settled.state, settled.output) == ("output-available", "sent")
+
+
+async def test_a_bare_handler_is_no_agent():
+    with pytest.raises(TypeError, match=r"give an Agent\(handler\)"):
+        DirectChatTransport(echo)

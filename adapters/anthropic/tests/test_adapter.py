@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import aclosing
 from importlib.metadata import entry_points
 
 import anthropic  # two seconds, or ten on a busy machine: not inside a test's deadline
@@ -9,10 +8,12 @@ import anyio
 import pytest
 from chat_transport_anthropic import AnthropicMessages, create
 
-from chat_transport.chunks import Error, Finish, FinishStep, StartStep, TextDelta, UIMessageChunk
+from chat_transport.chunks import Error, Finish, FinishStep, StartStep, UIMessageChunk
 from chat_transport.messages import UIMessage
 from chat_transport.model import ModelSettings, ProviderTool, ToolSpec
+from chat_transport.provider_http import AiohttpTransport
 from chat_transport.testing.grammar import grammar_faults
+from chat_transport.testing.leaving import CLOSED_WITHIN_S, Way, leave
 from chat_transport.testing.replay import Answer, replay_server
 
 pytestmark = pytest.mark.anyio
@@ -54,26 +55,21 @@ def adapter(url: str, *, aiohttp: bool | None = None) -> AnthropicMessages:
 # httpx2 drops its generators where it is left in mid-body, which trio tells of.
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("how", ["leave", "cancel"])
 @pytest.mark.parametrize("aiohttp", [None, False], ids=["any", "httpx"])
-async def test_leaving_the_stream_closes_the_providers_connection(*, aiohttp: bool | None):
+async def test_leaving_the_stream_closes_the_providers_connection(
+    how: Way, *, aiohttp: bool | None
+):
     async with replay_server(Answer(pieces=[START, *TEXT[:2]], hang_after=3)) as server:
         model = adapter(server.url, aiohttp=aiohttp)
-        with anyio.fail_after(10):
-            async with aclosing(model.stream(HELLO)) as chunks:
-                async for chunk in chunks:
-                    if isinstance(chunk, TextDelta):
-                        break
-            left = anyio.current_time()
-            await server.requests[0].left.wait()
-        assert server.requests[0].left_at - left < 0.1
+        assert await leave(server, model.stream(HELLO), by=how) < CLOSED_WITHIN_S
         await model.aclose()
 
 
-async def test_aiohttp_is_used_where_it_is_installed_on_asyncio(anyio_backend: str):
-    pytest.importorskip("aiohttp")
+async def test_aiohttp_is_used_on_asyncio(anyio_backend: str):
     for choice, expected in ((None, anyio_backend == "asyncio"), (False, False)):
         model = adapter("http://127.0.0.1:9", aiohttp=choice)
-        assert isinstance(model.client._client, anthropic.DefaultAioHttpClient) is expected
+        assert isinstance(model.client._client._transport, AiohttpTransport) is expected
         await model.aclose()
 
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import aclosing
 from importlib.metadata import entry_points
 
 import anyio
@@ -10,10 +9,11 @@ import pytest
 from chat_transport_google_genai import Gemini, create
 from google import genai
 
-from chat_transport.chunks import Error, TextDelta, UIMessageChunk
+from chat_transport.chunks import Error, UIMessageChunk
 from chat_transport.messages import UIMessage
 from chat_transport.model import ModelSettings, ToolSpec
 from chat_transport.testing.grammar import grammar_faults
+from chat_transport.testing.leaving import CLOSED_WITHIN_S, Way, leave
 from chat_transport.testing.replay import Answer, replay_server
 
 pytestmark = [
@@ -51,21 +51,15 @@ def adapter(url: str) -> Gemini:
     return Gemini("gemini-3-pro", api_key="k", base_url=url)
 
 
+@pytest.mark.parametrize("how", ["leave", "cancel"])
 @pytest.mark.parametrize("over", ["the SDK's choice", "httpx2"])
-async def test_leaving_the_stream_closes_the_providers_connection(over: str):
+async def test_leaving_the_stream_closes_the_providers_connection(how: Way, over: str):
     async with replay_server(Answer(pieces=[WORD], hang_after=1)) as server:
         http = httpx2.AsyncClient() if over == "httpx2" else None
         options = genai.types.HttpOptions(base_url=server.url, httpx_async_client=http)
         client = genai.Client(api_key="k", http_options=options)
         model = Gemini("gemini-3-pro", client=client)
-        with anyio.fail_after(10):
-            async with aclosing(model.stream(HELLO)) as chunks:
-                async for chunk in chunks:
-                    if isinstance(chunk, TextDelta):
-                        break
-            left = anyio.current_time()
-            await server.requests[0].left.wait()
-        assert server.requests[0].left_at - left < 0.1
+        assert await leave(server, model.stream(HELLO), by=how) < CLOSED_WITHIN_S
         await client.aio.aclose()
         client.close()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import aclosing
 from importlib.util import find_spec
 
 import anyio
@@ -22,7 +21,8 @@ from chat_transport.chunks import (
 )
 from chat_transport.messages import ToolApproval, ToolPart, UIMessage
 from chat_transport.testing.grammar import grammar_faults
-from chat_transport.testing.replay import Answer, ReplayServer, replay_server
+from chat_transport.testing.leaving import CLOSED_WITHIN_S, Way, leave
+from chat_transport.testing.replay import Answer, replay_server
 
 HAS_SDK = all(find_spec(name) is not None for name in ("langgraph", "langchain_openai"))
 pytestmark = [
@@ -194,31 +194,9 @@ async def test_the_middleware_asks_and_goes_on(*, approved: bool):
     assert words(chunks) == "Done."
 
 
-async def leave(handler, server: ReplayServer, how: str) -> float:
-    """Give the seconds from the first words, where the reader leaves, to the closed socket."""
-    left: list[float] = []
-
-    async def read() -> None:
-        async with aclosing(handler(run(HELLO))) as chunks:
-            async for chunk in chunks:
-                if isinstance(chunk, TextDelta):
-                    left.append(anyio.current_time())
-                    if how == "cancel":
-                        tasks.cancel_scope.cancel()
-                        await anyio.sleep_forever()
-                    return
-
-    with anyio.fail_after(20):
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(read)
-        await server.requests[0].left.wait()
-    assert server.requests[0].left_at is not None
-    return server.requests[0].left_at - left[0]
-
-
 @pytest.mark.parametrize("how", ["leave", "cancel"])
 @pytest.mark.parametrize("kind", ["model", "graph"])
-async def test_leaving_closes_the_providers_connection(kind: str, how: str):
+async def test_leaving_closes_the_providers_connection(kind: str, how: Way):
     def weather(city: str) -> str:
         """Tell the weather."""
         return f"sunny in {city}"
@@ -226,4 +204,4 @@ async def test_leaving_closes_the_providers_connection(kind: str, how: str):
     async with replay_server(Answer(pieces=said("Sun", "ny.").pieces[:2], hang_after=2)) as server:
         url = server.url
         runnable = make_model(url) if kind == "model" else make_graph(url, weather)
-        assert await leave(LangChainHandler(runnable), server, how) < 0.1
+        assert await leave(server, LangChainHandler(runnable)(run(HELLO)), by=how) < CLOSED_WITHIN_S

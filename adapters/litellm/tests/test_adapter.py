@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from contextlib import aclosing
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,6 +17,7 @@ from chat_transport.errors import ConnectFailed
 from chat_transport.messages import UIMessage
 from chat_transport.testing.fixtures import load_recordings
 from chat_transport.testing.grammar import grammar_faults
+from chat_transport.testing.leaving import CLOSED_WITHIN_S, Way, leave
 from chat_transport.testing.replay import Answer, random_splits, replay_server
 
 pytestmark = [pytest.mark.anyio, pytest.mark.filterwarnings("ignore")]
@@ -72,17 +72,11 @@ async def test_words_come_through():
     assert "".join(c.delta for c in chunks if isinstance(c, TextDelta)) == "ab"
 
 
+@pytest.mark.parametrize("how", ["leave", "cancel"])
 @needs_sdk
-async def test_leaving_the_stream_closes_the_providers_connection():
+async def test_leaving_the_stream_closes_the_providers_connection(how: Way):
     async with replay_server(Answer(pieces=[piece(content="a")], hang_after=1)) as server:
-        with anyio.fail_after(30):
-            async with aclosing(adapter(server.url).stream(HELLO)) as chunks:
-                async for chunk in chunks:
-                    if isinstance(chunk, TextDelta):
-                        break
-            left = anyio.current_time()
-            await server.requests[0].left.wait()
-        assert server.requests[0].left_at - left < 0.1
+        assert await leave(server, adapter(server.url).stream(HELLO), by=how) < CLOSED_WITHIN_S
 
 
 @needs_sdk

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import aclosing
 from importlib.metadata import entry_points
 
 import anyio
@@ -19,7 +18,9 @@ from chat_transport.chunks import (
 from chat_transport.errors import LocalProtocolError
 from chat_transport.messages import FilePart, UIMessage
 from chat_transport.model import ModelSettings, ToolSpec
+from chat_transport.provider_http import AiohttpTransport
 from chat_transport.testing.grammar import grammar_faults
+from chat_transport.testing.leaving import CLOSED_WITHIN_S, Way, leave
 from chat_transport.testing.replay import Answer, random_splits, replay_server
 
 pytestmark = pytest.mark.anyio
@@ -67,30 +68,25 @@ async def test_thinking_words_and_calls():
     assert of(Finish, chunks)[0].finish_reason == "tool-calls"
 
 
+@pytest.mark.parametrize("how", ["leave", "cancel"])
 @pytest.mark.parametrize("aiohttp", [None, False], ids=["any", "httpx"])
-async def test_leaving_the_stream_closes_the_providers_connection(*, aiohttp: bool | None):
+async def test_leaving_the_stream_closes_the_providers_connection(
+    how: Way, *, aiohttp: bool | None
+):
     async with replay_server(Answer(pieces=[record(content="a")], hang_after=1)) as server:
         adapter = Ollama("m", host=server.url, aiohttp=aiohttp)
-        with anyio.fail_after(10):
-            async with aclosing(adapter.stream(HELLO)) as chunks:
-                async for chunk in chunks:
-                    if isinstance(chunk, TextDelta):
-                        break
-            left = anyio.current_time()
-            await server.requests[0].left.wait()
-        assert server.requests[0].left_at - left < 0.1
+        assert await leave(server, adapter.stream(HELLO), by=how) < CLOSED_WITHIN_S
         await adapter.aclose()
 
 
 async def test_aiohttp_is_used_unless_a_proxy_is_set(monkeypatch: pytest.MonkeyPatch):
-    kind = pytest.importorskip("httpx_aiohttp").AiohttpTransport
     for choice, expected in ((None, True), (False, False)):
         adapter = Ollama("m", aiohttp=choice)
-        assert isinstance(adapter.client._client._transport, kind) is expected
+        assert isinstance(adapter.client._client._transport, AiohttpTransport) is expected
         await adapter.aclose()
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     adapter = Ollama("m")
-    assert not isinstance(adapter.client._client._transport, kind)
+    assert not isinstance(adapter.client._client._transport, AiohttpTransport)
     await adapter.aclose()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import aclosing
 from importlib.util import find_spec
 
 import anyio
@@ -12,9 +11,13 @@ from chat_transport_openai_agents import OpenAIAgent
 
 from chat_transport.agent.run import Run, User
 from chat_transport.chunks import (
+    DataChunk,
     Error,
     Finish,
+    MessageMetadata,
+    ReasoningStart,
     TextDelta,
+    TextStart,
     ToolApprovalRequest,
     ToolInputAvailable,
     ToolOutputAvailable,
@@ -22,8 +25,10 @@ from chat_transport.chunks import (
 )
 from chat_transport.errors import ConnectFailed
 from chat_transport.messages import ToolApproval, ToolPart, UIMessage
+from chat_transport.reducer import MessageReducer
 from chat_transport.testing.grammar import grammar_faults
-from chat_transport.testing.replay import Answer, ReplayServer, replay_server
+from chat_transport.testing.leaving import CLOSED_WITHIN_S, Way, leave
+from chat_transport.testing.replay import Answer, replay_server
 
 HAS_SDK = find_spec("agents") is not None
 pytestmark = [pytest.mark.anyio, pytest.mark.filterwarnings("ignore")]
@@ -84,13 +89,13 @@ def answer(number: int, item: dict[str, object], *deltas: dict[str, object]) -> 
     return Answer(pieces=frames)
 
 
-def called(number: int) -> Answer:
+def called(number: int, name: str = "weather", arguments: str = '{"city":"Oslo"}') -> Answer:
     item = {
         "type": "function_call",
         "id": "fc_1",
         "call_id": "call_1",
-        "name": "weather",
-        "arguments": '{"city":"Oslo"}',
+        "name": name,
+        "arguments": arguments,
         "status": "completed",
     }
     return answer(number, item)
@@ -179,6 +184,88 @@ async def test_a_tool_that_needs_leave_waits_and_goes_on(*, approved: bool):
     assert [c.delta for c in chunks if isinstance(c, TextDelta)] == ["Done."]
 
 
+def reply_of(chunks: list[UIMessageChunk]) -> UIMessage:
+    reducer = MessageReducer(message_id="m")
+    for chunk in chunks:
+        reducer.feed(chunk)
+    return reducer.message
+
+
+@needs_sdk
+async def test_after_a_handoff_the_chat_goes_on():
+    import agents
+
+    answers = called(1, "transfer_to_billing", "{}"), said(2, "Paid."), said(3, "Bye.")
+    async with replay_server(*answers) as server:
+        triage, client = make_agent(server.url)
+        triage.handoffs.append(agents.Agent(name="Billing", model=triage.model))
+        handler = OpenAIAgent(triage)
+        chunks = await collect(handler, run(HELLO))
+        await collect(handler, run(HELLO, reply_of(chunks), UIMessage.user("Thanks", id="u2")))
+        await client.close()
+    assert [(c.type, c.data) for c in chunks if isinstance(c, DataChunk)] == [
+        ("data-handoff", {"phase": "requested", "from": "Helper"}),
+        ("data-handoff", {"phase": "occurred", "from": "Helper", "to": "Billing"}),
+    ]
+    agents_named = [c.message_metadata for c in chunks if isinstance(c, MessageMetadata)]
+    assert agents_named == [{"agent": "Helper"}, {"agent": "Billing"}]
+    sent = server.requests[2].json["input"]
+    assert [one.get("type", one.get("role")) for one in sent] == [
+        "user", "function_call", "function_call_output", "assistant", "user",
+    ]  # fmt: skip
+    assert sent[2]["call_id"] == "call_1"
+
+
+@needs_sdk
+async def test_an_output_of_images_and_text_is_json():
+    import agents
+
+    async with replay_server(called(1, "picture", "{}"), said(2, "Nice.")) as server:
+        agent, client = make_agent(server.url)
+
+        def picture():  # type: ignore[no-untyped-def]  # the SDK reads annotations by name
+            url = "https://example.com/i.png"
+            return [agents.ToolOutputText(text="Oslo"), agents.ToolOutputImage(image_url=url)]
+
+        agent.tools.append(agents.function_tool(picture))
+        chunks = await collect(OpenAIAgent(agent), run(HELLO))
+        await client.close()
+    (output,) = [chunk.output for chunk in chunks if isinstance(chunk, ToolOutputAvailable)]
+    assert output == [
+        {"type": "text", "text": "Oslo"},
+        {"type": "image", "image_url": "https://example.com/i.png"},
+    ]
+
+
+def piece(finish: str | None = None, **delta: object) -> bytes:
+    choice = {"index": 0, "delta": delta, "finish_reason": finish}
+    body = {"id": "c", "model": "m", "object": "chat.completion.chunk", "created": 0}
+    return f"data: {json.dumps(body | {'choices': [choice]})}\n\n".encode()
+
+
+@needs_sdk
+async def test_steps_of_a_chat_completions_model_have_parts_of_their_own():
+    import agents
+
+    call = {"index": 0, "id": "c1", "type": "function"}
+    function = {"name": "weather", "arguments": '{"city":"Oslo"}'}
+    first = [piece(reasoning_content="Hm"), piece(content="Let me see")]
+    first += [piece(tool_calls=[call | {"function": function}]), piece(finish="tool_calls")]
+    second = [piece(content="Sun"), piece(content="ny"), piece(finish="stop")]
+    done = b"data: [DONE]\n\n"
+    answers = Answer(pieces=first, tail=done), Answer(pieces=second, tail=done)
+    async with replay_server(*answers) as server:
+        agent, client = make_agent(server.url)
+        agent.model = agents.OpenAIChatCompletionsModel(model="m", openai_client=client)
+        chunks = await collect(OpenAIAgent(agent), run(HELLO))
+        await client.close()
+    starts = [chunk.id for chunk in chunks if isinstance(chunk, TextStart | ReasoningStart)]
+    assert sorted(starts) == ["step-1", "step-1:0", "step-2"]
+    assert not any("__fake_id__" in str(chunk) for chunk in chunks)
+    texts = [part.text for part in reply_of(chunks).parts if part.type == "text"]
+    assert texts == ["Let me see", "Sunny"]
+
+
 @needs_sdk
 async def test_too_many_turns_are_an_error():
     async with replay_server(called(1)) as server:
@@ -194,33 +281,11 @@ async def test_without_the_sdk_the_remedy_is_named():
         await collect(OpenAIAgent(object()), run(HELLO))
 
 
-async def leave(handler, server: ReplayServer, how: str) -> float:
-    """Give the seconds from the first words, where the reader leaves, to the closed socket."""
-    left: list[float] = []
-
-    async def read() -> None:
-        async with aclosing(handler(run(HELLO))) as chunks:
-            async for chunk in chunks:
-                if isinstance(chunk, TextDelta):
-                    left.append(anyio.current_time())
-                    if how == "cancel":
-                        tasks.cancel_scope.cancel()
-                        await anyio.sleep_forever()
-                    return
-
-    with anyio.fail_after(20):
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(read)
-        await server.requests[0].left.wait()
-    assert server.requests[0].left_at is not None
-    return server.requests[0].left_at - left[0]
-
-
 @needs_sdk
 @pytest.mark.parametrize("how", ["leave", "cancel"])
-async def test_leaving_closes_the_providers_connection(how: str):
+async def test_leaving_closes_the_providers_connection(how: Way):
     whole = said(1, "Sunny.")
     async with replay_server(Answer(pieces=whole.pieces[:3], hang_after=3)) as server:
         agent, client = make_agent(server.url)
-        assert await leave(OpenAIAgent(agent), server, how) < 0.1
+        assert await leave(server, OpenAIAgent(agent)(run(HELLO)), by=how) < CLOSED_WITHIN_S
         await client.close()

@@ -1,11 +1,18 @@
 from __future__ import annotations
 
-from contextlib import aclosing
+import inspect
 from importlib.metadata import entry_points
 
 import anyio
 import pytest
-from chat_transport_openai import OpenAIChat, OpenAIResponses, create, create_chat
+from chat_transport_openai import (
+    ClientOptions,
+    OpenAIChat,
+    OpenAIResponses,
+    create,
+    create_chat,
+)
+from chat_transport_openai._adapter import _OpenAIAdapter
 
 from chat_transport.chunks import (
     Error,
@@ -18,6 +25,7 @@ from chat_transport.chunks import (
 )
 from chat_transport.messages import UIMessage
 from chat_transport.model import ModelSettings
+from chat_transport.testing.leaving import CLOSED_WITHIN_S, Way, leave
 from chat_transport.testing.replay import Answer, replay_server
 
 pytestmark = pytest.mark.anyio
@@ -48,40 +56,14 @@ async def collect(adapter: OpenAIResponses | OpenAIChat, **options: object):
 # httpx2 drops its generators where it is left in mid-body, which trio tells of.
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("how", ["leave", "cancel"])
 @pytest.mark.parametrize("kind", [OpenAIResponses, OpenAIChat])
-async def test_leaving_the_stream_closes_the_providers_connection(kind: type):
+async def test_leaving_the_stream_closes_the_providers_connection(how: Way, kind: type):
     chat_word = b'data: {"choices":[{"index":0,"delta":{"content":"a"}}]}\n\n'
     pieces = [CREATED, ADDED, WORD] if kind is OpenAIResponses else [chat_word]
     async with replay_server(Answer(pieces=pieces, hang_after=len(pieces))) as server:
         adapter = kind("m", api_key="k", base_url=f"{server.url}/v1")
-        with anyio.fail_after(10):
-            async with aclosing(adapter.stream(HELLO)) as chunks:
-                async for chunk in chunks:
-                    if isinstance(chunk, TextDelta):
-                        break
-            left = anyio.current_time()
-            await server.requests[0].left.wait()
-        assert server.requests[0].left_at - left < 0.1
-        await adapter.aclose()
-
-
-async def test_cancelling_the_reader_closes_the_providers_connection():
-    async with replay_server(Answer(pieces=[CREATED, ADDED, WORD], hang_after=3)) as server:
-        adapter = responses(server.url)
-        cancelled_at: list[float] = []
-
-        async def read() -> None:
-            async with aclosing(adapter.stream(HELLO)) as chunks:
-                async for chunk in chunks:
-                    if isinstance(chunk, TextDelta):
-                        cancelled_at.append(anyio.current_time())
-                        tasks.cancel_scope.cancel()
-
-        with anyio.fail_after(10):
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(read)
-            await server.requests[0].left.wait()
-        assert server.requests[0].left_at - cancelled_at[0] < 0.1
+        assert await leave(server, adapter.stream(HELLO), by=how) < CLOSED_WITHIN_S
         await adapter.aclose()
 
 
@@ -216,3 +198,15 @@ def test_the_command_line_finds_both_by_entry_point():
     assert found["openai-chat"] is create_chat
     assert create("gpt-5.4").model == "gpt-5.4"
     assert create_chat("gpt-4o").provider == "openai"
+
+
+@pytest.mark.parametrize("kind", [OpenAIResponses, OpenAIChat])
+def test_an_argument_that_is_not_known_is_refused_by_name(kind: type):
+    with pytest.raises(TypeError, match="api_kye"):
+        kind("m", api_kye="k")
+
+
+def test_both_take_what_their_options_say():
+    taken = inspect.signature(_OpenAIAdapter).parameters
+    assert set(taken) == {"model", *ClientOptions.__annotations__}
+    assert all(one.default is not one.empty for name, one in taken.items() if name != "model")

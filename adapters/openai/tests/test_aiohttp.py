@@ -6,22 +6,17 @@ import asyncio
 import gc
 import gzip
 import logging
-from contextlib import aclosing
 
 import anyio
 import anyio.abc
-import openai
 import pytest
 from chat_transport_openai import OpenAIChat, OpenAIResponses
 
 from chat_transport.chunks import Error, Finish, TextDelta, UIMessageChunk
 from chat_transport.messages import UIMessage
+from chat_transport.provider_http import AiohttpTransport
+from chat_transport.testing.leaving import CLOSED_WITHIN_S, Way, leave
 from chat_transport.testing.replay import Answer, replay_server
-
-try:
-    openai.DefaultAioHttpClient()
-except (ImportError, RuntimeError):
-    pytest.skip("needs the extra `aiohttp`", allow_module_level=True)
 
 HELLO = [UIMessage.user("Hi", id="u")]
 WORD = b'data: {"id":"c","choices":[{"index":0,"delta":{"content":"a"}}]}\n\n'
@@ -49,40 +44,21 @@ async def collect(adapter: OpenAIChat) -> list[UIMessageChunk]:
 
 
 @pytest.mark.anyio
-async def test_the_extra_is_used_where_it_is_installed_and_can_be_turned_off():
+async def test_it_is_used_by_default_and_can_be_turned_off():
     for kind in (OpenAIChat, OpenAIResponses):
         for choice, expected in ((None, True), (True, True), (False, False)):
             adapter = kind("m", api_key="k", aiohttp=choice)
-            over_aiohttp = isinstance(adapter.client._client, openai.DefaultAioHttpClient)
-            assert over_aiohttp is expected
+            assert isinstance(adapter.client._client._transport, AiohttpTransport) is expected
             await adapter.aclose()
 
 
 @BOTH
+@pytest.mark.parametrize("how", ["leave", "cancel"])
 @pytest.mark.anyio
-async def test_leaving_and_cancelling_close_the_providers_connection(*, aiohttp: bool):
+async def test_leaving_and_cancelling_close_the_providers_connection(how: Way, *, aiohttp: bool):
     async with replay_server(Answer(pieces=[WORD], hang_after=1)) as server:
         adapter = chat(server.url, aiohttp=aiohttp)
-        left_at: list[float] = []
-
-        async def read(*, leaves: bool) -> None:
-            async with aclosing(adapter.stream(HELLO)) as chunks:
-                async for chunk in chunks:
-                    if isinstance(chunk, TextDelta):
-                        left_at.append(anyio.current_time())
-                        if leaves:
-                            break
-                        tasks.cancel_scope.cancel()
-
-        with anyio.fail_after(10):
-            await read(leaves=True)
-            await server.requests[0].left.wait()
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(lambda: read(leaves=False))
-            await server.requests[1].left.wait()
-        for request, left in zip(server.requests, left_at, strict=True):
-            assert request.left_at is not None
-            assert request.left_at - left < 0.1
+        assert await leave(server, adapter.stream(HELLO), by=how) < CLOSED_WITHIN_S
         await adapter.aclose()
 
 

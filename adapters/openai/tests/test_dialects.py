@@ -198,7 +198,12 @@ def test_empty_text_is_no_output_yet_so_an_error_after_it_stands_alone():
 
 def test_a_reply_without_a_reason_is_complete_by_default_and_not_as_the_ai_sdk():
     word = {"choices": [{"index": 0, "delta": {"content": "a"}}]}
-    for provider, reason in (("openai", "interrupted"), ("groq", "other"), ("other", "error")):
+    for provider, reason in (
+        ("openai", "interrupted"),
+        ("groq", "interrupted"),
+        ("deepseek", "other"),
+        ("vllm", "error"),
+    ):
         assert chat(provider, word)[-1]["finishReason"] == "stop"
         assert chat(provider, word, compat="ai-sdk")[-1]["finishReason"] == reason
 

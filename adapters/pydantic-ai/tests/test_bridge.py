@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import aclosing
 from importlib.util import find_spec
 
 import anyio
@@ -21,7 +20,8 @@ from chat_transport.chunks import (
 from chat_transport.errors import ConnectFailed
 from chat_transport.messages import ToolApproval, ToolPart, UIMessage
 from chat_transport.reducer import MessageReducer
-from chat_transport.testing.replay import Answer, ReplayServer, replay_server
+from chat_transport.testing.leaving import CLOSED_WITHIN_S, Way, leave
+from chat_transport.testing.replay import Answer, replay_server
 
 pytestmark = [pytest.mark.anyio, pytest.mark.filterwarnings("ignore")]
 
@@ -114,28 +114,6 @@ async def test_without_the_sdk_the_remedy_is_named():
         await collect(pydantic_ai_handler(object()), run(HELLO))
 
 
-async def leave(handler, server: ReplayServer, how: str) -> float:
-    """Give the seconds from the first words, where the reader leaves, to the closed socket."""
-    left: list[float] = []
-
-    async def read() -> None:
-        async with aclosing(handler(run(HELLO))) as chunks:
-            async for chunk in chunks:
-                if isinstance(chunk, TextDelta):
-                    left.append(anyio.current_time())
-                    if how == "cancel":
-                        tasks.cancel_scope.cancel()
-                        await anyio.sleep_forever()
-                    return
-
-    with anyio.fail_after(20):
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(read)
-        await server.requests[0].left.wait()
-    assert server.requests[0].left_at is not None
-    return server.requests[0].left_at - left[0]
-
-
 def word(text: str) -> bytes:
     choice = {"index": 0, "delta": {"content": text}, "finish_reason": None}
     body = {"id": "c", "model": "m", "object": "chat.completion.chunk", "created": 0}
@@ -145,7 +123,7 @@ def word(text: str) -> bytes:
 @needs_sdk
 @pytest.mark.skipif(find_spec("openai") is None, reason="openai is not installed here")
 @pytest.mark.parametrize("how", ["leave", "cancel"])
-async def test_leaving_closes_the_providers_connection(how: str):
+async def test_leaving_closes_the_providers_connection(how: Way):
     from openai import AsyncOpenAI
     from pydantic_ai import Agent
     from pydantic_ai.models.openai import OpenAIChatModel
@@ -154,5 +132,8 @@ async def test_leaving_closes_the_providers_connection(how: str):
     async with replay_server(Answer(pieces=[word("Sun"), word("ny")], hang_after=2)) as server:
         client = AsyncOpenAI(api_key="k", base_url=f"{server.url}/v1", max_retries=0)
         model = OpenAIChatModel("m", provider=OpenAIProvider(openai_client=client))
-        assert await leave(pydantic_ai_handler(Agent(model)), server, how) < 0.1
+        assert (
+            await leave(server, pydantic_ai_handler(Agent(model))(run(HELLO)), by=how)
+            < CLOSED_WITHIN_S
+        )
         await client.close()

@@ -50,20 +50,11 @@ class Parrot(ModelAdapter):
         return stream_step(call, ParrotDecoder(), errors=errors, read=ndjson_chunks)
 
     @asynccontextmanager
-    async def _open(self, body: dict[str, Any]) -> AsyncGenerator[Any, None]:
+    async def _open(self, body: dict[str, Any]) -> AsyncGenerator[httpx2.Response, None]:
         async with httpx2.AsyncClient() as client:
             async with client.stream("POST", f"{self._url}/v1/parrot", json=body) as response:
                 response.raise_for_status()
-                yield Body(response)
-
-
-class Body:
-    def __init__(self, response: httpx2.Response) -> None:
-        self._response = response
-
-    async def iter_bytes(self) -> AsyncGenerator[bytes, None]:
-        async for piece in self._response.aiter_bytes():
-            yield piece
+                yield response
 
 
 def create(model_name: str) -> Parrot:

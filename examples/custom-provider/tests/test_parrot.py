@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-from contextlib import aclosing
 from importlib.metadata import entry_points
 
-import anyio
 import pytest
 
 from chat_transport.chunks import Error, TextDelta
 from chat_transport.messages import UIMessage
 from chat_transport.testing.fixtures import cut_faults, replay
 from chat_transport.testing.grammar import grammar_faults
+from chat_transport.testing.leaving import leave_faults
 from chat_transport.testing.replay import Answer, Recording, replay_server
 
 pytest.importorskip("parrot_provider", reason="install examples/custom-provider first")
@@ -51,14 +50,7 @@ async def test_a_recording_cut_after_every_event():
 
 
 async def test_leaving_closes_the_connection():
-    recipe = find("chat_transport.recordings")()
-    async with replay_server(recipe.answer(RECORDING, hang_after=1)) as server:
-        with anyio.fail_after(5):
-            async with aclosing(recipe.adapter(server.url, RECORDING).stream(HELLO)) as chunks:
-                async for chunk in chunks:
-                    if isinstance(chunk, TextDelta):
-                        break
-            await server.requests[0].left.wait()
+    assert await leave_faults(find("chat_transport.recordings")(), RECORDING) == []
 
 
 async def test_a_refusal_is_one_error():

@@ -10,11 +10,6 @@ export function AblyChat({ chatId, config }) {
   const [client, setClient] = useState(null);
   const channelName = config.ably.channelPrefix + chatId;
 
-  // The agent comes to the channel before the first prompt, so that its presence can be seen.
-  useEffect(() => {
-    fetch(`api/session?sessionName=${encodeURIComponent(channelName)}`, { method: 'POST' }).catch(() => {});
-  }, [channelName]);
-
   useEffect(() => {
     const id = clientId();
     const realtime = new Ably.Realtime({
@@ -30,17 +25,18 @@ export function AblyChat({ chatId, config }) {
   return (
     <AblyProvider client={client}>
       <ChatTransportProvider channelName={channelName} api="api/invoke">
-        <Session chatId={chatId} client={client} />
+        <Session chatId={chatId} client={client} channelName={channelName} />
       </ChatTransportProvider>
     </AblyProvider>
   );
 }
 
-function Session({ chatId, client }) {
+function Session({ chatId, client, channelName }) {
   const { chatTransport, session } = useChatTransport();
   const connection = useConnectionState(client);
   const agent = useAgentStatus(session, connection);
   const activeRun = useActiveRun(session);
+  useAgentCalled(agent, channelName);
   useHistory(session);
 
   return (
@@ -72,6 +68,19 @@ function useConnectionState(client) {
     return () => client.connection.off(onChange);
   }, [client]);
   return state;
+}
+
+/** The agent comes to the channel before the first prompt; one that was restarted ends what it left. */
+function useAgentCalled(agent, channelName) {
+  const away = agent === 'offline';
+  useEffect(() => {
+    if (!away) return undefined;
+    const call = () =>
+      fetch(`api/session?sessionName=${encodeURIComponent(channelName)}`, { method: 'POST' }).catch(() => {});
+    call();
+    const again = setInterval(call, 5000);
+    return () => clearInterval(again);
+  }, [away, channelName]);
 }
 
 function useActiveRun(session) {

@@ -125,4 +125,7 @@ def _as_json(value: object, tool: Tool) -> JSON:
     try:
         return to_jsonable_python(value)
     except PydanticSerializationError as error:
-        raise TypeError(f"the output of tool {tool.name!r} cannot be put in JSON") from error
+        raise TypeError(
+            f"the output of tool {tool.name!r} cannot be put in JSON; it is a "
+            f"{type(value).__name__}" + (": await it" if inspect.isawaitable(value) else "")
+        ) from error

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic.errors import PydanticSchemaGenerationError
 
 __all__ = ["ToolSignature", "explain_invalid", "read_signature"]
 
@@ -60,7 +61,7 @@ def read_signature(function: Callable[..., Any], context_type: type) -> ToolSign
     """Read a tool from a function.
 
     Raises:
-        TypeError: If a parameter has no type, or cannot be given by name.
+        TypeError: If a parameter has no type or none that JSON has, or cannot be given by name.
     """
     hints = typing.get_type_hints(_routine(function), include_extras=True)
     described, about = _read_docstring(inspect.getdoc(function) or "")
@@ -70,22 +71,28 @@ def read_signature(function: Callable[..., Any], context_type: type) -> ToolSign
     name = str(getattr(named, "__name__", type(named).__name__))
     for parameter in inspect.signature(function).parameters.values():
         hint = hints.get(parameter.name)
+        if parameter.kind not in {parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY}:
+            raise TypeError(
+                f"unable to make a tool of {name!r}; "
+                f"parameter {parameter.name!r} cannot be given by name"
+            )
         if hint is None:
             raise TypeError(
                 f"unable to make a tool of {name!r}; parameter {parameter.name!r} has no type"
             )
         if isinstance(hint, type) and issubclass(hint, context_type):
             context_name = parameter.name
-        elif parameter.kind in {parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY}:
+        else:
             default = ... if parameter.default is parameter.empty else parameter.default
             words = about.get(parameter.name)
             fields[parameter.name] = (hint, Field(default, description=words))
-        else:
-            raise TypeError(
-                f"unable to make a tool of {name!r}; "
-                f"parameter {parameter.name!r} cannot be given by name"
-            )
-    model = create_model(name, __config__=ConfigDict(extra="forbid"), **fields)
+    try:
+        model = create_model(name, __config__=ConfigDict(extra="forbid"), **fields)
+    except PydanticSchemaGenerationError as error:
+        raise TypeError(
+            f"unable to make a tool of {name!r}; a parameter's type cannot be told in JSON: "
+            f"{str(error).partition('. ')[0]}"
+        ) from error
     return ToolSignature(model, description=described, context_name=context_name)
 
 

@@ -32,6 +32,7 @@ from ..reducer import MessageReducer
 from ._closing import closing_stream
 from ._ending import Ending
 from ._open_parts import OpenParts
+from ._shapes import check_chunk, check_handler, check_stream
 from ._states import Completed, Failed, RunEvent, RunState, Stopped, Waits, step
 from .attempts import Attempts
 from .run import Handler, Run, RunEnd, RunRequest
@@ -62,6 +63,9 @@ class Agent:
         error_text: What the user reads when the handler raised; masked by default.
         ids: Makes new run and message ids.
         end_timeout_s: Seconds that `on_end` may take; None waits for ever.
+
+    Raises:
+        TypeError: If the handler cannot be called.
     """
 
     def __init__(
@@ -73,6 +77,7 @@ class Agent:
         ids: Callable[[], str] | None = None,
         end_timeout_s: float | None = END_TIMEOUT_S,
     ) -> None:
+        check_handler(handler)
         self.handler = handler
         self._on_end = on_end
         self._error_text = error_text or _masked
@@ -110,7 +115,8 @@ class Agent:
         """
         if self._open is None:
             raise TransportClosed(
-                f"unable to start a run in chat {request.chat_id!r}; the agent is not open"
+                f"unable to start a run in chat {request.chat_id!r}; the agent is not open: "
+                "enter it with `async with`"
             )
         active = ActiveRun(self._run(request), self.handler, finish=self._finish, keep=keep)
         self._runs.setdefault(request.chat_id, []).append(active)
@@ -257,6 +263,7 @@ class ActiveRun:
                     attempts=self.attempts,
                 )
                 chunks = self._handler(run)
+                check_stream(chunks, self._handler)
                 async with closing_stream(chunks):
                     async for chunk in chunks:
                         # Nearly all chunks there are go the short way; one call less counts here.
@@ -286,6 +293,7 @@ class ActiveRun:
                 self.attempts.fail()
             self._ending.hold(chunk)
         else:
+            check_chunk(chunk)
             answer = self._parts.answer_before(chunk)
             said = (chunk,) if answer is None else (answer, chunk)
             for each in said:

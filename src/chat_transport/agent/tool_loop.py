@@ -35,6 +35,7 @@ from ..messages import DynamicToolPart, ToolPart, UIMessage
 from ..model import ModelAdapter, ModelSettings, ProviderTool
 from ._closing import closing_stream
 from ._loop_state import LoopState
+from ._shapes import check_loop
 from ._tool_calls import ErrorText, mask_tool_error, needs_approval, run_call
 from .approvals import ApprovalSigner
 from .run import Run
@@ -86,6 +87,10 @@ class ToolLoop:
         error_text: What the model and the user read when a tool raises; a `ToolError` speaks for
             itself, of others only the kind is named.
         ids: Makes approval ids.
+
+    Raises:
+        TypeError: If the model is no adapter, or one of the tools is no tool.
+        ValueError: If two tools have one name.
     """
 
     def __init__(
@@ -100,6 +105,7 @@ class ToolLoop:
         error_text: ErrorText = mask_tool_error,
         ids: Callable[[], str] | None = None,
     ) -> None:
+        check_loop(model, tools)
         self.model = model
         self.tools = {tool.name: tool for tool in tools if isinstance(tool, Tool)}
         self._specs = [tool.spec if isinstance(tool, Tool) else tool for tool in tools]

@@ -140,7 +140,12 @@ def tool(
 
     Raises:
         TypeError: If the signature cannot be told to a model.
+        ValueError: If `approval` is another word.
     """
+    if not callable(approval) and approval not in {"always", "never"}:
+        raise ValueError(
+            f"unable to ask for approval {approval!r}; say 'always', 'never' or give a predicate"
+        )
 
     def make(function: Callable[..., Any]) -> Tool:
         if inspect.isgeneratorfunction(function):

@@ -84,7 +84,10 @@ async def serve_until_signal(
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command; give its exit code."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if (options.cert is None) != (options.cert_key is None):
+        parser.error("unable to serve TLS; give both --cert and --cert-key")
     certificate = (options.cert, options.cert_key) if options.cert else None
     try:
         broker = Broker(

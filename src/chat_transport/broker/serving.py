@@ -6,6 +6,7 @@ Rule: whoever leaves the block has a closed port; the broker's state stays reada
 from __future__ import annotations
 
 import socket
+import ssl
 from collections.abc import AsyncGenerator, Generator, Iterable
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
@@ -17,7 +18,7 @@ from chat_transport.broker.broker import Broker
 from chat_transport.broker.server import create_app
 from chat_transport.errors import TransportError
 
-__all__ = ["RunningBroker", "bind_port", "serve_broker", "uvicorn_config"]
+__all__ = ["RunningBroker", "bind_port", "check_certificate", "serve_broker", "uvicorn_config"]
 
 GRACE_S = 1
 
@@ -117,13 +118,16 @@ async def serve_broker(
         broker: The broker to serve.
         host: Where to listen.
         port: Which port; 0 lets the system choose.
-        certificate: Files of a certificate and its key, for TLS.
+        certificate: Files of a certificate and its key (PEM), for TLS.
         inspect: Whether `/inspect` shows what passes.
         settings: Further arguments of `Broker`.
 
     Raises:
         TransportError: If the port is taken.
+        ValueError: If the certificate or its key cannot be used.
     """
+    if certificate is not None:
+        check_certificate(*certificate)
     served = broker or Broker(keys, **settings)
     listener = bind_port(host, port)
     tls: dict[str, Any] = {}
@@ -133,7 +137,7 @@ async def serve_broker(
     running = RunningBroker(served, host, listener.getsockname()[1], tls=bool(tls))
     failure: Exception | None = None
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(server.serve, [listener])
+        tasks.start_soon(_serve_to_the_end, server, listener)
         await server.listening.wait()
         try:
             yield running
@@ -143,3 +147,26 @@ async def serve_broker(
             server.should_exit = True
     if failure is not None:
         raise failure
+
+
+async def _serve_to_the_end(server: uvicorn.Server, listener: socket.socket) -> None:
+    """Serve until `should_exit`. A cancelled caller sets that too, and waits `GRACE_S` at most.
+
+    uvicorn cannot be cancelled: it would leave its lifespan task to the event loop's end.
+    """
+    with anyio.CancelScope(shield=True):
+        await server.serve([listener])
+
+
+def check_certificate(certificate: str, key: str) -> None:
+    """See that TLS can be served with these files.
+
+    Raises:
+        ValueError: If one is missing, is no PEM, or they do not belong together.
+    """
+    try:
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(certificate, key)
+    except OSError as error:
+        raise ValueError(
+            f"unable to use certificate {certificate!r} with key {key!r}; {error.strerror or error}"
+        ) from error

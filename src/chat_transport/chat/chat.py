@@ -20,25 +20,14 @@ from ..errors import LocalProtocolError
 from ..inputs import ApprovalResponse, ToolOutput
 from ..messages import FilePart, Role, TextPart, UIMessage, UIMessagePart
 from ..transport import ChatTransport, History
+from ._arguments import check_approval_id, check_chat, check_words
 from ._cuts import leave_rewritten
 from ._others import Others
-from ._parts import (
-    answers_call,
-    waits_for_approval,
-    with_approval,
-    with_output,
-)
+from ._parts import answers_call, waits_for_approval, with_approval, with_output
 from ._replies import Replies
 from ._turns import Turns
 from ._view import ChatView, random_id
-from ._words import (
-    ChatCallbacks,
-    ChatFinish,
-    ChatRequest,
-    RequestOptions,
-    SendPredicate,
-    WhenBusy,
-)
+from ._words import ChatCallbacks, ChatFinish, ChatRequest, RequestOptions, SendPredicate, WhenBusy
 
 __all__ = ["Chat"]
 
@@ -90,7 +79,13 @@ class Chat(ChatView):
             stop_timeout_s: Seconds that an agent has to end its reply after `stop` before the
                 reply is left as it is; 0 leaves at once, None waits for ever.
             make_id: Names new messages.
+
+        Raises:
+            TypeError: If the transport or a message is something else, such as a URL or a dict.
+            ValueError: If `when_busy` is another word.
         """
+        messages = tuple(messages)
+        check_chat(transport, messages, when_busy)
         self._transport = transport
         super().__init__(id=id, messages=messages, make_id=make_id)
         self._when_busy = when_busy
@@ -182,6 +177,7 @@ class Chat(ChatView):
         Raises:
             LocalProtocolError: If `message_id` is not a user message, or the chat is busy and was
                 made to reject.
+            TypeError: If text or files are something else, such as a dict or a path.
 
         If cancelled, the reply is left, not stopped; what has come of it stays.
         """
@@ -190,6 +186,7 @@ class Chat(ChatView):
         if text is None and not files and parts is None:
             await self._turns.drive(self._turns.resubmission(options))
             return
+        check_words(text, files)
         if parts is None:
             parts = [*files, *([TextPart(text=text)] if text is not None else [])]
         fields: dict[str, Any] = {"role": role, "parts": list(parts)}
@@ -290,8 +287,13 @@ class Chat(ChatView):
         reason: str | None = None,
         options: RequestOptions = NO_OPTIONS,
     ) -> None:
-        """Answer an approval request; unknown and answered ones are ignored. Returns at once."""
+        """Answer an approval request; unknown and answered ones are ignored. Returns at once.
+
+        Raises:
+            LocalProtocolError: If the id is a tool call's: `part.approval.id` is the approval's.
+        """
         self._tasks()
+        check_approval_id(self.messages, approval_id)
         self._turns.rounds = 0
         answer = ApprovalResponse(approval_id=approval_id, approved=approved, reason=reason)
         message = self._board.update_part(

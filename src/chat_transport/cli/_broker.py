@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Sequence
 from pathlib import Path
 
 import anyio
 
 from ..broker.broker import Broker
-from ..broker.serving import serve_broker
+from ..broker.serving import check_certificate, serve_broker
 from ..broker.settings import OPEN, Namespace
 from ..errors import ChatTransportError
 from ._failure import CommandFailed
@@ -32,11 +31,11 @@ async def serve(
     """Serve a broker until `stopping`.
 
     Raises:
-        CommandFailed: If the port is taken or the file cannot be used.
+        CommandFailed: If the port is taken, or the data file or the certificate cannot be used.
     """
-    if certificate is not None:
-        _check_certificate(*certificate)
     try:
+        if certificate is not None:
+            check_certificate(*certificate)
         broker = Broker(
             keys,
             namespaces=namespaces,
@@ -55,12 +54,3 @@ async def serve(
         raise CommandFailed(f"{error}; choose another with --port") from error
     finally:
         broker.close()
-
-
-def _check_certificate(certificate: str, key: str) -> None:
-    try:
-        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(certificate, key)
-    except OSError as error:
-        raise CommandFailed(
-            f"unable to use certificate {certificate!r} with key {key!r}; {error.strerror or error}"
-        ) from error

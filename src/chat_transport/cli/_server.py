@@ -13,6 +13,7 @@ from typing import Any
 
 import anyio
 
+from ..agent.run import User
 from ..agent.runtime import Agent
 from ..broker.broker import Broker
 from ..broker.serving import serve_broker
@@ -21,6 +22,7 @@ from ..errors import ChatTransportError, LocalProtocolError
 from ..model import ModelAdapter
 from ..transports import ably as ably_transport
 from ..transports.ably.auth import CLIENT_OPERATIONS, AblyKey, Grant, TokenAsked, TokenEndpoint
+from ..transports.ably.wire import Act
 from ..transports.http.app import create_app
 from ..transports.http.chat_store import MemoryChatStore
 from ..transports.http.settings import Invocation
@@ -135,7 +137,9 @@ async def _ably_agent(
     connection = ably_transport.AblyConnection(
         key=ably.key, client_id=AGENT_ID, endpoint=ably.endpoint, tls=ably.tls
     )
-    served = ably_transport.AblyAgent(agent, connection, channels=ably.channels)
+    served = ably_transport.AblyAgent(
+        agent, connection, channels=ably.channels, policy=_shared_by_all
+    )
     try:
         await served.__aenter__()
     except ChatTransportError as error:
@@ -144,6 +148,14 @@ async def _ably_agent(
         yield served
     finally:
         await served.__aexit__(None, None, None)
+
+
+def _shared_by_all(act: Act, _: User) -> bool:
+    """Let whoever is in a chat stop and answer in it, from any browser, as over HTTP.
+
+    Users are what they say they are here, so a policy of owners would protect nobody.
+    """
+    return act.kind != "speak"
 
 
 def _application(

@@ -61,6 +61,8 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         try:
             await super().startup(sockets)
+        except SystemExit:  # uvicorn ends the process where its application does not start
+            self.should_exit = True
         finally:
             self.decided.set()
 
@@ -76,8 +78,20 @@ async def serve_app(app: Any, listener: socket.socket) -> AsyncGenerator[str, No
     Raises:
         CommandFailed: If the application did not start.
     """
+    refused: list[str] = []
+
+    async def listened(scope: Any, receive: Any, send: Any) -> None:
+        """Hear why the application does not start: uvicorn would only log it."""
+
+        async def hearing(message: Any) -> None:
+            if message["type"] == "lifespan.startup.failed":
+                refused.append(message.get("message", ""))
+            await send(message)
+
+        await app(scope, receive, hearing if scope["type"] == "lifespan" else send)
+
     config = uvicorn.Config(
-        app,
+        listened,
         lifespan="on",
         log_level="critical",
         access_log=False,
@@ -91,7 +105,8 @@ async def serve_app(app: Any, listener: socket.socket) -> AsyncGenerator[str, No
         await server.decided.wait()
         try:
             if not server.started:
-                raise CommandFailed("unable to start the server; its application failed to start")
+                why = "".join(refused)
+                raise CommandFailed(why or "unable to start; the application failed to start")
             yield f"http://{f'[{host}]' if ':' in host else host}:{port}"
         finally:
             server.should_exit = True

@@ -99,7 +99,8 @@ async def chat_in_terminal(
             announce(address)
             await session.run(resumes=transport.capabilities.resumes)
     except ChatTransportError as error:
-        raise CommandFailed(str(error)) from error
+        notes: list[str] = getattr(error, "__notes__", [])
+        raise CommandFailed("; ".join([str(error), *notes])) from error
     finally:
         screen.close()
 

@@ -12,6 +12,7 @@ import secrets
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, cast
 
@@ -34,7 +35,6 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    help="Chat over HTTP and Ably, from one command.",
 )
 check = typer.Typer(rich_markup_mode=None, help="Compare recorded behaviour with ours.")
 app.add_typer(check, name="check")
@@ -46,6 +46,24 @@ Port = Annotated[int, typer.Option(help="Where to listen; 0 lets the system choo
 Host = Annotated[str, typer.Option(help="Which address to listen on.")]
 Web = Annotated[Path | None, typer.Option(help="Folder of the built web page.")]
 Recordings = Annotated[Path, typer.Argument(help="A folder of recordings, or one file.")]
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        print(f"chat-transport {version('chat-transport')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    shows_version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Chat over HTTP and Ably, from one command."""
 
 
 @app.command()
@@ -103,7 +121,7 @@ def serve(  # noqa: PLR0917  # typer reads a signature
             key=_server.read_key(ably_key),
             endpoint=ably_endpoint,
             tls=tls,
-            channels=tuple(channels or ("ai:*",)),
+            channels=_named(channels or ["ai:*"]),
         )
     elif ably_endpoint is not None or channels or not tls:
         raise CommandFailed("unable to use Ably without a key; give --ably-key or ABLY_API_KEY")
@@ -252,6 +270,12 @@ def _exit_code(arguments: Sequence[str]) -> int:
 def _refuse(sentence: str) -> int:
     print(f"chat-transport: {' '.join(sentence.split())}", file=sys.stderr)
     return EXIT_REFUSED
+
+
+def _named(channels: Sequence[str]) -> tuple[str, ...]:
+    if not all(channels):
+        raise CommandFailed("unable to serve a channel without a name; give --channels NAME")
+    return tuple(channels)
 
 
 def _default_model() -> str:

@@ -170,22 +170,49 @@ def _messages(raw: JSON) -> list[UIMessage]:
 # ── what a server sends ──────────────────────────────────────────────────────────────────────────
 
 
-def server_frame(kind: ServerFrameType, request_id: str, *, error_text: str | None = None) -> str:
-    """Write a server's frame other than a chunk."""
-    fields = {"type": kind, "requestId": request_id}
+def server_frame(
+    kind: ServerFrameType,
+    request_id: str,
+    *,
+    error_text: str | None = None,
+    run_id: str | None = None,
+    counts: bool = False,
+) -> str:
+    """Write a server's frame other than a chunk.
+
+    Args:
+        kind: Which.
+        request_id: The request that it answers.
+        error_text: Of `error`.
+        run_id: Of `start`; ours, for clients that ask.
+        counts: Of `no-active`: this server knows places and keys; ours, for clients that ask.
+    """
+    fields: dict[str, JSON] = {"type": kind, "requestId": request_id}
     if error_text is not None:
         fields["errorText"] = error_text
+    if run_id is not None:
+        fields["runId"] = run_id
+    if counts:
+        fields["counts"] = True
     return dumps(fields).decode()
 
 
-def server_chunk(request_id: str, sequence: int, chunk: UIMessageChunk) -> str:
-    """Write a chunk as a server's frame; `sequence` counts from 0 for each request."""
+def server_chunk(
+    request_id: str, sequence: int, chunk: UIMessageChunk, *, place: str | None = None
+) -> str:
+    """Write a chunk as a server's frame; `sequence` counts from 0 for each request.
+
+    `place` is ours, for clients that ask: where the reply is resumed behind this chunk, if that is
+    not one more than behind the chunk before.
+    """
     fields = {
         "type": "chunk",
         "requestId": request_id,
         "sequence": sequence,
         "chunk": chunk_to_wire(chunk),
     }
+    if place is not None:
+        fields["place"] = place
     return dumps(fields).decode()
 
 
@@ -199,8 +226,12 @@ class FrameSink(Protocol):
         """A resume is answered: a reply is under way, or none is."""
         ...
 
-    def chunk(self, chunk: UIMessageChunk) -> None:
-        """The next chunk."""
+    def chunk(self, chunk: UIMessageChunk, place: str | None) -> None:
+        """The next chunk, and its place if our server names one."""
+        ...
+
+    def known(self, run_id: str | None) -> None:
+        """Our server answers, which knows places and keys; and which run speaks, if one does."""
         ...
 
     def ended(self, error: Exception | None) -> None:
@@ -224,9 +255,12 @@ class FrameRequests:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def begin(self, request_id: str, sink: FrameSink, *, resumes: bool) -> None:
-        """Expect frames for a request that is about to be sent."""
-        self._waiting[request_id] = _Waiting(sink, settled=not resumes)
+    def begin(
+        self, request_id: str, sink: FrameSink, *, resumes: bool, last_sequence: int | None = None
+    ) -> None:
+        """Expect frames for a request that is about to be sent; the next has one number more."""
+        last = -1 if last_sequence is None else last_sequence
+        self._waiting[request_id] = _Waiting(sink, settled=not resumes, last_sequence=last)
 
     def leave(self, request_id: str) -> AbortFrame | None:
         """Stop expecting; gives the frame that tells the server, None if it had ended."""
@@ -260,8 +294,13 @@ class FrameRequests:
         if kind == "chunk":
             self._take_chunk(request, value)
         elif kind == "start":
+            run_id = value.get("runId")
+            if isinstance(run_id, str):
+                request.sink.known(run_id)
             self._settle(request, active=True)
         elif kind in {"end", "no-active"}:
+            if value.get("counts") is True:
+                request.sink.known(None)
             self._settle(request, active=kind == "end")
             del self._waiting[request_id]
             request.sink.ended(None)
@@ -290,7 +329,8 @@ class FrameRequests:
                 "Invalid UI message chunk in WebSocket response.", data=raw
             ) from error
         self._settle(request, active=True)
-        request.sink.chunk(chunk)
+        place = value.get("place")
+        request.sink.chunk(chunk, place if isinstance(place, str) else None)
         request.last_sequence = sequence
 
     def _settle(self, request: _Waiting, *, active: bool) -> None:

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from .._strict_json import loads
 from ..chunks import Finish, MessageMetadata, Start, ToolInputAvailable, UIMessageChunk
 from ..messages import UIMessage
 
@@ -75,6 +76,14 @@ def last_metadata(chunks: Sequence[UIMessageChunk]) -> JSON:
     return None
 
 
+def _is_json(text: str) -> bool:
+    try:
+        loads(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _part(part: Mapping[str, JSON]) -> dict[str, JSON]:
     kind = part["type"]
     kept = _KEPT.get(kind)
@@ -91,6 +100,8 @@ def _tool(part: Mapping[str, JSON]) -> dict[str, JSON]:
     if state == "approval-responded" and approval.get("approved") is False:
         state = "output-denied"  # a denial settles the call at once, without id and reason
     kept = _TOOL_IDENTITY + _TOOL_STATE[state]
+    if state == "input-streaming" and not _is_json(part.get("rawInput", "")):
+        kept = _TOOL_IDENTITY  # it repairs no input that is cut off
     shown = {key: part[key] for key in kept if key in part} | {"state": state}
     if state == "output-error" and "input" not in shown and "rawInput" in part:
         shown["input"] = part["rawInput"]

@@ -31,12 +31,14 @@ class TraceOperation:
 
     Attributes:
         place: Its number in the trace; orders the versions of a message.
+        channel: Where it was published; empty if the trace does not say.
         refused: The channel did not accept it.
     """
 
     place: int
     kind: Literal["publish", "append", "update"]
     by: str
+    channel: str
     messages: Sequence[Mapping[str, JSON]]
     serials: Sequence[str]
     refused: bool
@@ -129,6 +131,7 @@ def _operation(wire: Mapping[str, JSON], place: int) -> TraceOperation:
         place=place,
         kind=kind,
         by=wire["by"],
+        channel=wire.get("channel", ""),
         messages=messages,
         serials=serials,
         refused=wire.get("ok") is False or any(wire.get(mark) for mark in _REFUSED),

@@ -10,19 +10,38 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from ..chunks import UIMessageChunk, is_terminal
+from ..codecs.ably.ai_transport import headers as h
 from ..codecs.ably.ai_transport.changes import RunView, Trigger
 from ..codecs.ably.ai_transport.conversation import Conversation, UIChange
+from ..codecs.ably.ai_transport.input_events import MessagePart
 from ..codecs.ably.ai_transport.openai_responses import ResponsesConversation
 from ..codecs.ably.ai_transport.runs import RunTree
 from ..codecs.ably.operations import Action, Inbound
 from ._javascript_view import chunk_as_javascript, last_metadata, message_as_javascript
 from ._trace_file import Trace, TraceOperation, widened
+from ._vector_tools import same_json
 
-__all__ = ["read_checks"]
+__all__ = ["NOT_COMPARED", "read_checks", "unknown_keys"]
 
 JSON: TypeAlias = Any  # any JSON value
 Check: TypeAlias = tuple[str, str | None]
 """What was checked, and the difference; None if there is none."""
+NOT_COMPARED: Mapping[str, str] = {
+    "viewAtJoin": "with the history",
+    "deliveredToJoiner": "with the history",
+    "finalViewOfJoiner": "with the history",
+    "index": "with the siblings",
+    "steer": "the shape of an object of JavaScript",
+}
+"""Key of a companion file -> why it is no check of its own."""
+_OUTCOMES: Mapping[str, str] = {
+    "complete": "complete",
+    "failed": "error",
+    "cancelled": "cancelled",
+}
+"""Reason of a step's end -> what `pipe` told the JavaScript agent."""
+_PIPE_WORDS = ("pipe", "pipeResult", "first", "second")
+_KNOWN = frozenset({"notes", "posts", "historyNewestFirstAtJoin", "runs", "siblings", "outcome"})
 _ACTIONS: Mapping[str, Action] = {
     "message.create": "create",
     "message.update": "update",
@@ -38,24 +57,24 @@ def read_checks(trace: Trace) -> Iterator[Check]:
             reader.feed(operation)
     for key, expected in trace.meta.items():
         if key == "notes":
-            yield from _prompts(reader, expected)
+            yield from _notes(reader, trace, expected)
         elif key == "posts":
-            yield "posts", _posts(reader, expected)
+            yield "posts", _posts(trace, expected)
         elif key == "historyNewestFirstAtJoin":
             yield from _join(trace.meta)
-        elif key in ("viewAtJoin", "deliveredToJoiner", "finalViewOfJoiner"):
-            continue  # with the history
-        elif key.lower().endswith("chunks") or key.rstrip("0123456789") == "chunks":
+        elif key in NOT_COMPARED:
+            continue
+        elif _is_named_as_chunks(key):
             yield key, _differs(reader.chunks_for(key, trace.meta), expected)
         elif key == "runs":
-            yield (
-                key,
-                _differs(_runs(reader, expected), expected),
-            )
+            yield key, _differs(_runs(reader, expected), expected)
         elif key == "siblings":
             yield key, _siblings(reader, expected, trace.meta.get("index"))
-        elif _is_view(expected):
-            yield key, reader.view_differs(expected, at_any_time=key.startswith("after"))
+        elif key == "outcome":
+            yield key, _differs(_steered(reader), expected)
+        elif _is_named_as_view(key) or _is_view(expected):
+            after = key.removeprefix("after").lower() if key.startswith("after") else None
+            yield key, reader.view_differs(expected, after=after)
 
 
 def _entry(conversation: RunTree[Any, Any], message_id: str, message: Any) -> JSON:
@@ -89,7 +108,7 @@ class _Reader:
         self.replies: dict[str, list[JSON]] = {}
         self.prompts: list[list[JSON]] = []
         self._closed: set[str] = set()
-        self._views: list[list[str]] = []
+        self._views: list[tuple[str, list[str]]] = []
 
     def feed(self, operation: TraceOperation) -> None:
         for inbound in operation.deliveries():
@@ -98,17 +117,18 @@ class _Reader:
                 continue
             if not (change.replaced and operation.kind == "update"):
                 self.heard.feed(inbound)
-            self._route(change)
+            self._route(change, asked_by=operation.transport().get(h.INPUT_CLIENT_ID))
             if change.event is not None:
-                self._views.append([entry for entry, *_ in self.conversation.shown()])
+                shown = [entry for entry, *_ in self.conversation.shown()]
+                self._views.append((change.event, shown))
 
-    def _route(self, change: UIChange) -> None:
+    def _route(self, change: UIChange, *, asked_by: str | None = None) -> None:
         if change.input is not None and change.input not in self.triggers:
             self.triggers.append(change.input)
         if change.cancel is not None and change.cancel.input_id is not None:
             self._closed.add(change.cancel.input_id)  # a client that stops closes its stream itself
         if change.event in ("run-start", "run-resume"):
-            self._prompt(change)
+            self._prompt(change, asked_by)
         reply = self.replies.setdefault(change.input_id or "", [])
         if change.input_id in self._closed:
             return
@@ -123,8 +143,9 @@ class _Reader:
                 reply.append({"ERROR": run.error_message, "code": run.error_code})
             self._closed.add(change.input_id or "")
 
-    def _prompt(self, change: UIChange) -> None:
+    def _prompt(self, change: UIChange, asked_by: str | None) -> None:
         asked = [trigger for trigger in self.triggers if trigger.input_id == change.input_id]
+        asked = [trigger for trigger in asked if trigger.client_id == asked_by] or asked
         if asked:
             identity = self.conversation.identify(
                 asked[-1], new_id=lambda: "", run_id=change.run_id
@@ -149,12 +170,13 @@ class _Reader:
     def view(self, conversation: RunTree[Any, Any]) -> list[JSON]:
         return [self._entry(conversation, key, message) for key, message, _ in conversation.shown()]
 
-    def view_differs(self, expected: list[JSON], *, at_any_time: bool) -> str | None:
-        """Compare with the view at the end, or with what was in view at some time."""
+    def view_differs(self, expected: list[JSON], *, after: str | None) -> str | None:
+        """Compare with the view at the end, or with what was in view after such an event."""
         found = self.view(self.heard)
-        if found == expected or self.view(self.conversation) == expected:
+        if any(same_json(view, expected) for view in (found, self.view(self.conversation))):
             return None
-        if at_any_time:
+        if after is not None:
+            views = [view for event, view in self._views if event.endswith(after)]
             ids = [entry["codecMessageId"] for entry in expected]
             shown = [
                 self._entry(self.conversation, key, message)
@@ -162,7 +184,11 @@ class _Reader:
                 if (message := self.conversation.message(key)) is not None
             ]
             # The package's snapshots hold live objects: their content is that of the end.
-            return None if ids in self._views and shown == expected else _differs(shown, expected)
+            return (
+                None
+                if ids in views and same_json(shown, expected)
+                else (_differs(shown, expected) or f"{ids!r} were never shown together")
+            )
         return _differs(found, expected)
 
 
@@ -191,20 +217,77 @@ def _inbound(item: Mapping[str, JSON]) -> Inbound:
     )
 
 
-def _prompts(reader: _Reader, notes: JSON) -> Iterator[Check]:
-    """Check what the agent saw before it acted."""
-    for note in notes if isinstance(notes, list) else (notes,):
-        expected = note.get("promptSeenByAgent") if isinstance(note, Mapping) else None
-        if expected is not None:
-            found = reader.prompts
-            shown = found[-1] if found else []
-            yield "prompt", None if expected in found else _differs(shown, expected)
+def _notes(reader: _Reader, trace: Trace, notes: JSON) -> Iterator[Check]:
+    """Check what the agent saw before it acted, what came of its words, and a client's error."""
+    notes = notes if isinstance(notes, list) else [notes]
+    yield from _prompts(reader, [note for note in notes if isinstance(note, Mapping)])
+    for note in notes:
+        if not isinstance(note, Mapping):
+            yield "note", f"no object: {note!r}"
+            continue
+        outcomes = [
+            _OUTCOMES[known.transport()[h.STEP_REASON]]
+            for known in trace.operations
+            if known.name == h.STEP_END
+        ]
+        for word in _PIPE_WORDS:
+            if word in note:
+                said = note[word]
+                yield word, None if said in outcomes else f"found {outcomes!r}, expected {said!r}"
+        if "clientError" in note:
+            runs = reader.conversation.runs()
+            errors = [(run.error_message, run.error_code, run.client_id) for run in runs]
+            told = (note["clientError"], note.get("code"), note.get("id"))
+            yield "clientError", None if told in errors else f"found {errors!r}, expected {told!r}"
 
 
-def _posts(reader: _Reader, posts: Sequence[Mapping[str, JSON]]) -> str | None:
-    known = {trigger.event_id for trigger in reader.triggers}
-    missing = [post for post in posts if post["body"]["inputEventId"] not in known]
-    return f"no input was read for {missing!r}" if missing else None
+def _prompts(reader: _Reader, notes: Sequence[Mapping[str, JSON]]) -> Iterator[Check]:
+    """Check each prompt against one of ours; a trace that has not all of them has the last ones.
+
+    Agents that work at once may have written theirs down in another order.
+    """
+    wanted = [note["promptSeenByAgent"] for note in notes if "promptSeenByAgent" in note]
+    left = reader.prompts[max(len(reader.prompts) - len(wanted), 0) :]
+    for expected in wanted:
+        place = next((i for i, one in enumerate(left) if same_json(one, expected)), None)
+        if place is None:
+            yield "prompt", _differs(left[0] if left else [], expected)
+        else:
+            del left[place]
+            yield "prompt", None
+
+
+def _posts(trace: Trace, posts: Sequence[Mapping[str, JSON]]) -> str | None:
+    """Check that each invocation names an input and its channel, and nothing of them is lost."""
+    inputs = [
+        {"inputEventId": known.transport().get(h.EVENT_ID), "sessionName": known.channel}
+        for known in trace.operations
+        if known.name == h.INPUT
+    ]
+    for post in posts:
+        body = post["body"]
+        named = {key: body[key] for key in ("inputEventId", "sessionName")}
+        if named not in inputs or post.get("method", "POST") != "POST":
+            return f"no input was read for {post!r}"
+    return None
+
+
+def _steered(reader: _Reader) -> JSON:
+    """Give what came of the last message that was sent into a run."""
+    steers = [
+        trigger
+        for trigger in reader.triggers
+        if trigger.run_id is not None and isinstance(trigger.event, MessagePart)
+    ]
+    if not steers:
+        return None
+    run_id = steers[-1].run_id or ""
+    run = reader.conversation.run(run_id)
+    open_steers = reader.conversation.unanswered_steers(run_id)
+    return {
+        "consumed": steers[-1].input_id not in open_steers,
+        "runTerminalReason": None if run is None else run.reason,
+    }
 
 
 def _runs(reader: _Reader, expected: Sequence[Mapping[str, JSON]]) -> list[JSON]:
@@ -234,9 +317,28 @@ def _siblings(reader: _Reader, expected: JSON, index: JSON) -> str | None:
         if (found := reader.conversation.branches(key)) is not None
     ]
     shown = [([message_as_javascript(m) for m in g.siblings], g.index) for g in groups]
-    if any(messages == expected and index in (None, at) for messages, at in shown):
+    if any(same_json(messages, expected) and index in (None, at) for messages, at in shown):
         return None
     return _differs(shown, (expected, index))
+
+
+def unknown_keys(meta: Mapping[str, JSON]) -> list[str]:
+    """Give the keys of a companion file that nothing here knows how to compare."""
+    return [
+        key
+        for key, value in meta.items()
+        if key not in _KNOWN
+        and key not in NOT_COMPARED
+        and not (_is_named_as_chunks(key) or _is_named_as_view(key) or _is_view(value))
+    ]
+
+
+def _is_named_as_chunks(key: str) -> bool:
+    return key.rstrip("0123456789").lower().endswith("chunks")
+
+
+def _is_named_as_view(key: str) -> bool:
+    return key.startswith(("messages", "after")) or key.endswith("View")
 
 
 def _is_view(value: JSON) -> bool:
@@ -246,11 +348,11 @@ def _is_view(value: JSON) -> bool:
 
 
 def _differs(found: JSON, expected: JSON) -> str | None:
-    if found == expected:
+    if same_json(found, expected):
         return None
     if isinstance(found, list) and isinstance(expected, list):
         for place, (got, want) in enumerate(zip(found, expected, strict=False)):
-            if got != want:
+            if not same_json(got, want):
                 return f"item {place}: found {got!r}, expected {want!r}"
         return f"found {len(found)} items, expected {len(expected)}"
     return f"found {found!r}, expected {expected!r}"

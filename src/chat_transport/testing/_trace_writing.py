@@ -32,6 +32,7 @@ from ..codecs.ably.ai_transport.runs import RunTree
 from ..codecs.ably.operations import Append, Operation, OutboundMessage, Publish
 from ..messages import ToolPart, UIMessage
 from ._trace_file import TraceOperation
+from ._vector_tools import same_json
 
 __all__ = ["write_trace"]
 
@@ -48,7 +49,7 @@ class _Invocation:
     written: list[JSON] = field(default_factory=list[JSON])
     serials: dict[str, str] = field(default_factory=dict[str, str])
     step_serial: str = ""
-    failed: bool = False
+    failed_step: str | None = None
 
 
 class TraceWriter:
@@ -58,11 +59,17 @@ class TraceWriter:
         self._codec = codec
         self._channel = channel
         self._invocations: dict[tuple[str, str], _Invocation] = {}
-        self._triggers: dict[str, Trigger] = {}
+        self._triggers: dict[tuple[str, str | None], Trigger] = {}
         self._differences: list[str] = []
+        self._spoken_steps: set[str] = set()
 
     def run(self, operations: Sequence[TraceOperation]) -> list[str]:
         """Give the differences, empty if there are none."""
+        self._spoken_steps = {
+            known.transport().get(h.STEP_START_SERIAL, "")
+            for known in operations
+            if known.name != h.STEP_END
+        }
         for operation in operations:
             if operation.name == h.INPUT:
                 self._input(operation)
@@ -73,7 +80,9 @@ class TraceWriter:
             for inbound in () if operation.refused else operation.deliveries():
                 change = self._channel.feed(inbound)
                 if change is not None and change.input is not None:
-                    self._triggers[change.input.input_id] = change.input
+                    asked = change.input  # two people may answer one question
+                    self._triggers[asked.input_id, asked.client_id or None] = asked
+                    self._triggers.setdefault((asked.input_id, None), asked)
         for invocation in self._invocations.values():
             self._compare(invocation.recorded, list(_without_our_closings(invocation)))
         return self._differences
@@ -127,11 +136,17 @@ class TraceWriter:
             yield encoder.start()
         elif name == h.STEP_START:
             invocation.step_serial = operation.serials[0]
-            if not transport[h.STEP_ID].startswith(f"{encoder.identity.invocation_id}-step-"):
-                yield encoder.begin_step(transport[h.STEP_ID])
+            step_id = transport[h.STEP_ID]
+            # The encoder opens steps of its own when it speaks; these two kinds the agent opened.
+            is_mute = operation.serials[0] not in self._spoken_steps
+            if step_id == invocation.failed_step or is_mute:
+                named = step_id.startswith(f"{encoder.identity.invocation_id}-step-")
+                yield encoder.begin_step(None if named else step_id)
+            elif not step_id.startswith(f"{encoder.identity.invocation_id}-step-"):
+                yield encoder.begin_step(step_id)
         elif name == h.STEP_END:
             reason = transport[h.STEP_REASON]
-            invocation.failed = invocation.failed or reason == "failed"
+            invocation.failed_step = transport[h.STEP_ID] if reason == "failed" else None
             yield encoder.end_step(reason)  # type: ignore[arg-type]  # checked by comparing
         elif name == h.RUN_SUSPEND:
             yield encoder.suspend()
@@ -186,7 +201,8 @@ class TraceWriter:
                 self._take(invocation, held, at)
 
     def _identity(self, transport: Mapping[str, str]) -> RunIdentity:
-        trigger = self._triggers[transport[h.INPUT_ID]]
+        input_id, asked_by = transport[h.INPUT_ID], transport.get(h.INPUT_CLIENT_ID)
+        trigger = self._triggers.get((input_id, asked_by)) or self._triggers[input_id, None]
         return self._channel.identify(
             trigger,
             new_id=lambda: transport[h.INVOCATION_ID],
@@ -195,7 +211,7 @@ class TraceWriter:
 
     def _compare(self, recorded: list[JSON], written: list[JSON]) -> None:
         for place, (want, got) in enumerate(zip(recorded, written, strict=False)):
-            if want != got:
+            if not same_json(got, want):
                 self._differences.append(f"operation {place}: wrote {got!r}, recorded {want!r}")
                 return
         if len(recorded) != len(written):
@@ -303,7 +319,14 @@ def _message(message: OutboundMessage) -> dict[str, JSON]:
 
 def _without_our_closings(invocation: _Invocation) -> Iterator[JSON]:
     """Leave out the closing of streams that JavaScript leaves open when a step fails."""
+    closings: list[JSON] = []
     for written in invocation.written:
-        status = written.get("extras", {}).get("ai", {}).get("transport", {}).get(h.STATUS)
-        if not (invocation.failed and status == h.CANCELLED):
-            yield written
+        transport = written.get("extras", {}).get("ai", {}).get("transport", {})
+        if transport.get(h.STATUS) == h.CANCELLED:
+            closings.append(written)
+            continue
+        failed = transport.get(h.STEP_REASON) == "failed"
+        yield from (one for one in closings if not failed or one in invocation.recorded)
+        closings.clear()
+        yield written
+    yield from closings

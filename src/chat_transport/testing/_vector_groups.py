@@ -6,9 +6,8 @@ Source: the layout is that of the recordings made from ai 7.0.173.
 
 from __future__ import annotations
 
-import base64
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 from pydantic import ValidationError
@@ -17,11 +16,10 @@ from .._metadata import merge_metadata
 from .._partial_json import parse_partial_json, repair_json
 from .._strict_json import dumps, loads
 from ..agent.smoothing import Chunking, ChunkSmoother
-from ..chunks import ABSENT, UIMessageChunk
+from ..chunks import ABSENT
 from ..codecs.client_profiles import ClientProfile
 from ..codecs.sse import encode_comment
-from ..codecs.text_stream import TextStreamDecoder
-from ..codecs.ui_response import read_head, rejection, response_headers
+from ..codecs.ui_response import response_headers
 from ..codecs.ui_stream import (
     DONE,
     UIStreamDecoder,
@@ -40,50 +38,27 @@ from ..predicates import (
 from ..pruning import PruneToolCalls, prune_messages
 from ..reducer import MessageReducer
 from ..validation import validate_messages
+from ._vector_reading import check_reduce, check_sse
 from ._vector_server import check_server
-from ._vector_tools import JSON, Case, VectorFailed, build_chunk, expect, expect_error
+from ._vector_tools import (
+    JSON,
+    Case,
+    VectorFailed,
+    build_chunk,
+    expect,
+    expect_error,
+    expect_name,
+)
 
 __all__ = ["CHECKS", "VectorCheck"]
 
 VectorCheck: TypeAlias = Callable[[Case], None]
-
-
-def check_reduce(case: Case) -> None:
-    """Fold chunks; compare every snapshot, the end and the error."""
-    seed = case["initial_message"]
-    reducer = MessageReducer(
-        None if seed is None else UIMessage.model_validate(seed),
-        message_id=case["initial_message_id"],
-        reset_on_first_start=case["reset_on_first_start"],
-        reset_on_id_change=case["reset_on_message_id_change"],
-    )
-    snapshots: list[JSON] = []
-    writes: list[JSON] = []
-    fatal: RemoteProtocolError | None = None
-    for at, value in enumerate(case["chunks"]):
-        try:
-            write = reducer.feed(build_chunk(value))
-        except RemoteProtocolError as error:
-            fatal = error
-            break
-        if write is not None:
-            snapshots.append(reducer.message.to_wire())
-            writes.append({"chunk": at, "updates_status": write.streaming})
-    expect("messages", snapshots, case.get("messages", snapshots))
-    expect("writes", writes, case["writes"])
-    expect("final_message", reducer.message.to_wire(), case["final_message"])
-    expect("finish_reason", reducer.finish_reason, case["finish_reason"])
-    # Not in order: JavaScript puts ids that look like numbers first.
-    expect("open_text_ids", sorted(reducer.open_text_ids), sorted(case["open_text_ids"]))
-    expect(
-        "open_reasoning_ids", sorted(reducer.open_reasoning_ids), sorted(case["open_reasoning_ids"])
-    )
-    wanted = next((error for error in case["errors"] if error.get("fatal")), None)
-    expect_error(fatal, None if wanted is None else wanted["message"])
-    if fatal is not None and wanted is not None:
-        expect("error", str(fatal), wanted["message"])
-        where = {"chunkType": wanted["chunk_type"], "chunkId": wanted["chunk_id"]}
-        expect("error data", fatal.data, where)
+_NO_LIST = "AI_InvalidArgumentError"
+_CONVERSION_ERRORS: Mapping[type[Exception], str] = {
+    ValidationError: "AI_MessageConversionError",
+    LocalProtocolError: "TypeError",
+}
+"""Our class of error -> the recorded one."""
 
 
 def check_schema(case: Case) -> None:
@@ -109,8 +84,8 @@ def check_partial_json(case: Case) -> None:
     found = parse_partial_json(case["text"])
     expect("state", found.state, case["state"])
     expect("value_is_undefined", found.value is ABSENT, case["value_is_undefined"])
-    if found.value is not ABSENT and "value" in case:
-        expect("value", found.value, case["value"])
+    if "value" in case:  # recorded as null where there is none
+        expect("value", None if found.value is ABSENT else found.value, case["value"])
     if case.get("repaired_text") is not None:
         expect("repaired_text", repair_json(case["text"]), case["repaired_text"])
 
@@ -121,49 +96,6 @@ def check_merge(case: Case) -> None:
     expect("result is absent", found is ABSENT, "result" not in case)
     if "result" in case:
         expect("result", found, case["result"])
-
-
-def check_sse(case: Case) -> None:
-    """Read a response: head first, then the pieces of its body."""
-    has_body = not case["null_body"]
-    kind = read_head(case["status"], resumes=case["method"] == "reconnect", has_body=has_body)
-    pieces = [base64.b64decode(piece) for piece in case["body_pieces_base64"]]
-    if kind == "nothing-to-resume":
-        expect("result", "no-stream", case["result"])
-        return
-    if kind in {"rejected", "no-body"}:
-        error = rejection(case["status"], b"".join(pieces).decode("utf-8", "replace"))
-        expect("result", "error", case["result"])
-        expect("error", str(error), case["error"])
-        if "error_status" in case:
-            expect("error_status", error.status, case["error_status"])
-        return
-    expect("result", "stream", case["result"])
-    chunks, failure = _read_body(case, pieces)
-    expect("chunks", [chunk_to_wire(chunk) for chunk in chunks], case["chunks"])
-    expect_error(failure, case["error"])
-
-
-def _read_body(case: Case, pieces: list[bytes]) -> tuple[list[UIMessageChunk], Exception | None]:
-    chunks: list[UIMessageChunk] = []
-    broken = case["body_error"]
-    failure = None if broken is None else ConnectionError(broken["message"])
-    if case["transport"] == "text":
-        text = TextStreamDecoder()
-        chunks.extend(text.open())
-        for piece in pieces:
-            chunks.extend(text.feed(piece))
-        if failure is None:
-            chunks.extend(text.close())
-        return chunks, failure
-    decoder = UIStreamDecoder(unknown="refuse")
-    try:
-        for piece in pieces:
-            chunks.extend(decoder.feed(piece))
-        decoder.close()
-    except RemoteProtocolError as error:
-        return chunks, error
-    return chunks, failure
 
 
 def check_wire(case: Case) -> None:
@@ -216,6 +148,8 @@ def check_validate(case: Case) -> None:
     except RemoteProtocolError as error:
         if case["valid"]:
             raise VectorFailed(f"refused: {error}") from error
+        expect_name(case, _NO_LIST if case["messages"] is None else "AI_TypeValidationError")
+        expect("output", case.get("output"), None)
         return
     expect("valid", True, case["valid"])
     expect("output", found, case.get("output", case["messages"]))
@@ -232,8 +166,11 @@ def check_convert(case: Case) -> None:
         )
     except (LocalProtocolError, ValidationError) as error:
         expect_error(error, case["error"])
+        expect_name(case, _CONVERSION_ERRORS[type(error)])
+        expect("result", None, case["result"])
         return
     expect("error", None, case["error"])
+    expect_name(case, None)
     expect("result", found, case["result"])
 
 

@@ -141,14 +141,15 @@ def _told(end: StreamStepEnd) -> Case:
 
 
 def _sources(script: list[Case]) -> list[set[str]]:
-    """Give the chunk types of each merged stream, and those that are written."""
+    """Give the chunk types of each source that shares none with another: what tells it apart."""
     written = {action["write"]["type"] for action in script if "write" in action}
     merged = [
         {item["type"] for item in action["merge"] if "type" in item}
         for action in script
         if "merge" in action
     ]
-    return [written, *merged]
+    sources = [written, *merged]
+    return [one for one in sources if not any(one & other for other in sources if other is not one)]
 
 
 def _loose(events: list[Case], *, merges: bool) -> list[JSON]:

@@ -15,7 +15,16 @@ from ..chunks import ABSENT, CHUNK_TYPES, DataChunk, OpaqueChunk, UIMessageChunk
 from ..codecs.ui_stream import decode_chunk
 from ..errors import RemoteProtocolError
 
-__all__ = ["JSON", "Case", "VectorFailed", "build_chunk", "expect", "expect_error", "same_json"]
+__all__ = [
+    "JSON",
+    "Case",
+    "VectorFailed",
+    "build_chunk",
+    "expect",
+    "expect_error",
+    "expect_name",
+    "same_json",
+]
 
 JSON: TypeAlias = Any  # any JSON value
 Case: TypeAlias = dict[str, JSON]
@@ -44,6 +53,15 @@ def expect_error(error: Exception | None, wanted: str | None) -> None:
     """
     if (error is None) != (wanted is None):
         raise VectorFailed(f"error: found {error!r}, expected {wanted!r}")
+
+
+def expect_name(case: Case, name: str | None) -> None:
+    """Compare the class of an error, as JavaScript names it; older recordings do not name it.
+
+    Raises:
+        VectorFailed: If the recorded class is another.
+    """
+    expect("error_name", name, case.get("error_name", name))
 
 
 def same_json(found: JSON, wanted: JSON) -> bool:

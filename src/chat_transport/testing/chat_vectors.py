@@ -18,12 +18,7 @@ import anyio.lowlevel
 from anyio.abc import TaskGroup
 
 from .._chunk_log import ChunkLog
-from ..chat import (
-    Chat,
-    ChatFinish,
-    RequestOptions,
-    SendPredicate,
-)
+from ..chat import Chat, ChatFinish, RequestOptions, SendPredicate
 from ..chunks import DataChunk, ToolInputAvailable
 from ..codecs.ui_stream import chunk_to_wire, decode_chunk
 from ..errors import (
@@ -38,6 +33,7 @@ from ..inputs import Reconnect, SendMessages
 from ..messages import UIMessage
 from ..predicates import is_complete_with_approval_responses, is_complete_with_tool_calls
 from ..transport import Capabilities, ChatTransport, ChunkStream
+from ._vector_tools import same_json
 
 __all__ = ["ChatCase", "check_chat_case"]
 
@@ -220,6 +216,7 @@ class ChatCase:
             expected_queue = trace.get("queued", expected_queue)
             error = self._chat.error
             at = f"step {index} ({step['op']}): "
+            self._compare(at + "number", index, trace.get("step", index))
             self._compare(at + "events", *_split(self._events, trace["events"], ordered=True))
             self._compare(at + "done", *_split(self._events, trace["events"], ordered=False))
             self._compare(at + "status", self._chat.status, trace["status"])
@@ -282,7 +279,7 @@ class ChatCase:
         try:
             await act()
         except LocalProtocolError:
-            self._events.append({"op_failed": index})
+            self._events.append({"op_failed": index, "name": "AI_InvalidArgumentError"})
         else:
             self._events.append({"op_done": index})
 
@@ -360,7 +357,7 @@ class ChatCase:
         )
 
     def _compare(self, what: str, actual: JSON, expected: JSON) -> None:
-        if actual != expected:
+        if not same_json(actual, expected):
             self._differences.append(f"{what}: got {actual!r}, expected {expected!r}")
 
 
@@ -386,9 +383,12 @@ def _split(actual: Sequence[JSON], expected: Sequence[JSON], *, ordered: bool) -
 
     def part(events: Sequence[JSON]) -> JSON:
         if not ordered:
-            return sorted(_named(events, "op_done"))
+            done = [event for event in events if "op_done" in event]
+            return sorted(done, key=lambda event: int(event["op_done"]))
         return [
-            {"op_failed": event["op_failed"]} if "op_failed" in event else event
+            {key: event[key] for key in event if key != "message"}
+            if "op_failed" in event
+            else event
             for event in events
             if not any(name in event for name in _SCHEDULING)
         ]

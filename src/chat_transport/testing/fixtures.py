@@ -32,6 +32,7 @@ from .tally import OPTION, Tally, summary
 __all__ = [
     "Outcome",
     "check_fixtures",
+    "compare",
     "cut_faults",
     "find_recipes",
     "load_recordings",
@@ -152,7 +153,7 @@ async def _outcome(recipe: Recipe, recording: Recording, golden: Wire | None) ->
         return Outcome(recording=recording, compared=compared, fault=faults[0])
     if golden is None:
         return Outcome(recording=recording, compared=False)
-    outcome = _compare(recording, _wire(ours), golden)
+    outcome = compare(recording, ours, golden)
     if not outcome.listed or outcome.fault is not None or recipe.compat is None:
         return outcome
     theirs = await replay(recipe, recording, compat=True)
@@ -164,8 +165,17 @@ def _wire(chunks: Sequence[UIMessageChunk]) -> Wire:
     return normalised([msgspec.to_builtins(chunk) for chunk in chunks])
 
 
-def _compare(recording: Recording, ours: Wire, expected: Wire) -> Outcome:
-    theirs = normalised(expected)
+def compare(
+    recording: Recording, chunks: Sequence[UIMessageChunk], golden: Sequence[dict[str, JSON]]
+) -> Outcome:
+    """Say how our chunks of a recording differ from golden ones, and by which listed differences.
+
+    Args:
+        recording: Where the chunks come from.
+        chunks: What an adapter gave.
+        golden: In wire form, ids as they came.
+    """
+    ours, theirs = _wire(chunks), normalised(golden)
     if ours == theirs:
         return Outcome(recording=recording, compared=True)
     for difference in DIFFERENCES:
@@ -210,7 +220,7 @@ def normalised(chunks: Sequence[dict[str, JSON]]) -> Wire:
             continue
         copy = {k: v for k, v in chunk.items() if k not in {"messageMetadata", "__extra__"}}
         if copy["type"] == "error":
-            copy["errorText"] = _ERROR_CLASS.sub("", copy["errorText"])
+            copy["errorText"] = _ERROR_CLASS.sub("", copy.get("errorText", ""))
         kept.append(copy)
     return renumbered(kept)
 

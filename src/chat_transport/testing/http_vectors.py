@@ -27,10 +27,14 @@ from ..errors import ChatTransportError, RemoteProtocolError
 from ..inputs import Reconnect, SendMessages
 from ..messages import UIMessage
 from ..transports.http.client import HttpChatTransport
+from ._vector_tools import same_json
 
 __all__ = ["HTTP_VECTOR_CHECKS", "check_request", "check_websocket", "check_websocket_frame"]
 
 JSON: TypeAlias = Any  # any JSON value
+_REFUSED_REQUEST = "AI_InvalidArgumentError"
+_ABORTED = {"name": "AbortError", "message": "This operation was aborted"}
+_SOCKET_CLOSED = "WebSocket chat network connection closed"
 
 
 # ── requests ─────────────────────────────────────────────────────────────────────────────────────
@@ -56,8 +60,10 @@ async def _check_request(vector: Mapping[str, JSON]) -> list[str]:
     try:
         request = await _request_of(transport, vector["method"], call)
     except ChatTransportError as error:
-        return [] if vector["error"] else [f"raised {error!r}"]
-    if vector["error"]:
+        refused = {"request": None, "error_name": _REFUSED_REQUEST}
+        said = {name: vector.get(name, value) for name, value in refused.items()}
+        return _compare("refusal", refused, said) if vector["error"] else [f"raised {error!r}"]
+    if vector["error"] or vector.get("error_name"):
         return [f"was not refused: {vector['error']}"]
     wanted = vector["request"]
     differs = _compare("request", _shown(request), wanted)
@@ -160,7 +166,7 @@ def _compare(what: str, ours: Mapping[str, JSON], wanted: Mapping[str, JSON]) ->
     return [
         f"{what}.{name} is {ours.get(name)!r}, not {wanted.get(name)!r}"
         for name in sorted(names)
-        if ours.get(name) != wanted.get(name)
+        if name not in ours or name not in wanted or not same_json(ours[name], wanted[name])
     ]
 
 
@@ -187,19 +193,15 @@ def check_websocket(vector: Mapping[str, JSON]) -> list[str]:
     for step, event in enumerate(vector["script"]):
         session.play(step, event)
         session.log.append({"after": step})
-    wanted = [_without_class(entry) for entry in vector["log"]]
-    ours = [_without_class(entry) for entry in session.log]
-    return [] if ours == wanted else [f"log is {ours}, not {wanted}"]
+    wanted = [_with_one_word_for_none(entry) for entry in vector["log"]]
+    same = same_json(session.log, wanted)
+    return [] if same else [f"log is {session.log}, not {wanted}"]
 
 
-def _without_class(entry: Mapping[str, JSON]) -> dict[str, JSON]:
-    """Compare an error's words, not JavaScript's class of it."""
+def _with_one_word_for_none(entry: Mapping[str, JSON]) -> dict[str, JSON]:
+    """Give the entry with null for "nothing to resume", however a recorder writes it."""
     shown = dict(entry)
-    for name in ("rejected", "stream_error"):
-        if name in shown:
-            aborted = shown[name]["name"] == "AbortError"
-            shown[name] = "aborted" if aborted else shown[name]["message"]
-    if shown.get("result") in {"null", "no-stream"}:  # however a recorder writes it
+    if shown.get("result") in {"null", "no-stream"}:
         shown["result"] = None
     return shown
 
@@ -216,15 +218,19 @@ class _Sink:
         self.is_accepted, self._active = True, active
         self._log.append({"op": self._op, "result": "stream" if active else None})
 
-    def chunk(self, chunk: UIMessageChunk) -> None:
+    def chunk(self, chunk: UIMessageChunk, place: str | None) -> None:
         self._log.append({"op": self._op, "chunk": chunk_to_wire(chunk)})
+
+    def known(self, run_id: str | None) -> None:
+        raise AssertionError("no recorded server says so")
 
     def ended(self, error: Exception | None) -> None:
         if error is None:
             if self._active:
                 self._log.append({"op": self._op, "end": True})
         else:
-            said = {"name": "Error", "message": str(error)}
+            lost = str(error).startswith(_SOCKET_CLOSED)
+            said = {"name": "TypeError" if lost else "Error", "message": str(error)}
             how = "stream_error" if self.is_accepted else "rejected"
             self._log.append({"op": self._op, how: said})
 
@@ -313,17 +319,16 @@ class _ScriptedSession:
         except RemoteProtocolError as error:
             self._state = "none"
             self.log.append({"client_close": 1011, "reason": "WebSocket chat transport error"})
-            self._requests.fail_all(error)
+            self._fail_all(error)
 
     def _on_abort(self, step: int, op_index: int) -> None:
         op, kind = self._ops[op_index]
-        aborted = {"name": "AbortError", "message": ""}
         if op not in self._begun:
             self._waiting.remove((op, kind))
-            self.log.append({"op": op, "rejected": aborted})
+            self.log.append({"op": op, "rejected": _ABORTED})
             return
         rejects = kind == "resume" and not self._sinks[op].is_accepted
-        self._leave(op, {"rejected": aborted} if rejects else {"end": True})
+        self._leave(op, {"rejected": _ABORTED} if rejects else {"end": True})
 
     def _on_cancel(self, step: int, op_index: int) -> None:
         self._leave(self._ops[op_index][0], {"end": True})
@@ -339,15 +344,23 @@ class _ScriptedSession:
         self._state = "none"
         code = value["code"]
         why = f": {value['reason']}" if value.get("reason") else ""
-        said = f"WebSocket chat network connection closed (code {code}{why})."
-        self._requests.fail_all(ChatTransportError(said))
+        self._fail_all(ChatTransportError(f"{_SOCKET_CLOSED} (code {code}{why})."))
 
     def _on_close(self, step: int, value: JSON) -> None:
         if self._state == "none":
             return
         self._state = "none"
         self.log.append({"client_close": 1000, "reason": "Client closed transport"})
-        self._requests.fail_all(ChatTransportError("WebSocket chat transport was closed."))
+        self._fail_all(ChatTransportError("WebSocket chat transport was closed."))
+
+    def _fail_all(self, error: ChatTransportError) -> None:
+        """Fail every request, those too that waited for the socket; streams are told first."""
+        before = len(self.log)
+        self._requests.fail_all(error)
+        waiting, self._waiting = self._waiting, []
+        for op, _kind in waiting:
+            _Sink(op, self.log, resumes=True).ended(error)
+        self.log[before:] = sorted(self.log[before:], key=lambda entry: "rejected" in entry)
 
 
 HTTP_VECTOR_CHECKS: Mapping[str, Callable[[Mapping[str, JSON]], Sequence[str]]] = {

@@ -7,8 +7,9 @@ Rule: imports no pytest; a subclass called `Test...` is found by it, and gives t
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar, TypeAlias
 
@@ -16,9 +17,11 @@ import anyio
 import msgspec
 
 from ..step import StepDecoder
-from .fixtures import check_fixtures, cut_faults, load_recordings, normalised
-from .replay import Recipe
+from .fixtures import check_fixtures, compare, cut_faults, load_recordings, normalised
+from .leaving import leave_faults, shows_leaving
+from .replay import Recipe, Recording
 from .tally import OPTION
+from .tampering import tampered
 
 __all__ = ["RecordingSuite", "SourceSuite"]
 
@@ -33,7 +36,7 @@ ALWAYS = ("closes-open-parts (17.1)", "never-fetches")
 
 
 class RecordingSuite:
-    """Recorded streams: whole through the real SDK, and cut after every event.
+    """Recorded streams: whole through the real SDK, cut after every event, and left in mid-stream.
 
     Attributes:
         recipes: By API; the folder of its recordings has this name.
@@ -66,6 +69,29 @@ class RecordingSuite:
             assert recordings
             assert [fault for one in recordings for fault in cut_faults(recipe, one)] == []
 
+    def test_golden_chunks_with_one_thing_changed_fail(self, shared_folder: Path) -> None:
+        """No listed difference swallows a change; of each recording every fifth is tried."""
+        folder = shared_folder / "fixtures"
+        for api, recipe in self.recipes.items():
+            compared = False
+            for number, recording in enumerate(load_recordings(folder / api)):
+                path = folder / "_golden" / GOLDEN / api / f"{recording.name}.ui.jsonl"
+                if path.exists():
+                    compared = True
+                    lines = path.read_text("utf-8").split("\n")
+                    golden = [json.loads(line) for line in lines if line]
+                    changes = islice(tampered(golden), number % 5, None, 5)
+                    assert list(_unnoticed(recipe, recording, changes)) == []
+            assert compared == (folder / "_golden" / GOLDEN / api).is_dir()
+
+    def test_leaving_closes_the_connection(self, shared_folder: Path) -> None:
+        """By leaving the stream and by cancelling its reader; the server sees it at once."""
+        for api, recipe in self.recipes.items():
+            recordings = load_recordings(shared_folder / "fixtures" / api)
+            one = next(each for each in recordings if shows_leaving(recipe, each))
+            faults = anyio.run(leave_faults, recipe, one)
+            assert faults == [], "\n".join(faults)
+
     def test_with_the_option_only_broken_streams_differ(self, shared_folder: Path) -> None:
         """`compat="ai-sdk"` leaves no other difference; nothing is asked of a recipe without it."""
         for api, recipe in self.recipes.items():
@@ -77,6 +103,19 @@ class RecordingSuite:
                 line for line in lines if line.startswith(("listed ", f"equal with {OPTION}"))
             ]
             assert all(line.endswith(ALWAYS) for line in differing)
+
+
+def _unnoticed(
+    recipe: Recipe, recording: Recording, changes: Iterable[tuple[str, Wire]]
+) -> Iterator[str]:
+    decoder = recipe.decoder(recording)
+    chunks = [chunk for event in recording.events for chunk in decoder.feed(json.loads(event))]
+    if recipe.tail:
+        decoder.done()
+    chunks += decoder.end()
+    for name, golden in changes:
+        if compare(recording, chunks, golden).fault is None:
+            yield f"{recording.name}: {name}"
 
 
 class SourceSuite:

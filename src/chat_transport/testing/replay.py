@@ -100,6 +100,7 @@ class Answer:
         hang_after: After so many pieces say nothing more until the client leaves; None never.
         delay_s: Seconds before each write.
         status: HTTP status.
+        headers: Further headers, such as `retry-after` or `location`.
     """
 
     content_type: str = "text/event-stream"
@@ -110,6 +111,7 @@ class Answer:
     hang_after: int | None = None
     delay_s: float = 0
     status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(slots=True, kw_only=True)
@@ -219,9 +221,10 @@ def _is_length(line: str) -> bool:
 
 async def _answer(stream: SocketStream, answer: Answer, request: Request) -> bool:
     """Write an answer; false if the connection is to be closed."""
+    further = "".join(f"{name}: {value}\r\n" for name, value in answer.headers.items())
     await stream.send(
         f"HTTP/1.1 {answer.status} Replay\r\ncontent-type: {answer.content_type}\r\n"
-        "transfer-encoding: chunked\r\n\r\n".encode()
+        f"{further}transfer-encoding: chunked\r\n\r\n".encode()
     )
     stop = _first(answer.cut_after, answer.hang_after)
     pieces = [*answer.pieces, answer.tail] if stop is None else answer.pieces[:stop]

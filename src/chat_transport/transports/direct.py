@@ -76,6 +76,8 @@ class DirectHost:
         rules: TrustRules | None = None,
         chats: Mapping[str, Sequence[UIMessage]] | None = None,
     ) -> None:
+        if not isinstance(agent, Agent):
+            raise TypeError(f"unable to serve {agent!r} in this process; give an Agent(handler)")
         self.agent = agent
         self._rules = rules or TrustRules()
         self._chats = {chat_id: _Chat(messages) for chat_id, messages in (chats or {}).items()}
@@ -217,7 +219,9 @@ class DirectChatTransport(ChatTransport):
 
     def _check_open(self, what: str) -> None:
         if not self._is_open:
-            raise TransportClosed(f"unable to {what}; the transport is not open")
+            raise TransportClosed(
+                f"unable to {what}; the transport is not open: enter it with `async with`"
+            )
 
 
 class _Chat:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+import trustme
 from ably import AblyRealtime
 from ably.types.message import Message
 
-from chat_transport.broker import FaultSettings
+from chat_transport.broker import FaultSettings, serve_broker
 from chat_transport.broker.signing import sign_jwt
 
 pytestmark = [pytest.mark.anyio, pytest.mark.interop]
+KEY = "app.key:secret"
 CREATE, APPEND, UPDATE, DELETE = (
     f"message.{word}" for word in ("create", "append", "update", "delete")
 )
@@ -178,3 +180,24 @@ async def test_both_sdks_hear_each_other(js, binary):
     seen = await js("heard", channel="c", count=4)
     assert [m["data"] for m in seen[1:]] == [" and python", {"a": [1, None]}, [0, 255]]
     await python.close()
+
+
+async def test_over_tls_with_a_certificate_of_the_tests_own(run_peer, tmp_path, monkeypatch):
+    authority = trustme.CA()
+    issued = authority.issue_cert("127.0.0.1")
+    files = [str(tmp_path / name) for name in ("authority.pem", "cert.pem", "key.pem")]
+    authority.cert_pem.write_to_path(files[0])
+    issued.cert_chain_pems[0].write_to_path(files[1])
+    issued.private_key_pem.write_to_path(files[2])
+    monkeypatch.setenv("NODE_EXTRA_CA_CERTS", files[0])
+    async with serve_broker([KEY], certificate=(files[1], files[2])) as running:
+        async with run_peer("peer.mjs") as js:
+            options = {"key": KEY, "endpoint": running.host, "tlsPort": running.port}
+            assert "id" in await js.call("open", options=options)
+            await js.call("subscribe", channel="c")
+            await js.call("publish", channel="c", data="over wss")
+            (heard,) = await js.call("heard", channel="c", count=1)
+            assert heard["data"] == "over wss"
+            got = await js.call("rest", options=options, path="/channels/c/messages")
+            assert got["status"] == 200
+            await js.call("closeAll")

@@ -36,6 +36,30 @@ for name in package.__all__:
         missing[name] = str(error)
 import json; print(json.dumps(missing))
 """
+CLIENT = """
+import asyncio, importlib, sys
+make, path = getattr(importlib.import_module(sys.argv[1]), sys.argv[2]), sys.argv[3]
+
+async def used():
+    model = make("m")
+    found = model.client
+    for name in path.split("."):
+        found = getattr(found, name)
+    await model.aclose()
+    return type(found).__name__
+
+print(asyncio.run(used()))
+"""
+OF_HTTPX = "_client._transport"
+OVER_AIOHTTP = {
+    "anthropic": ("AnthropicMessages", OF_HTTPX),
+    "google-genai": ("Gemini", "_api_client._async_httpx_client._transport"),
+    "ollama": ("Ollama", OF_HTTPX),
+    "openai": ("OpenAIResponses", OF_HTTPX),
+}
+"""Adapter -> its class, and where its SDK keeps the transport."""
+KEYS = dict.fromkeys(("ANTHROPIC_API_KEY", "GEMINI_API_KEY", "OPENAI_API_KEY"), "k")
+NO_PROXIES = dict.fromkeys(("http_proxy", "https_proxy", "all_proxy"), "")
 
 
 def _run(*command: object, env: dict[str, str] | None = None) -> str:
@@ -105,3 +129,14 @@ def test_an_adapter_brings_its_sdk(adapter: str, wheels: Path, tmp_path: Path) -
     programs = _install(tmp_path / "venv", wheels, f"chat-transport-{adapter}")
     package = f"chat_transport_{adapter.replace('-', '_')}"
     assert json.loads(_run(programs / "python", "-c", LOAD, package)) == {}
+
+
+@pytest.mark.parametrize("adapter", sorted(OVER_AIOHTTP))
+def test_an_adapter_alone_runs_on_the_fast_client(
+    adapter: str, wheels: Path, tmp_path: Path
+) -> None:
+    programs = _install(tmp_path / "venv", wheels, f"chat-transport-{adapter}")
+    package = f"chat_transport_{adapter.replace('-', '_')}"
+    env = KEYS | NO_PROXIES | {name.upper(): "" for name in NO_PROXIES}
+    used = _run(programs / "python", "-c", CLIENT, package, *OVER_AIOHTTP[adapter], env=env)
+    assert used == "AiohttpTransport\n"

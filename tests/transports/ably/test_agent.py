@@ -495,3 +495,8 @@ async def test_steps_can_be_written_as_javascript_does(
     names = [message.name for message in reversed(history)]
     assert names[:3] == ["ai-input", "ai-run-start", "ai-step-start"]
     assert names[-2:] == ["ai-step-end", "ai-run-end"]
+
+
+async def test_channels_are_a_list(connect: Any, script: Any) -> None:
+    with pytest.raises(TypeError, match=r"channels='ai:demo'; give a list, \['ai:demo'\]"):
+        AblyAgent(script, connect("agent"), channels="ai:demo")

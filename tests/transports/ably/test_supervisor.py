@@ -20,7 +20,12 @@ from chat_transport.errors import (
     TransportClosed,
     TransportError,
 )
-from chat_transport.transports.ably import AblyConnection, make_token
+from chat_transport.transports.ably import (
+    AblyAgent,
+    AblyChatTransport,
+    AblyConnection,
+    make_token,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -269,3 +274,43 @@ async def test_the_secret_never_reaches_the_log(
     assert "attempting to connect" in said
     assert "secret" not in said.replace("key_secret", "")
     assert "accessToken=***" in said
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "words"),
+    [
+        ({"token": "a.b.c"}, TypeError, r"unable to use a str as the token; .* token_from\(url\)"),
+        ({"key": "a.b:c", "endpoint": "http://localhost:1"}, LocalProtocolError, "give HOST:PORT"),
+    ],
+)
+async def test_wrong_settings_are_refused_when_it_is_made(
+    settings: dict[str, Any], error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error, match=words) as caught:
+        AblyConnection(**settings)
+    assert "a.b.c" not in str(caught.value)
+
+
+async def test_a_token_function_is_async(broker: RunningBroker) -> None:
+    connection = AblyConnection(token=lambda: "a.b.c", endpoint=broker.address, tls=False)  # type: ignore[arg-type,return-value]  # the mistake
+    with anyio.fail_after(10), pytest.raises(ConnectFailed, match="make its function async"):
+        await connection.__aenter__()
+
+
+async def test_a_silent_broker_may_have_no_tls(broker: RunningBroker) -> None:
+    connection = AblyConnection(key="app.key:secret", endpoint=broker.address, timeout_s=0.3)
+    with anyio.fail_after(10), pytest.raises(ConnectFailed, match="has it TLS"):
+        await connection.__aenter__()
+
+
+async def test_clients_and_agents_are_given_a_connection() -> None:
+    for make in (AblyChatTransport, lambda given: AblyAgent(lambda _: None, given)):
+        with pytest.raises(TypeError, match="unable to use a str as the connection") as caught:
+            make("app.key:secret")
+        assert "secret" not in str(caught.value)
+
+
+def test_another_event_loop_is_refused_with_words() -> None:
+    connection = AblyConnection(key="app.key:secret")
+    with pytest.raises(LocalProtocolError, match="without asyncio"):
+        anyio.run(connection.__aenter__, backend="trio")

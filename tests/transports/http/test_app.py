@@ -331,3 +331,32 @@ async def test_closing_the_application_ends_its_runs_and_keeps_what_they_said():
     stored = await store.load("c")
     assert stored is not None
     assert [message.text for message in stored.messages] == ["x", "so far"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "words"),
+    [
+        ({"store": "chats.sqlite"}, TypeError, r"as the store; .* SqliteChatStore\(path\)"),
+        ({"store": MemoryChatStore}, TypeError, "give an object of ChatStore"),
+        ({"run_log": "redis://x"}, TypeError, r"as the run_log; .* RedisRunLog\(url\)"),
+        ({"profile": "v9"}, ValueError, "profile='v9'; say 'auto', 'v5'"),
+    ],
+)
+async def test_a_wrong_setting_is_refused_at_once(
+    handlers, settings: dict[str, Any], error: type[Exception], words: str
+):
+    with pytest.raises(error, match=words):
+        create_app(handlers.echo, **settings)
+
+
+async def test_an_application_of_no_handler_is_refused_at_once():
+    with pytest.raises(TypeError, match="a handler is an async generator"):
+        create_app("handler")
+
+
+async def test_a_hook_that_gives_no_user_says_so(handlers):
+    app = create_app(handlers.echo, authenticate=lambda _: "ann")
+    network = httpx2.ASGITransport(app=app)
+    async with app.lifespan(), httpx2.AsyncClient(transport=network, base_url="http://x") as client:
+        with anyio.fail_after(5), pytest.raises(TypeError, match=r"gave a str: give a User\(id="):
+            await client.get("/api/chat/c1")

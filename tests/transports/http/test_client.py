@@ -227,6 +227,7 @@ async def test_a_refusal_carries_status_and_words():
                 await read(transport)
     assert caught.value.status == 429
     assert caught.value.body == "slow down"
+    assert caught.value.__notes__ == [f"POST {url} was answered with 429"]
 
 
 async def test_nobody_there_is_connect_failed():
@@ -413,4 +414,15 @@ async def test_tls_is_checked_by_the_client_you_give(tmp_path: Path):
         async with httpx2.AsyncClient(verify=trusting) as client:
             async with HttpChatTransport(url, client=client) as transport:
                 assert await read(transport) == REPLY
+    assert len(script.asked) == 1
+
+
+@pytest.mark.parametrize("media_type", ["text/html; charset=utf-8", "application/json"])
+async def test_a_page_is_no_reply(media_type: str):
+    page = (200, {"content-type": media_type}, b"<h1>hello</h1>", False)
+    with anyio.fail_after(10), scripted(page) as (url, script):
+        async with HttpChatTransport(url) as transport:
+            with pytest.raises(RemoteProtocolError, match="is this the chat's address") as caught:
+                await read(transport)
+    assert url in str(caught.value)
     assert len(script.asked) == 1

@@ -4,11 +4,11 @@ from collections.abc import AsyncIterator
 
 import anyio
 import pytest
-from redis.asyncio import Redis
+from coredis import Redis
 
 from chat_transport._chunk_log import ChunkLog
 from chat_transport.chunks import Finish, Start, TextDelta, TextStart, UIMessageChunk
-from chat_transport.errors import ConnectFailed, LocalProtocolError, StreamInterrupted
+from chat_transport.errors import ConnectFailed, StreamInterrupted
 from chat_transport.transports.http.redis_run_log import RedisRunLog
 from chat_transport.transports.http.run_log import LoggedRun
 
@@ -21,11 +21,6 @@ REPLY: list[UIMessageChunk] = [
     TextDelta(id="t", delta="more"),
     Finish(),
 ]
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"  # redis-py runs on asyncio alone
 
 
 @pytest.fixture
@@ -162,7 +157,7 @@ async def test_a_writer_that_was_declared_dead_writes_no_more(two):
         stream = mirror.stream()
         for chunk in REPLY[:2]:
             assert await stream.__anext__() == chunk
-        redis, name = other._port._redis, other._port._key("run", "c:1", "r1")
+        redis, name = other._port._redis, other._port.keys_of(RUN).run
         await redis.hincrby(name, "fence", 1)
         log.extend(REPLY[2:])
         await stopped.wait()
@@ -232,21 +227,22 @@ async def test_a_redis_that_is_not_there_fails_on_entering():
             pytest.fail("entered")
 
 
-@pytest.mark.parametrize("anyio_backend", ["trio"])
-async def test_another_event_loop_than_asyncio_is_refused_with_what_to_do():
-    with pytest.raises(LocalProtocolError, match="redis-py runs on asyncio alone"):
-        async with RedisRunLog("redis://127.0.0.1:1/0"):
-            pytest.fail("entered")
-
-
 async def test_a_client_of_yours_is_not_closed(redis_server):
-    from redis.asyncio import Redis
+    async with Redis.from_url(redis_server.url) as client:
+        async with RedisRunLog(client=client) as run_log:
+            assert await run_log.find("nobody") is None
+        assert await client.ping()
 
-    client = Redis.from_url(redis_server.url)
-    async with RedisRunLog(client=client) as run_log:
+
+async def test_a_client_that_you_have_not_opened_is_opened(redis_server):
+    async with RedisRunLog(client=Redis.from_url(redis_server.url)) as run_log:
         assert await run_log.find("nobody") is None
-    assert await client.ping()
-    await client.aclose()
+
+
+async def test_an_error_in_the_block_goes_out_bare(redis_server):
+    with pytest.raises(KeyError):
+        async with RedisRunLog(redis_server.url):
+            raise KeyError
 
 
 async def test_a_local_run_is_followed_without_a_copy(two):

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chat_transport.errors import TransportClosed
+from chat_transport.errors import ConnectFailed, TransportClosed
 from chat_transport.messages import UIMessage
 from chat_transport.transports.http.chat_store import StoredChat
 from chat_transport.transports.http.sqlite_chat_store import SqliteChatStore
@@ -39,6 +39,13 @@ async def test_two_processes_share_a_file(tmp_path: Path):
         loaded = await one.load("c")
     assert loaded is not None
     assert [message.id for message in loaded.messages] == ["u1", "u2"]
+
+
+async def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path):
+    path = tmp_path / "no folder" / "c.db"
+    with pytest.raises(ConnectFailed, match=r"no folder.*give a file in a folder that exists"):
+        async with SqliteChatStore(path):
+            pass
 
 
 async def test_use_before_opening_says_so(tmp_path: Path):
@@ -90,7 +97,7 @@ async def test_a_file_that_is_no_store_is_refused_and_closed(
     monkeypatch.setattr(sqlite3, "connect", noted)
     path = tmp_path / "text"
     path.write_text("this is no database, but long enough to be read as one" * 50)
-    with pytest.raises(sqlite3.DatabaseError, match="not a database"):
+    with pytest.raises(ConnectFailed, match="not a database"):
         async with SqliteChatStore(path):
             pass
     with pytest.raises(sqlite3.ProgrammingError, match="closed"):

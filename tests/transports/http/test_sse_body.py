@@ -10,6 +10,7 @@ from chat_transport.chunks import Error, Finish, Start, TextDelta, TextEnd, Text
 from chat_transport.codecs.client_profiles import V5
 from chat_transport.codecs.ui_stream import UIStreamDecoder, encode_sse
 from chat_transport.errors import StreamInterrupted
+from chat_transport.transports.http.gather_clock import GatherClock
 from chat_transport.transports.http.keep_alive import KeepAlive
 from chat_transport.transports.http.reply_place import ReplyPlace
 from chat_transport.transports.http.sse_body import SseBody, SseFormat
@@ -182,8 +183,11 @@ async def test_coalescing_gathers_what_comes_in_a_window():
 
     with anyio.fail_after(5):
         async with anyio.create_task_group() as tasks:
+            clock = GatherClock(0.05)
+            tasks.start_soon(clock.run)
             tasks.start_soon(speak)
-            await serve(SseBody(log, form(coalesce_s=0.05), OFF, place=ReplyPlace()), client)
+            await serve(SseBody(log, form(gather=clock), OFF, place=ReplyPlace()), client)
+            clock.stop()
     assert len(client.pieces) == 4  # opening, the first at once, the rest together, the end
 
 

@@ -142,7 +142,7 @@ async def test_a_socket_that_closes_fails_its_streams_as_resumable(serve: Serve)
 
     url = at(serve(app))
     with anyio.fail_after(10):
-        async with WebSocketChatTransport(url) as transport:
+        async with WebSocketChatTransport(url, reconnect=None) as transport:
             for _ in range(2):  # the next request opens a new socket
                 async with transport.send_messages(ask("x")) as reply:
                     with pytest.raises(StreamInterrupted, match="1012") as caught:
@@ -275,7 +275,7 @@ async def test_params_and_protocols_are_said_when_a_socket_is_opened(serve: Serv
     url = at(serve(app)).replace("ws", "http", 1)  # as the page's own address
     with anyio.fail_after(10):
         async with WebSocketChatTransport(
-            url, params=params, protocols=["chat.v1", "chat.v0"]
+            url, params=params, protocols=["chat.v1", "chat.v0"], reconnect=None
         ) as transport:
             for _ in range(2):
                 async with transport.send_messages(ask("x")) as reply:

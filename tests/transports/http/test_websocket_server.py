@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from chat_transport._chunk_log import ChunkLog
-from chat_transport.agent.run import Run
+from chat_transport.agent.run import Run, User
 from chat_transport.chunks import Start, TextDelta, TextStart, UIMessageChunk
 from chat_transport.codecs.retold import retold
 from chat_transport.codecs.ui_request import RequestLimits
@@ -17,8 +17,11 @@ from chat_transport.errors import StreamInterrupted
 from chat_transport.messages import UIMessage
 from chat_transport.transports.http.app import create_app
 from chat_transport.transports.http.chat_store import MemoryChatStore, StoredChat
+from chat_transport.transports.http.cors import CorsPolicy
+from chat_transport.transports.http.exchange import IncomingRequest
 from chat_transport.transports.http.routes import INTERRUPTED_TEXT
 from chat_transport.transports.http.run_log import LoggedRun, MemoryRunLog
+from chat_transport.transports.http.websocket_rules import WebSocketRules
 
 pytestmark = pytest.mark.anyio
 
@@ -68,16 +71,25 @@ async def test_a_bad_frame_with_a_name_is_answered(serve: Callable[[object], str
     assert "0 are allowed" in str(long[0]["errorText"])
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"type": "send"}', "x" * 2000])
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("{", "1008"),
+        ("[]", "1008"),
+        ('{"type": "send"}', "1008"),
+        ("x" * 2000, "1009"),
+        ("é" * 600, "1009"),
+    ],
+)
 async def test_what_cannot_be_answered_closes_the_socket(
-    serve: Callable[[object], str], handlers: type, text: str
+    serve: Callable[[object], str], handlers: type, text: str, code: str
 ):
     limits = RequestLimits(body_bytes=1000)
     url = serve(create_app(handlers.echo, limits=limits)).replace("http", "ws") + "/api/chat"
     with anyio.fail_after(10):
         async with httpx2.AsyncClient() as client, client.websocket(url) as session:
             await session.send_text(text)
-            with pytest.raises(Exception, match="1008"):
+            with pytest.raises(Exception, match=code):
                 await session.receive_text()
 
 
@@ -240,3 +252,136 @@ async def test_a_socket_that_is_gone_ends_its_serving():
         async with app.lifespan():
             scope = {"type": "websocket", "path": "/api/chat", "headers": []}
             await app(scope, receive, send)  # type: ignore[arg-type]
+
+
+async def test_a_page_from_elsewhere_gets_no_socket(serve: Callable[[object], str], handlers: type):
+    cors = CorsPolicy(origins=["https://app.example"])
+    url = serve(create_app(handlers.echo, cors=cors)).replace("http", "ws") + "/api/chat"
+    with anyio.fail_after(10):
+        async with httpx2.AsyncClient() as client:
+            with pytest.raises(Exception, match="403"):
+                async with client.websocket(url, headers={"origin": "https://evil.example"}):
+                    pytest.fail("opened")
+            async with client.websocket(url, headers={"origin": "https://app.example"}) as session:
+                await session.send_text(send_frame())
+                assert json.loads(await session.receive_text())["type"] == "chunk"
+
+
+async def test_a_token_may_come_as_a_subprotocol(serve: Callable[[object], str], handlers: type):
+    def who(request: IncomingRequest) -> User | None:
+        offered = request.headers.get("sec-websocket-protocol", "").split(",")
+        tokens = [name.strip() for name in offered if name.strip().startswith("token.")]
+        return User(id=tokens[0]) if tokens else None
+
+    rules = WebSocketRules(protocols=["chat.v1"])
+    app = create_app(handlers.echo, authenticate=who, websocket=rules)
+    url = serve(app).replace("http", "ws") + "/api/chat"
+    with anyio.fail_after(10):
+        async with httpx2.AsyncClient() as client:
+            offered = ["chat.v1", "token.ann"]
+            async with client.websocket(url, subprotocols=offered) as session:
+                assert session.subprotocol == "chat.v1"
+                await session.send_text(send_frame())
+                assert json.loads(await session.receive_text())["type"] == "chunk"
+
+
+async def test_a_socket_that_asks_nothing_is_closed(serve: Callable[[object], str], handlers: type):
+    rules = WebSocketRules(first_frame_s=0.05)
+    url = serve(create_app(handlers.echo, websocket=rules)).replace("http", "ws") + "/api/chat"
+    with anyio.fail_after(10):
+        async with httpx2.AsyncClient() as client, client.websocket(url) as session:
+            with pytest.raises(Exception, match="1008"):
+                await session.receive_text()
+
+
+class Client:
+    """A client of the application in this process, that may stop reading."""
+
+    def __init__(self, *frames: str) -> None:
+        self._frames = [{"type": "websocket.receive", "text": text} for text in frames]
+        self._frames.insert(0, {"type": "websocket.connect"})  # type: ignore[arg-type]
+        self.got: list[dict[str, object]] = []
+        self.reads = anyio.Event()
+        self.heard = anyio.Event()
+
+    async def receive(self) -> dict[str, object]:
+        if self._frames:
+            return dict(self._frames.pop(0))
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    async def send(self, message: dict[str, object]) -> None:
+        if message["type"] != "websocket.send":
+            return
+        await self.reads.wait()
+        self.got.append(json.loads(str(message["text"])))
+        self.heard.set()
+
+
+async def test_more_requests_than_allowed_are_refused_by_name():
+    run_log, log = MemoryRunLog(), ChunkLog("r")
+    app = create_app(nobody, run_log=run_log, websocket=WebSocketRules(requests=1))
+    frames = [json.dumps({**json.loads(frame(type="resume")), "requestId": name}) for name in "ab"]
+    client = Client(*frames)
+    client.reads.set()
+    with anyio.fail_after(10):
+        async with app.lifespan():
+            await run_log.start(LoggedRun(chat_id="c", run_id="r"), log, lambda _reason: None)
+            async with anyio.create_task_group() as tasks:
+                scope = {"type": "websocket", "path": "/api/chat", "headers": []}
+                tasks.start_soon(app, scope, client.receive, client.send)  # type: ignore[arg-type]
+                while not any(item["type"] == "error" for item in client.got):
+                    await client.heard.wait()
+                    client.heard = anyio.Event()
+                tasks.cancel_scope.cancel()
+    refused = [item for item in client.got if item["type"] == "error"]
+    assert [item["requestId"] for item in refused] == ["b"]
+    assert "1 requests are under way" in str(refused[0]["errorText"])
+
+
+async def test_a_client_that_does_not_read_has_left():
+    """Nothing piles up for it: it holds a place in the log of its run, and one frame."""
+    stopped = anyio.Event()
+
+    async def handler(run: Run) -> AsyncIterator[UIMessageChunk]:
+        try:
+            yield TextStart(id="t")
+            while True:
+                yield TextDelta(id="t", delta="more ")
+                await anyio.lowlevel.checkpoint()
+        finally:
+            stopped.set()
+
+    rules = WebSocketRules(send_timeout_s=0.05)
+    app = create_app(handler, websocket=rules, on_disconnect="stop")
+    client = Client(send_frame())
+    with anyio.fail_after(10):
+        async with app.lifespan():
+            scope = {"type": "websocket", "path": "/api/chat", "headers": []}
+            await app(scope, client.receive, client.send)  # type: ignore[arg-type]
+            await stopped.wait()
+    assert client.got == []
+
+
+async def test_a_slow_client_of_ours_gets_what_gathered_joined():
+    run_log, log = MemoryRunLog(), ChunkLog("r")
+    app = create_app(nobody, run_log=run_log)
+    client = Client(frame(type="resume", headers={"x-chat-cursor": "place"}))
+    with anyio.fail_after(10):
+        async with app.lifespan():
+            await run_log.start(LoggedRun(chat_id="c", run_id="r"), log, lambda _reason: None)
+            log.extend([Start(message_id="a1"), TextStart(id="t")])
+            async with anyio.create_task_group() as tasks:
+                scope = {"type": "websocket", "path": "/api/chat", "headers": []}
+                tasks.start_soon(app, scope, client.receive, client.send)  # type: ignore[arg-type]
+                log.extend(TextDelta(id="t", delta=f"{number} ") for number in range(5000))
+                client.reads.set()
+                while len(client.got) < 5:
+                    await client.heard.wait()
+                    client.heard = anyio.Event()
+                    if len(client.got) == 4:
+                        log.close()
+                tasks.cancel_scope.cancel()
+    assert [item["type"] for item in client.got] == ["start", "chunk", "chunk", "chunk", "end"]
+    assert client.got[0]["runId"] == "r"
+    assert client.got[3]["place"] == "5002"

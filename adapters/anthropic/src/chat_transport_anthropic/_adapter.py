@@ -15,6 +15,7 @@ from chat_transport.messages import UIMessage
 from chat_transport.model import ModelAdapter, ModelSettings, ProviderTool, ToolSpec
 from chat_transport.prompt import to_prompt
 from chat_transport.provider_client import ProviderClient
+from chat_transport.provider_http import aiohttp_transport
 from chat_transport.provider_stream import provider_error_text, stream_step
 
 from ._continue import Said
@@ -37,9 +38,9 @@ def _sdk_client(made_with: Mapping[str, Any], http: Any | None) -> Any:
 
 
 def _aiohttp_client() -> Any:
-    from anthropic import DefaultAioHttpClient  # noqa: PLC0415  # as above
+    from anthropic import DefaultAsyncHttpxClient  # noqa: PLC0415  # as above
 
-    return DefaultAioHttpClient()
+    return DefaultAsyncHttpxClient(transport=aiohttp_transport(DefaultAsyncHttpxClient))
 
 
 async def _close(client: Any) -> None:
@@ -66,7 +67,7 @@ class AnthropicMessages(ModelAdapter):
             each page that was retrieved. `parts`, as its versions up to 7.0.77: a source for each
             citation too, and none on `text-end`.
         aiohttp: Whether the client that we make runs on aiohttp, at about half the cost of a
-            token: None where the extra `aiohttp` is installed, on asyncio; False never.
+            token: None on asyncio, without a proxy; False never.
     """
 
     provider = "anthropic"

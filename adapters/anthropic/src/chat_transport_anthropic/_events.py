@@ -191,10 +191,7 @@ class MessagesDecoder(StepDecoder):
         part = self.block_id(index)
         if kind == "text":
             self._citations[index] = []
-            chunks: Chunks = [TextStart(id=part)]
-            if block.get("text"):
-                chunks.append(TextDelta(id=part, delta=block["text"]))
-            return chunks
+            return [TextStart(id=part)]  # as the AI SDK: its words are in the deltas
         if kind == "thinking":
             return [ReasoningStart(id=part)]
         if kind == "redacted_thinking":

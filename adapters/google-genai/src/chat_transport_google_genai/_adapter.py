@@ -5,14 +5,19 @@ Rule: constructing opens nothing and imports no SDK. A client handed in is never
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
+from importlib.metadata import version
 from typing import Any, TypeAlias
 
 from chat_transport.chunks import UIMessageChunk
 from chat_transport.messages import UIMessage
 from chat_transport.model import ModelAdapter, ModelSettings, ProviderTool, ToolSpec
-from chat_transport.provider_stream import ByteResponse, stream_step
+from chat_transport.provider_client import ProviderClient
+from chat_transport.provider_http import aiohttp_transport
+from chat_transport.provider_stream import ByteResponse, HttpxResponse, stream_step
 
 from ._events import GeminiDecoder
 from ._request import gemini_body
@@ -23,6 +28,50 @@ JSON: TypeAlias = Any  # any JSON value
 Tools: TypeAlias = Sequence[ToolSpec | ProviderTool]
 
 
+def _sdk_client(made_with: Mapping[str, Any], http: Any | None) -> Any:
+    from google import genai  # noqa: PLC0415  # slow to import: only when needed
+
+    # Its own choice, aiohttp bare, ends an answer that takes longer in all than `timeout_s`, passes
+    # by ALL_PROXY, tries again after up to 10 s unasked, and knows no trio. But it alone shows the
+    # certificate of a client.
+    if http is None and not _shows_certificate():
+        http = _http_client()
+    options = genai.types.HttpOptions(base_url=made_with["base_url"], httpx_async_client=http)
+    return genai.Client(api_key=made_with["api_key"], http_options=options)
+
+
+def _shows_certificate() -> bool:
+    return os.environ.get("GOOGLE_API_USE_CLIENT_CERTIFICATE", "").lower() == "true"
+
+
+def _http_client(transport: Any | None = None) -> Any:
+    return _http_class()(timeout=None, follow_redirects=True, transport=transport)
+
+
+def _http_class() -> type[Any]:
+    if int(version("google-genai").partition(".")[0]) < 3:
+        from httpx import AsyncClient as Older  # noqa: PLC0415  # the SDK's, to 2
+
+        return Older
+    from httpx2 import AsyncClient  # noqa: PLC0415  # the SDK's, from 3 on
+
+    return AsyncClient
+
+
+def _aiohttp_client() -> Any:
+    if _shows_certificate():
+        raise RuntimeError("GOOGLE_API_USE_CLIENT_CERTIFICATE asks for the SDK's own client")
+    return _http_client(aiohttp_transport(_http_class()))
+
+
+async def _close(client: Any) -> None:
+    http = client._api_client._async_httpx_client  # noqa: SLF001  # the SDK closes none that it was given
+    if http is not None:
+        await http.aclose()
+    await client.aio.aclose()
+    client.close()
+
+
 class Gemini(ModelAdapter):
     """A model behind Gemini's `generateContent`, of AI Studio or Vertex.
 
@@ -31,6 +80,8 @@ class Gemini(ModelAdapter):
         client: A `google.genai.Client`; None makes one at the first call, which `aclose` closes.
         api_key: For the client that we make; None reads `GEMINI_API_KEY` or `GOOGLE_API_KEY`.
         base_url: For the client that we make.
+        aiohttp: Whether the client that we make runs on aiohttp, at about half the cost of a
+            token: None on asyncio, without a proxy; False never.
     """
 
     provider = "google"
@@ -42,29 +93,25 @@ class Gemini(ModelAdapter):
         client: Any = None,
         api_key: str | None = None,
         base_url: str | None = None,
+        aiohttp: bool | None = None,
     ) -> None:
         self.model = model
-        self._client = client
-        self._is_ours = client is None
-        self._api_key = api_key
-        self._base_url = base_url
+        self._sdk = ProviderClient(
+            client,
+            make=partial(_sdk_client, {"api_key": api_key, "base_url": base_url}),
+            make_aiohttp=_aiohttp_client,
+            close=_close,
+            aiohttp=aiohttp,
+        )
 
     @property
     def client(self) -> Any:
         """The SDK's client; made at the first use if none was handed in."""
-        if self._client is None:
-            from google import genai  # noqa: PLC0415  # slow to import: only when needed
-
-            options = genai.types.HttpOptions(base_url=self._base_url)
-            self._client = genai.Client(api_key=self._api_key, http_options=options)
-        return self._client
+        return self._sdk.get()
 
     async def aclose(self) -> None:
         """Close the client, if we made it."""
-        if self._is_ours and self._client is not None:
-            client, self._client = self._client, None
-            await client.aio.aclose()
-            client.close()
+        await self._sdk.aclose()
 
     def stream(
         self,
@@ -98,22 +145,6 @@ def _words(error: Any) -> str:
     return str(getattr(error, "message", None) or error)
 
 
-class _HttpxBody:
-    """The response of httpx or httpx2 inside the SDK's."""
-
-    def __init__(self, response: Any) -> None:
-        self.http_response = response  # `stream_step` reads below it where nothing is compressed
-
-    def iter_bytes(self) -> AsyncGenerator[bytes, None]:
-        """Give the body as it arrives."""
-        pieces: AsyncGenerator[bytes, None] = self.http_response.aiter_bytes()
-        return pieces
-
-    async def aclose(self) -> None:
-        """Close the connection."""
-        await self.http_response.aclose()
-
-
 class _AiohttpBody:
     """The response of aiohttp inside the SDK's."""
 
@@ -126,15 +157,11 @@ class _AiohttpBody:
         while piece := await read():
             yield piece
 
-    async def aclose(self) -> None:
-        """Close the connection."""
-        self._response.close()
-
 
 @asynccontextmanager
 async def _opened(
     client: Any, model: str, body: Mapping[str, JSON], settings: ModelSettings | None
-) -> AsyncGenerator[ByteResponse, None]:
+) -> AsyncGenerator[ByteResponse | HttpxResponse, None]:
     # google-genai 3.4 has no public way to the bytes of a stream, and the iterator that it does
     # give leaves the connection open when it is closed. Remove when the SDK offers raw streaming.
     sdk = client._api_client  # noqa: SLF001
@@ -149,11 +176,14 @@ async def _opened(
         http_request=request, http_options=options or None, stream=True
     )
     inner = response.response_stream
-    opened = _HttpxBody(inner) if hasattr(inner, "aiter_bytes") else _AiohttpBody(inner)
+    is_httpx = isinstance(inner, HttpxResponse)
     try:
-        yield opened
+        yield inner if is_httpx else _AiohttpBody(inner)
     finally:
-        await opened.aclose()
+        if is_httpx:
+            await inner.aclose()
+        else:
+            inner.close()
 
 
 def _model_path(client: Any, model: str) -> str:

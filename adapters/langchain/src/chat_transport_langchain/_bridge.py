@@ -21,6 +21,7 @@ from chat_transport.chunks import (
 from chat_transport.messages import DynamicToolPart, ToolApproval, ToolPart
 
 from ._events import LangChainEvents
+from ._model import is_chat_model, model_events
 from ._request import langchain_messages
 
 __all__ = ["LangChainHandler"]
@@ -49,9 +50,8 @@ class LangChainHandler:
         for call_id in denied:
             yield ToolOutputDenied(tool_call_id=call_id)
         events = LangChainEvents()
-        stream = self._runnable.astream_events(given, config=config, version="v2")
         try:
-            async with aclosing(stream) as received:
+            async with aclosing(self._events(given, config)) as received:
                 async for event in received:
                     for chunk in events.feed(event):
                         yield chunk
@@ -65,6 +65,14 @@ class LangChainHandler:
         for chunk in await self._questions(events, config):
             yield chunk
         yield finish
+
+    def _events(self, given: Any, config: Mapping[str, JSON]) -> AsyncGenerator[JSON, None]:
+        if is_chat_model(self._runnable):
+            return model_events(self._runnable, given, config)
+        events: AsyncGenerator[JSON, None] = self._runnable.astream_events(
+            given, config=config, version="v2"
+        )
+        return events
 
     def _own_config(self, run: Run) -> dict[str, JSON]:
         configurable = {"thread_id": run.chat_id, **self._config.get("configurable", {})}

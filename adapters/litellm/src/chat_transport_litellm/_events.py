@@ -28,6 +28,8 @@ __all__ = ["LiteLLMDecoder"]
 JSON: TypeAlias = Any  # any JSON value
 Chunks: TypeAlias = list[UIMessageChunk]
 
+_WORDS = {"content"}
+
 _HOSTED = ("srvtoolu_", "mcptoolu_")
 """Beginnings of the ids that Anthropic gives to calls which it runs itself."""
 
@@ -36,7 +38,7 @@ class LiteLLMDecoder(ChatDecoder):
     """One answer through LiteLLM as one step."""
 
     def __init__(self) -> None:
-        super().__init__(provider="litellm", keeps_empty_text=False)
+        super().__init__(provider="litellm")
         self._hosted: dict[int, tuple[str, str, list[str]]] = {}
         self._answered: set[str] = set()
         self._called = False
@@ -44,9 +46,12 @@ class LiteLLMDecoder(ChatDecoder):
 
     def decode(self, event: JSON) -> Chunks:
         """Say what one chunk means."""
+        choices = event.get("choices") or []
+        if len(choices) == 1 and choices[0].get("delta", {}).keys() == _WORDS:
+            return super().decode(event)  # the path of a token
         chunks: Chunks = []
         extra: list[JSON] = []
-        for choice in event.get("choices") or []:
+        for choice in choices:
             delta = choice.get("delta") or {}
             chunks += self._take_hosted(delta)
             extra.append(delta)

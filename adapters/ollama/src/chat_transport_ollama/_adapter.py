@@ -9,13 +9,13 @@ from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Mappin
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, TypeAlias
-from urllib.request import getproxies
 
 from chat_transport.chunks import UIMessageChunk
 from chat_transport.messages import DynamicToolPart, StepStartPart, ToolPart, UIMessage
 from chat_transport.model import ModelAdapter, ModelSettings, ProviderTool, ToolSpec
 from chat_transport.provider_client import ProviderClient
-from chat_transport.provider_stream import ByteResponse, ndjson_chunks, stream_step
+from chat_transport.provider_http import aiohttp_transport
+from chat_transport.provider_stream import HttpxResponse, ndjson_chunks, stream_step
 
 from ._events import OllamaDecoder
 from ._request import chat_body
@@ -32,13 +32,9 @@ def _sdk_client(host: str | None, transport: Any | None) -> Any:
 
 
 def _aiohttp_transport() -> Any:
-    from httpx_aiohttp import AiohttpTransport  # noqa: PLC0415  # of the extra `aiohttp`
+    from httpx import AsyncClient  # noqa: PLC0415  # the SDK's
 
-    if getproxies():
-        raise RuntimeError(
-            "httpx asks the environment for a proxy only if the transport is its own"
-        )
-    return AiohttpTransport()
+    return aiohttp_transport(AsyncClient)
 
 
 async def _close(client: Any) -> None:
@@ -53,8 +49,7 @@ class Ollama(ModelAdapter):
         client: An `ollama.AsyncClient`; None makes one at the first call, which `aclose` closes.
         host: For the client that we make; None reads `OLLAMA_HOST`.
         aiohttp: Whether the client that we make runs on aiohttp, at about half the cost of a
-            token: None where the extra `aiohttp` is installed, on asyncio, without a proxy; False
-            never.
+            token: None on asyncio, without a proxy; False never.
     """
 
     provider = "ollama"
@@ -122,20 +117,10 @@ def _words(error: Any) -> str:
     return str(error.error)
 
 
-class _Body:
-    def __init__(self, response: Any) -> None:
-        self.http_response = response  # `stream_step` reads below it where nothing is compressed
-
-    def iter_bytes(self) -> AsyncGenerator[bytes, None]:
-        """Give the body as it arrives."""
-        pieces: AsyncGenerator[bytes, None] = self.http_response.aiter_bytes()
-        return pieces
-
-
 @asynccontextmanager
 async def _opened(
     client: Any, body: Mapping[str, JSON], settings: ModelSettings | None
-) -> AsyncGenerator[ByteResponse, None]:
+) -> AsyncGenerator[HttpxResponse, None]:
     # ollama 0.6 builds a pydantic object for every token; its HTTP client gives the bytes.
     from ollama import ResponseError  # noqa: PLC0415  # as above
 
@@ -149,7 +134,7 @@ async def _opened(
         if response.status_code >= 400:
             await response.aread()
             raise ResponseError(response.text, response.status_code)
-        yield _Body(response)
+        yield response
 
 
 def create(model_name: str) -> Ollama:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ._adapter import OpenAIChat, OpenAIResponses, create, create_chat
+from ._adapter import ClientOptions, OpenAIChat, OpenAIResponses, create, create_chat
 from ._background import Background
 from ._chat_events import ChatDecoder
 from ._chat_request import chat_body
@@ -12,6 +12,7 @@ from ._responses_request import responses_body
 __all__ = [
     "Background",
     "ChatDecoder",
+    "ClientOptions",
     "OpenAIChat",
     "OpenAIResponses",
     "ResponsesDecoder",

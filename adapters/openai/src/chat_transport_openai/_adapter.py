@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypedDict, Unpack
 
 from chat_transport.chunks import UIMessageChunk
 from chat_transport.messages import DynamicToolPart, ToolPart, UIMessage
 from chat_transport.model import ModelAdapter, ModelSettings, ProviderTool, ToolSpec
 from chat_transport.provider_client import ProviderClient
+from chat_transport.provider_http import aiohttp_transport
 from chat_transport.provider_stream import ByteResponse, stream_step
 from chat_transport.step import StepDecoder
 
@@ -24,7 +25,7 @@ from ._chat_request import ReasoningField, chat_body
 from ._responses_events import ResponsesDecoder
 from ._responses_request import responses_body
 
-__all__ = ["OpenAIChat", "OpenAIResponses", "create", "create_chat"]
+__all__ = ["ClientOptions", "OpenAIChat", "OpenAIResponses", "create", "create_chat"]
 
 JSON: TypeAlias = Any  # any JSON value
 Tools: TypeAlias = Sequence[ToolSpec | ProviderTool]
@@ -39,17 +40,40 @@ def _sdk_client(made_with: Mapping[str, Any], http: Any | None) -> Any:
 
 
 def _aiohttp_client() -> Any:
-    from openai import DefaultAioHttpClient  # noqa: PLC0415  # as above
+    from openai import DefaultAsyncHttpxClient  # noqa: PLC0415  # as above
 
-    return DefaultAioHttpClient()
+    return DefaultAsyncHttpxClient(transport=aiohttp_transport(DefaultAsyncHttpxClient))
 
 
 async def _close(client: Any) -> None:
     await client.close()
 
 
+class ClientOptions(TypedDict, total=False):
+    """What both adapters take: the client, and whom they speak to."""
+
+    client: Any
+    """An `AsyncOpenAI` or `AsyncAzureOpenAI`; None makes one at the first call, which `aclose`
+    closes."""
+    api_key: str | None
+    """For the client that we make; None reads `OPENAI_API_KEY`."""
+    base_url: str | None
+    """For the client that we make; None reads `OPENAI_BASE_URL`."""
+    max_retries: int
+    """Retries before the first byte, by the client that we make; 2."""
+    provider: str
+    """The key in `providerMetadata` and `ModelSettings.provider_options`; `openai`. The vendor's
+    name where it is another."""
+    compat: Literal["ai-sdk"] | None
+    """`ai-sdk` gives the chunks of the AI SDK 7.0.173 even where we show more or say it better, for
+    an interface that was written against them; None."""
+    aiohttp: bool | None
+    """Whether the client that we make runs on aiohttp, at about half the cost of a token: None on
+    asyncio, without a proxy; False never."""
+
+
 class _OpenAIAdapter(ModelAdapter):
-    """What both APIs share: the client. For its arguments see `OpenAIResponses`."""
+    """What both APIs share: the client. For its arguments see `ClientOptions`."""
 
     def __init__(
         self,
@@ -113,47 +137,23 @@ class OpenAIResponses(_OpenAIAdapter):
 
     Args:
         model: The model's name.
-        client: An `AsyncOpenAI` or `AsyncAzureOpenAI`; None makes one at the first call, which
-            `aclose` closes.
-        api_key: For the client that we make; None reads `OPENAI_API_KEY`.
-        base_url: For the client that we make; None reads `OPENAI_BASE_URL`.
-        max_retries: Retries before the first byte, by the client that we make.
-        provider: The key in `providerMetadata` and `ModelSettings.provider_options`.
-        compat: `ai-sdk` gives the chunks of the AI SDK 7.0.173 even where we show more or say it
-            better, for an interface that was written against them; None is the default.
         sources: `citations`, as the AI SDK 7.0.173 for OpenAI: `citations` on `text-end`, and a
             source for each page that was retrieved. `parts`, as its packages for Azure and xAI: a
             source for each citation. None chooses by `provider`.
         background: How responses are held on to that are made with the provider option
             `background: true`; None is `Background()`.
-        aiohttp: Whether the client that we make runs on aiohttp, at about half the cost of a
-            token: None where the extra `aiohttp` is installed, on asyncio; False never.
+        **options: See `ClientOptions`.
     """
 
     def __init__(
         self,
         model: str,
         *,
-        client: Any = None,
-        api_key: str | None = None,
-        base_url: str | None = None,
-        max_retries: int = 2,
-        provider: str = "openai",
-        compat: Literal["ai-sdk"] | None = None,
         sources: Literal["citations", "parts"] | None = None,
         background: Background | None = None,
-        aiohttp: bool | None = None,
+        **options: Unpack[ClientOptions],
     ) -> None:
-        super().__init__(
-            model,
-            client=client,
-            api_key=api_key,
-            base_url=base_url,
-            max_retries=max_retries,
-            provider=provider,
-            compat=compat,
-            aiohttp=aiohttp,
-        )
+        super().__init__(model, **options)
         self._sources: Literal["citations", "parts"] | None = sources
         self._background = background or Background()
 
@@ -257,45 +257,24 @@ class OpenAIChat(_OpenAIAdapter):
 
     Args:
         model: The model's name.
-        client: See `OpenAIResponses`.
-        api_key: See `OpenAIResponses`.
-        base_url: See `OpenAIResponses`.
-        max_retries: See `OpenAIResponses`.
-        provider: `openai`, or the vendor's name; any other than `openai` and `azure` is spoken to
-            as a compatible server.
         reasoning_field: How a compatible server is told the model's earlier reasoning.
         include_usage: Ask for usage at the end; some servers refuse the question.
-        compat: See `OpenAIResponses`.
         think_tags: Show what a server writes between `<think>` and `</think>` at the beginning of
             the text as reasoning; for servers that do not tell it apart themselves.
-        aiohttp: See `OpenAIResponses`.
+        **options: See `ClientOptions`. Any `provider` but `openai` and `azure` is spoken to as a
+            compatible server.
     """
 
     def __init__(
         self,
         model: str,
         *,
-        client: Any = None,
-        api_key: str | None = None,
-        base_url: str | None = None,
-        max_retries: int = 2,
-        provider: str = "openai",
         reasoning_field: ReasoningField = "reasoning_content",
         include_usage: bool = True,
-        compat: Literal["ai-sdk"] | None = None,
         think_tags: bool = False,
-        aiohttp: bool | None = None,
+        **options: Unpack[ClientOptions],
     ) -> None:
-        super().__init__(
-            model,
-            client=client,
-            api_key=api_key,
-            base_url=base_url,
-            max_retries=max_retries,
-            provider=provider,
-            compat=compat,
-            aiohttp=aiohttp,
-        )
+        super().__init__(model, **options)
         self._reasoning_field: ReasoningField = reasoning_field
         self._include_usage = include_usage
         self._think_tags = think_tags

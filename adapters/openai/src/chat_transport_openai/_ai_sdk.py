@@ -6,6 +6,7 @@ Source: AI SDK 7.0.173 (@ai-sdk/openai, openai-compatible, open-responses, xai),
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 import msgspec
@@ -42,8 +43,19 @@ _CITING = frozenset({"perplexity", "xai"})
 """Compatible providers whose package gives sources."""
 _LENIENT = frozenset({"deepseek", "groq", "mistral", "perplexity", "xai"})
 """Compatible providers whose package asks for no finish reason."""
-_UNREAD = frozenset({"audio", "executed_tools", "function_call", "reasoning_details"})
+_CAREFUL = frozenset({"groq", "mistral", "openai"})
+"""Providers whose package says so where a stream breaks."""
+_UNREAD = frozenset({"audio", "executed_tools", "function_call", "images", "reasoning_details"})
 """Fields of a delta that the AI SDK does not read."""
+_REASONING = frozenset({"reasoning", "reasoning_content"})
+_THOUGHTLESS = frozenset({"azure", "mistral", "openai", "perplexity"})
+"""Providers whose package does not read these fields."""
+_UNKNOWN_REASONS: Mapping[str, frozenset[str]] = {
+    "deepseek": frozenset({"function_call"}),
+    "mistral": frozenset({"content_filter", "function_call"}),
+    "perplexity": frozenset({"content_filter", "function_call", "tool_calls"}),
+}
+"""Provider -> finish reasons that its package calls `other`."""
 
 
 class AiSdkChatDecoder(ChatDecoder):
@@ -58,7 +70,8 @@ class AiSdkChatDecoder(ChatDecoder):
         """Say what one frame means."""
         if event.get("choices"):
             first = event["choices"][0]
-            read = {k: v for k, v in (first.get("delta") or {}).items() if k not in _UNREAD}
+            unread = _UNREAD | (_REASONING if self._provider in _THOUGHTLESS else set())
+            read = {k: v for k, v in (first.get("delta") or {}).items() if k not in unread}
             event = event | {"choices": [first | {"index": 0, "delta": read}]}
         chunks = super().decode(event)
         if self._provider in _OWN | _CITING:
@@ -68,10 +81,12 @@ class AiSdkChatDecoder(ChatDecoder):
     def flush(self) -> Chunks:
         """Close the blocks and calls; a compatible server must have said why it stopped."""
         chunks = super().flush()
+        if self.raw_finish_reason in _UNKNOWN_REASONS.get(self._provider, ()):
+            self.finish_reason = "other"
         if self.failed or self.raw_finish_reason is not None:
             return chunks
         if self._provider in _OWN | _LENIENT:
-            self.finish_reason = "interrupted" if self._provider == "openai" else "other"
+            self.finish_reason = "interrupted" if self._provider in _CAREFUL else "other"
             return chunks
         return [*chunks, *self.fail("Response stream ended without a finish reason.")]
 

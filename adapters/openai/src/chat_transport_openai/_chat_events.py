@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from typing import Any, TypeAlias
 
 from chat_transport.chunks import (
-    FinishReason,
     ReasoningDelta,
     ReasoningEnd,
     ReasoningStart,
@@ -22,6 +21,7 @@ from chat_transport.chunks import (
 )
 from chat_transport.step import StepDecoder, Usage
 
+from ._chat_dialects import dialect
 from ._chat_media import AudioReply, image_files
 from ._chat_tools import ToolCalls
 from ._think_tags import ThinkTags
@@ -31,22 +31,12 @@ __all__ = ["ChatDecoder"]
 JSON: TypeAlias = Any  # any JSON value
 Chunks: TypeAlias = list[UIMessageChunk]
 
-_REASONS: dict[str, FinishReason] = {
-    "stop": "stop",
-    "length": "length",
-    "content_filter": "content-filter",
-    "tool_calls": "tool-calls",
-    "function_call": "tool-calls",
-}
-
 
 class ChatDecoder(StepDecoder):
     """One reply of Chat Completions as one step.
 
     Args:
-        provider: The key in `providerMetadata`.
-        keeps_empty_text: An empty `content` opens a text part, as it does in the AI SDK for
-            OpenAI itself; None decides by `provider`.
+        provider: The key in `providerMetadata`, and whose dialect is read.
         think_tags: Words between `<think>` and `</think>` at the beginning are reasoning.
     """
 
@@ -54,16 +44,16 @@ class ChatDecoder(StepDecoder):
         self,
         *,
         provider: str = "openai",
-        keeps_empty_text: bool | None = None,
         think_tags: bool = False,
     ) -> None:
         super().__init__()
         self._tags = ThinkTags() if think_tags else None
         self._provider = provider
-        self._keeps_empty = provider == "openai" if keeps_empty_text is None else keeps_empty_text
+        self._dialect = dialect(provider)
         self._text: str | None = None
         self._held: Chunks = []
         self._reasoning: str | None = None
+        self._last_thought: str | None = None
         self._blocks_made = 0
         self._refused = False
         self._tools = ToolCalls(self, provider)
@@ -86,13 +76,14 @@ class ChatDecoder(StepDecoder):
                 )
             return []
         self._note_head(event)
-        chunks: Chunks = list(self._page_sources(event)) if "citations" in event else []
+        sources: Chunks = list(self._page_sources(event)) if "citations" in event else []
+        chunks: Chunks = []
         for choice in event["choices"]:
             if choice.get("index") in {0, None}:
                 chunks += self._choice(choice)
-        if self._held and chunks:
+        if self._held and (chunks or sources):
             chunks, self._held = [*self._held, *chunks], []
-        return chunks
+        return [*sources, *chunks] if sources else chunks
 
     def flush(self) -> Chunks:
         """Close the blocks, then give the tool calls, which nothing else ends."""
@@ -100,17 +91,18 @@ class ChatDecoder(StepDecoder):
         if self._tags is not None:
             for thinks, words in self._tags.flush():
                 chunks += self._think(words) if thinks else self._say(words)
-        chunks += [*self._end_reasoning(), *self._end_text(), *self._audio.flush()]
-        calls = self._tools.flush()
-        chunks += calls
+        thought, said = self._end_reasoning(), self._end_text()
+        chunks += [*said, *thought] if self._dialect.ends_text_first else [*thought, *said]
+        chunks += self._audio.flush()
+        chunks += self._tools.flush()
         if self.failed:
             return chunks
         if self.raw_finish_reason is not None:
-            self.finish_reason = _REASONS.get(self.raw_finish_reason, "other")
+            self.finish_reason = self._dialect.reasons.get(self.raw_finish_reason, "other")
             if self.finish_reason == "stop" and self._refused:
                 self.finish_reason = "content-filter"
         elif self.is_done:  # some servers never say why they stop
-            self.finish_reason = "tool-calls" if calls else "stop"
+            self.finish_reason = "tool-calls" if self._tools.has_calls else "stop"
         return chunks
 
     def _error(self, error: JSON) -> Chunks:
@@ -144,7 +136,10 @@ class ChatDecoder(StepDecoder):
         content = delta.get("content")
         if type(content) is str and content and len(delta) == 1:  # the path of a token
             return self._say(content) if self._tags is None else self._untag(self._tags, content)
-        chunks = [*self._think_delta(delta), *self._content(content)]
+        if self._dialect.text_first:
+            chunks = [*self._content(content), *self._think_delta(delta)]
+        else:
+            chunks = [*self._think_delta(delta), *self._content(content)]
         refusal = delta.get("refusal")
         if isinstance(refusal, str) and refusal:
             self._refused = True
@@ -163,6 +158,8 @@ class ChatDecoder(StepDecoder):
             chunks += self._end_reasoning()
             for call in calls:
                 chunks += self._tools.feed(call)
+            if self._dialect.calls_at_once:
+                chunks += self._tools.flush()
         if delta.get("executed_tools"):  # Groq's compound models
             chunks += self._tools.executed(delta["executed_tools"])
         return chunks
@@ -173,7 +170,7 @@ class ChatDecoder(StepDecoder):
         if isinstance(content, str):
             if self._tags is not None:
                 return self._untag(self._tags, content)
-            return self._say(content) if content or self._keeps_empty else []
+            return self._say(content) if content or self._opens_empty() else []
         chunks: Chunks = []
         for part in content or []:  # Mistral gives lists
             if part.get("type") == "text" and part.get("text"):
@@ -183,6 +180,9 @@ class ChatDecoder(StepDecoder):
                 text = "".join(one.get("text") or "" for one in pieces if isinstance(one, dict))
                 chunks += self._think(text) if text else []
         return chunks
+
+    def _opens_empty(self) -> bool:
+        return self._dialect.keeps_empty_text and self._reasoning is None
 
     def _untag(self, tags: ThinkTags, text: str) -> Chunks:
         chunks: Chunks = []
@@ -202,14 +202,14 @@ class ChatDecoder(StepDecoder):
 
     def _say(self, text: str) -> Chunks:
         if self._text is not None and text:  # the path of a token
-            return [TextDelta(id=self._text, delta=text)]
+            ends = [] if self._reasoning is None else self._end_reasoning()
+            return [*ends, TextDelta(id=self._text, delta=text)]
         delta: Chunks = []
         if self._text is None:
             ends = self._end_reasoning()
             self._text = self._name("text")
             start = TextStart(id=self._text)
-            # The AI SDK's package for DeepSeek ends the reasoning one chunk later than its others.
-            delta = [start, *ends] if self._provider == "deepseek" else [*ends, start]
+            delta = [start, *ends] if self._dialect.opens_text_first else [*ends, start]
             if not text:  # no output yet: an error that comes now stands alone
                 self._held = delta
                 return []
@@ -218,9 +218,13 @@ class ChatDecoder(StepDecoder):
         return delta
 
     def _think(self, text: str) -> Chunks:
+        if self._dialect.repeats_thinking:
+            if text == self._last_thought:
+                return []
+            self._last_thought = text
         if self._reasoning is not None:
             return [ReasoningDelta(id=self._reasoning, delta=text)]
-        chunks: Chunks = [*self._end_text()]
+        chunks: Chunks = [] if self._dialect.thinks_beside_text else [*self._end_text()]
         self._reasoning = part = self._name("reasoning")
         return [*chunks, ReasoningStart(id=part), ReasoningDelta(id=part, delta=text)]
 

@@ -35,6 +35,7 @@ class _Call:
     written: list[str] = field(default_factory=list[str])
     metadata: ProviderMetadata | Absent = ABSENT
     is_shown: bool = False
+    is_ended: bool = False
 
 
 class ToolCalls:
@@ -47,6 +48,11 @@ class ToolCalls:
         self._by_id: dict[str, _Call] = {}
         self._by_index: dict[int, _Call] = {}
         self._executed: set[str] = set()
+
+    @property
+    def has_calls(self) -> bool:
+        """Whether the model has called a tool."""
+        return bool(self._calls)
 
     def feed(self, delta: JSON) -> Chunks:
         """Take one delta."""
@@ -118,9 +124,12 @@ class ToolCalls:
         return f"{reply}-call-{call.order[1]}"
 
     def flush(self) -> Chunks:
-        """End every call, in the order of their indices."""
+        """End every call that is not ended, in the order of their indices."""
         chunks: Chunks = []
         for call in sorted(self._calls, key=lambda one: one.order):
+            if call.is_ended:
+                continue
+            call.is_ended = True
             if call.name is None:
                 chunks += self._step.fail("the provider sent a tool call without a name")
                 continue

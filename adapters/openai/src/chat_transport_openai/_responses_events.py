@@ -231,11 +231,12 @@ class ResponsesDecoder(StepDecoder):
     # -- text
 
     def _text_delta(self, event: JSON) -> Chunks:
-        return [TextDelta(id=self._item_id(event), delta=event["delta"])]
+        text = event["delta"]
+        return [TextDelta(id=self._item_id(event), delta=text)] if text else []
 
     def _refusal_delta(self, event: JSON) -> Chunks:
         self._refused = True
-        return [TextDelta(id=self._item_id(event), delta=event["delta"])]
+        return self._text_delta(event)
 
     def _refusal_done(self, event: JSON) -> Chunks:
         self._refused = True

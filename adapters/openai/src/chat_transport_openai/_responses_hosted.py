@@ -149,11 +149,13 @@ class HostedItems:
         # Azure says `searching` of a search that is done.
         if item.get("status") != "completed" and self._provider != "azure":
             text = to_json({"status": item.get("status")})
-            return [
-                ToolOutputError(tool_call_id=item["id"], error_text=text, provider_executed=True)
-            ]
+            outcome: UIMessageChunk = ToolOutputError(
+                tool_call_id=item["id"], error_text=text, provider_executed=True
+            )
+        else:
+            outcome = self._output(item["id"], web_search_output(item.get("action")))
         action = item.get("action") or {}
-        chunks: Chunks = [self._output(item["id"], web_search_output(item.get("action")))]
+        chunks: Chunks = [outcome]
         if action.get("type") == "search":
             for source in action.get("sources") or []:
                 if source["type"] == "url":

@@ -50,11 +50,15 @@ def web_search_output(action: JSON) -> dict[str, JSON]:
         )
         return {"action": searched} | known(sources=action.get("sources"))
     if kind == "open_page":
-        return {"action": {"type": "openPage", **known(url=action.get("url"))}}
+        return {"action": {"type": "openPage", **_told(action, "url")}}
     if kind == "find_in_page":
-        found = known(url=action.get("url"), pattern=action.get("pattern"))
-        return {"action": {"type": "findInPage", **found}}
+        return {"action": {"type": "findInPage", **_told(action, "url", "pattern")}}
     return {}
+
+
+def _told(action: JSON, *names: str) -> dict[str, JSON]:
+    """Give fields as they are told: null too, which a page has that was not found."""
+    return {name: action[name] for name in names if name in action}
 
 
 def file_search_output(item: JSON) -> dict[str, JSON]:

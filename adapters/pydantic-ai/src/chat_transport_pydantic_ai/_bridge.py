@@ -1,7 +1,7 @@
 """A Pydantic AI agent as a handler.
 
-Rule: the mapping is Pydantic AI's own `VercelAIAdapter`; this file only takes a run to it and its
-chunks back. Source: pydantic-ai 2.68 `pydantic_ai.ui.vercel_ai`.
+Rule: the mapping is Pydantic AI's own `VercelAIAdapter`, but for words (`_vercel`); this file only
+takes a run to it and its chunks back. Source: pydantic-ai 2.68 `pydantic_ai.ui.vercel_ai`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from chat_transport.agent.run import Handler, Run
-from chat_transport.chunks import UIMessageChunk
+from chat_transport.chunks import ReasoningDelta, TextDelta, UIMessageChunk
 from chat_transport.codecs.ui_stream import decode_chunk
 from chat_transport.errors import ConnectFailed
 
@@ -49,6 +49,9 @@ def pydantic_ai_handler(
         stream = adapter.run_stream(deps=own, **(options or {}))
         async with aclosing(stream) as chunks:
             async for chunk in chunks:
+                if isinstance(chunk, TextDelta | ReasoningDelta):
+                    yield chunk
+                    continue
                 text = chunk.encode(sdk_version)
                 if text != "[DONE]":
                     yield decode_chunk(text)
@@ -58,7 +61,7 @@ def pydantic_ai_handler(
 
 def _adapter(agent: Any, run: Run, sdk_version: int) -> Any:
     try:
-        vercel: Any = import_module("pydantic_ai.ui.vercel_ai")  # 1.5 s: only when needed
+        vercel: Any = import_module("chat_transport_pydantic_ai._vercel")  # 1.5 s: when needed
     except ImportError as error:
         raise ConnectFailed(
             "pydantic-ai is not installed; pip install 'chat-transport-pydantic-ai[sdk]'"
@@ -70,7 +73,7 @@ def _adapter(agent: Any, run: Run, sdk_version: int) -> Any:
     }
     if run.trigger == "regenerate-message":
         body["messageId"] = run.message_id
-    request = vercel.VercelAIAdapter.build_run_input(msgspec.json.encode(body))
-    return vercel.VercelAIAdapter(
+    request = vercel.TokenAdapter.build_run_input(msgspec.json.encode(body))
+    return vercel.TokenAdapter(
         agent, request, sdk_version=sdk_version, server_message_id=run.response_message_id
     )

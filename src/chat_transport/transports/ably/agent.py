@@ -28,7 +28,7 @@ from .left_runs import Heritage, OfLeftRuns
 from .policy import OwnerPolicy, Policy
 from .prompt_reading import Past
 from .serving import Serving
-from .supervisor import AblyConnection
+from .supervisor import AblyConnection, check_connection
 from .wire import Wire
 from .wires import wire_of
 from .writer import WINDOW_S
@@ -97,7 +97,10 @@ class AblyAgent:
     ) -> None:
         self._agent = agent if isinstance(agent, Agent) else Agent(agent)
         self._owns_agent = not isinstance(agent, Agent)
+        check_connection(connection)
         self._connection = connection
+        if isinstance(channels, str):
+            raise TypeError(f"unable to serve channels={channels!r}; give a list, [{channels!r}]")
         self._patterns = tuple(channels)
         self._wire = wire_of(wire)
         self._chat_id = chat_id or str

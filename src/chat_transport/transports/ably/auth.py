@@ -9,7 +9,6 @@ from __future__ import annotations
 import inspect
 import json
 import time
-import warnings
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -17,6 +16,7 @@ from urllib.parse import parse_qsl
 
 import jwt
 
+from ..._jwt import sign_hs256
 from ...errors import LocalProtocolError
 
 __all__ = [
@@ -117,7 +117,7 @@ def make_token(
         claims["x-ably-clientId"] = client_id
     for pattern, role in (roles or {}).items():
         claims[f"ably.channel.{pattern}"] = role
-    return _sign(claims, signer)
+    return sign_hs256(claims, key_name=signer.name, secret=signer.secret)
 
 
 def read_claims(token: str) -> Mapping[str, JSON]:
@@ -256,13 +256,6 @@ async def _answer(send: Send, status: int, body: str, *, allow: str | None = Non
         headers.append((b"allow", allow.encode()))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body.encode()})
-
-
-def _sign(claims: dict[str, JSON], key: AblyKey) -> str:
-    with warnings.catch_warnings():
-        # PyJWT wants 32 bytes; Ably's secrets have more, those of a local broker may be short.
-        warnings.simplefilter("ignore")
-        return jwt.encode(claims, key.secret, algorithm="HS256", headers={"kid": key.name})
 
 
 def _compact(value: JSON) -> str:

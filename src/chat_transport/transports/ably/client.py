@@ -45,7 +45,7 @@ from ...transport import (
 from .channel import AblyChannel
 from .chat_session import ChatSession
 from .post import post_json
-from .supervisor import AblyConnection
+from .supervisor import AblyConnection, check_connection
 from .wire import Outgoing, Wire
 from .wires import wire_of
 
@@ -110,6 +110,7 @@ class AblyChatTransport(ChatTransport):
         invoke: str | Invoke | None = None,
         give_up_s: float | None = 30.0,
     ) -> None:
+        check_connection(connection)
         self._connection = connection
         self._wire = wire_of(wire)
         self._channel = channel
@@ -171,7 +172,9 @@ class AblyChatTransport(ChatTransport):
             TransportClosed: If the transport is not entered.
         """
         if self._stack is None:
-            raise TransportClosed(f"unable to use chat {chat_id!r}; the transport is not entered")
+            raise TransportClosed(
+                f"unable to use chat {chat_id!r}; the transport is not entered: use `async with`"
+            )
         name = self._name(chat_id)
         async with self._opening:
             found = self._sessions.get(name)

@@ -8,6 +8,7 @@ CONNECTING may be stuck.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import random
 import time
 from collections.abc import Mapping
@@ -30,7 +31,7 @@ from .channel import AblyChannel, ChannelEvents, HistoryPage
 from .connection import SdkChannel, SdkClient, SdkHistory, TokenSource
 from .refusals import is_fatal
 
-__all__ = ["AblyConnection"]
+__all__ = ["AblyConnection", "check_connection"]
 
 State: TypeAlias = Literal["new", "connecting", "connected", "failed", "closed"]
 
@@ -40,6 +41,19 @@ CHECK_S = 1.0
 """Seconds between looks at a connection that says it is well."""
 BACKOFF_S = 10.0
 """Seconds between two clients at most."""
+
+
+def check_connection(connection: object) -> None:
+    """See that a client or an agent is given a connection.
+
+    Raises:
+        TypeError: If it is something else, such as a key, which is not repeated.
+    """
+    if not isinstance(connection, AblyConnection):
+        raise TypeError(
+            f"unable to use a {type(connection).__name__} as the connection; "
+            "give an AblyConnection(key=...) or AblyConnection(token=...)"
+        )
 
 
 class AblyConnection:
@@ -77,6 +91,15 @@ class AblyConnection:
             raise LocalProtocolError(
                 "unable to use key or client_id beside a token; the token says who we are"
             )
+        if token is not None and not callable(token):
+            raise TypeError(
+                f"unable to use a {type(token).__name__} as the token; "
+                "give an async function that returns one, such as token_from(url)"
+            )
+        if endpoint is not None and "://" in endpoint:
+            raise LocalProtocolError(
+                f"unable to connect to {endpoint!r}; give HOST:PORT, and tls=False without TLS"
+            )
         self._source = token
         self._key = AblyKey.parse(key) if isinstance(key, str) else key
         self.client_id = client_id
@@ -108,6 +131,12 @@ class AblyConnection:
         """
         if self.state != "new":
             raise TransportClosed(f"unable to connect; this connection is {self.state}")
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError as error:
+            raise LocalProtocolError(
+                "unable to connect to Ably without asyncio; its SDK knows no other event loop"
+            ) from error
         self.state = "connecting"
         try:
             await self._probe()
@@ -121,6 +150,7 @@ class AblyConnection:
             await self._close()
             raise self._error or ConnectFailed(
                 f"unable to connect to {self._where}; no answer in {self.timeout_s:g} s"
+                + (": has it TLS? if not, tls=False" if self.endpoint and self._tls else "")
             ) from error
         except BaseException:
             await self._close()
@@ -219,7 +249,10 @@ class AblyConnection:
             assert self._key is not None
             return make_token(self._key, client_id=self.client_id, capability={"*": ["*"]})
         try:
-            token = await self._source()
+            asked = self._source()
+            if not inspect.isawaitable(asked):
+                raise TypeError("unable to await the token; make its function async")  # noqa: TRY301  # told as its other faults
+            token = await asked
         except Exception as error:
             self._token_error = error
             raise

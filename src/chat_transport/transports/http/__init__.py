@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .settings import Authenticate, Authorize, Invocation
     from .sqlite_chat_store import SqliteChatStore
     from .websocket import WebSocketChatTransport
+    from .websocket_rules import WebSocketRules
 
 __all__ = [
     "Authenticate",
@@ -46,6 +47,7 @@ __all__ = [
     "StoredChat",
     "TrustRules",
     "WebSocketChatTransport",
+    "WebSocketRules",
     "create_app",
     "with_message",
 ]
@@ -72,6 +74,7 @@ _HOMES = {
     "StoredChat": "chat_store",
     "TrustRules": "..agent.trust",
     "WebSocketChatTransport": "websocket",
+    "WebSocketRules": "websocket_rules",
     "create_app": "app",
     "with_message": "chat_store",
 }

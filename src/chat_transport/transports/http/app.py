@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import get_args
 
 from ..._tasks import open_task_group
+from ...agent._shapes import check_handler
 from ...agent.run import Handler
 from ...agent.runtime import Agent
 from ...agent.trust import TrustRules
@@ -30,6 +32,7 @@ from .exchange import (
     respond_json,
     respond_text,
 )
+from .gather_clock import GatherClock
 from .keep_alive import KeepAlive
 from .openapi import describe
 from .routes import ChatRoutes
@@ -42,6 +45,7 @@ from .settings import (
     OnInvocation,
     ProfileChoice,
 )
+from .websocket_rules import WebSocketRules
 from .websocket_server import serve_websocket
 
 __all__ = ["ChatApp", "create_app"]
@@ -63,6 +67,7 @@ def create_app(
     limits: RequestLimits | None = None,
     trust: TrustRules | None = None,
     cors: CorsPolicy | None = None,
+    websocket: WebSocketRules | None = None,
     on_invocation: OnInvocation | None = None,
     otherwise: ASGIApp | None = None,
 ) -> ChatApp:
@@ -84,10 +89,22 @@ def create_app(
         limits: What a request may weigh.
         trust: How much of a client's word is taken. A chat that the store knows is read from
             there; of another, the client's history is taken as far as it can be believed.
-        cors: Which pages from elsewhere may call; None for none.
+        cors: Which pages from elsewhere may call, and open a WebSocket; None for none.
+        websocket: What a client may do over a WebSocket.
         on_invocation: Wakes an Ably agent when Ably's JavaScript client asks.
         otherwise: The application that gets every other path, and the lifespan.
+
+    Raises:
+        TypeError: If the handler cannot be called, or a store or run log is something else.
+        ValueError: If there is no such profile.
     """
+    if not isinstance(agent, Agent):
+        check_handler(agent)
+    _check_kept(store, ChatStore, "store", "SqliteChatStore(path)")
+    _check_kept(run_log, RunLog, "run_log", "RedisRunLog(url)")
+    if profile not in get_args(ProfileChoice):
+        words = ", ".join(map(repr, get_args(ProfileChoice)))
+        raise ValueError(f"unable to write for profile={profile!r}; say {words}")
     settings = HttpSettings(
         path=path,
         authenticate=authenticate,
@@ -100,6 +117,7 @@ def create_app(
         limits=limits or RequestLimits(),
         trust=trust or TrustRules(),
         cors=cors,
+        websocket=websocket or WebSocketRules(),
         on_invocation=on_invocation,
     )
     return ChatApp(
@@ -150,7 +168,14 @@ class ChatApp:
             keep_alive = KeepAlive(self._settings.keep_alive_s)
             tasks.start_soon(keep_alive.run, tasks)
             stack.callback(keep_alive.stop)
-            self._routes = routes = ChatRoutes(self._settings, agent, run_log, store, keep_alive)
+            gather = None
+            if self._settings.coalesce_s:
+                gather = GatherClock(self._settings.coalesce_s)
+                tasks.start_soon(gather.run)
+                stack.callback(gather.stop)
+            self._routes = routes = ChatRoutes(
+                self._settings, agent, run_log, store, keep_alive, gather=gather
+            )
             stack.push_async_callback(routes.end_all)
             try:
                 yield
@@ -260,6 +285,14 @@ class ChatApp:
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return
         await send({"type": "lifespan.shutdown.complete"})
+
+
+def _check_kept(given: object, wanted: type, name: str, example: str) -> None:
+    if given is not None and not isinstance(given, wanted):
+        raise TypeError(
+            f"unable to use {given!r} as the {name}; "
+            f"give an object of {wanted.__name__}, such as {example}"
+        )
 
 
 def _not_allowed(request: IncomingRequest, allowed: str) -> HttpError:

@@ -50,6 +50,7 @@ __all__ = [
     "PrepareRequest",
     "Resolvable",
     "resolve",
+    "settle_request",
 ]
 
 JSON: TypeAlias = Any  # any JSON value
@@ -60,6 +61,9 @@ Headers: TypeAlias = Mapping[str, str | None]
 PrepareRequest: TypeAlias = Callable[
     [RequestDraft], PreparedRequest | Awaitable[PreparedRequest | None] | None
 ]
+
+NO_STREAMS = frozenset({"application/json", "text/html"})
+"""Media types that no server gives a stream. Others are read: some send events as text/plain."""
 
 
 class HttpChatTransport(ChatTransport):
@@ -155,6 +159,7 @@ class HttpChatTransport(ChatTransport):
             ConnectFailed: If nothing was sent. Safe to repeat.
             RequestRejected: If the server refused.
             StreamInterrupted: If the server may have the prompt but does not say so.
+            RemoteProtocolError: If the answer is a page or JSON, not a stream.
             TransportClosed: If the transport is not entered.
 
         If cancelled while entering, the prompt may or may not have reached the server.
@@ -233,7 +238,7 @@ class HttpChatTransport(ChatTransport):
                 message_id=request.message_id,
             ),
         )
-        return build_send(draft, await _settle(self._prepare_send, draft))
+        return build_send(draft, await settle_request(self._prepare_send, draft))
 
     async def reconnect_request(self, request: Reconnect) -> HttpRequest:
         """Give the GET that `reconnect_to_stream` would send: options resolved, hook asked."""
@@ -243,7 +248,7 @@ class HttpChatTransport(ChatTransport):
             request.body,
             RequestDraft(api=self._api, id=request.chat_id, metadata=request.metadata),
         )
-        return build_reconnect(draft, await _settle(self._prepare_reconnect, draft))
+        return build_reconnect(draft, await settle_request(self._prepare_reconnect, draft))
 
     @asynccontextmanager
     async def _reading(
@@ -255,6 +260,12 @@ class HttpChatTransport(ChatTransport):
         reader: ReplyReader | TextReader
         if self._is_text:
             reader = TextReader(body)
+        elif body.media_type in NO_STREAMS:
+            await body.close()
+            raise RemoteProtocolError(
+                f"unable to read a reply from {body.url!r}; it is {body.media_type}, "
+                "not text/event-stream: is this the chat's address?"
+            )
         else:
             may_reopen = reopen if self._policy and self._capabilities.resumes else None
             policy = self._policy or ReconnectPolicy()
@@ -301,8 +312,10 @@ class HttpChatTransport(ChatTransport):
             body=request.body,
             metadata=request.metadata,
         )
-        for attempt in range(self._policy.attempts):
+        attempt, since = 0, anyio.current_time()
+        while self._policy.allows(attempt, since):
             await anyio.sleep(self._policy.delay_s(attempt))
+            attempt += 1
             try:
                 get = await self.reconnect_request(again)
                 body = await self._open(get, named)
@@ -363,7 +376,9 @@ class HttpChatTransport(ChatTransport):
     async def _open(self, request: HttpRequest, extra: Mapping[str, str]) -> HttpBody:
         """Send a request and give its answer, refusals raised."""
         if self._client is None:
-            raise TransportClosed(f"unable to reach {request.url!r}; the transport is not entered")
+            raise TransportClosed(
+                f"unable to reach {request.url!r}; the transport is not entered: use `async with`"
+            )
         return await open_body(self._client, request, extra, self._timeouts)
 
 
@@ -373,7 +388,10 @@ async def resolve(given: Resolvable[Value] | None) -> Value | None:
     return await value if isawaitable(value) else value  # pyright: ignore[reportReturnType]  # callable() cannot narrow a TypeVar
 
 
-async def _settle(hook: PrepareRequest | None, draft: RequestDraft) -> PreparedRequest | None:
+async def settle_request(
+    hook: PrepareRequest | None, draft: RequestDraft
+) -> PreparedRequest | None:
+    """Give what a prepare hook makes of a request; None if there is none, or it keeps all."""
     if hook is None:
         return None
     result = hook(draft)

@@ -64,6 +64,8 @@ class OwnClient(HttpClient, Protocol):
         max_message_size_bytes: int,
         subprotocols: list[str] | None,
         params: Mapping[str, str] | None,
+        keepalive_ping_interval_seconds: float | None,
+        keepalive_ping_timeout_seconds: float | None,
     ) -> AbstractAsyncContextManager[Any]:
         """Open a WebSocket."""
         ...
@@ -85,14 +87,17 @@ class HttpBody:
         status: The HTTP status.
         run_id: The run that speaks, if the server names it.
         counts: The server names places in the run and continues from one.
+        media_type: What the body is, in lower case; empty if the server does not say.
+        url: Where it came from.
     """
 
     def __init__(self, response: _Response, url: str) -> None:
         self.status = response.status_code
         self.run_id = response.headers.get("x-chat-run-id")
         self.counts = response.headers.get("x-chat-cursor") is not None
+        self.media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        self.url = url
         self._response = response
-        self._url = url
         self._pieces = response.aiter_bytes()
 
     async def read(self) -> bytes:
@@ -106,7 +111,7 @@ class HttpBody:
                 if piece:
                     return piece
         except Exception as error:
-            raise translated(error, self._url) from error
+            raise translated(error, self.url) from error
         return b""
 
     async def read_all(self, limit: int | None = None) -> bytes:
@@ -156,7 +161,9 @@ async def open_body(
         said = (await body.read_all(ERROR_BODY_BYTES)).decode(errors="replace")
     except StreamInterrupted:
         said = ""  # the status says enough
-    raise rejection(body.status, said)
+    refused = rejection(body.status, said)  # its words are the server's own, as AI SDK has it
+    refused.add_note(f"{request.method} {request.url} was answered with {body.status}")
+    raise refused
 
 
 def make_client() -> OwnClient:

@@ -1,6 +1,7 @@
 """A run of another process, as far as it was copied from its Redis stream.
 
-Rule: what was copied before is left out, so a writer may write twice; a gap ends the copy.
+Rule: what was copied before is left out, so a writer may write twice; a gap, or another writer in
+the middle, ends the copy.
 """
 
 from __future__ import annotations
@@ -10,20 +11,20 @@ from dataclasses import dataclass
 from ..._chunk_log import ChunkLog
 from ...codecs.ui_stream import decode_chunk
 from ...errors import StreamInterrupted
-from .redis_port import Entry
-from .run_log import LoggedRun
+from .redis_port import Entry, StoredRun, writer_name
 
-__all__ = ["RedisMirror"]
+__all__ = ["TAKEN_OVER", "RedisMirror"]
+
+TAKEN_OVER = "another process took the run over"
 
 
 @dataclass(slots=True)
 class RedisMirror:
     """A run of another process, copied here while somebody follows it."""
 
-    run: LoggedRun
+    stored: StoredRun
     log: ChunkLog
-    process: str
-    last_id: str = "0-0"
+    last_id: bytes = b"0-0"
     missing_since: float | None = None
 
     def take(self, entry: Entry) -> None:
@@ -32,7 +33,9 @@ class RedisMirror:
         self.missing_since = None
         fields = entry.fields
         first, have = int(fields[b"i"]), len(self.log)
-        if first > have:
+        if fields[b"w"] != writer_name(self.stored.process).encode():
+            self.log.close(StreamInterrupted(TAKEN_OVER))
+        elif first > have:
             self.log.close(StreamInterrupted("the run log has a gap"))
         elif b"c" in fields:
             lines = fields[b"c"].split(b"\n")[have - first :]

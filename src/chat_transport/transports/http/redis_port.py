@@ -1,27 +1,28 @@
 """The few things that a run log asks of Redis, in its own words.
 
-Rule: keys and bytes are known here alone. redis-py's commands are typed for its sync and async
-clients, for bytes and text at once, so the client is `Any` here and everything else is exact.
-What must happen in one step is a script. A run's `fence` rises when it is declared dead: a writer
-with an older fence writes nothing.
+Rule: keys and bytes are known here alone. All keys of a chat have its id as hash tag, so a cluster
+keeps them together.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, get_args
+from urllib.parse import quote
 
 import anyio
 
-from ..._extras import wanted_by
-from ...errors import ConnectFailed, LocalProtocolError, TransportClosed
+from ...errors import TransportClosed
+from .redis_client import RedisClient, opened
+from .redis_scripts import APPEND, DECLARE_DEAD, LOST, REGISTER, SUPERSEDED, TELL
 from .run_log import LoggedRun, RunState
 from .stored_messages import dump_stored, load_stored, read_stored
 
 if TYPE_CHECKING:
-    from redis.asyncio import Redis
+    from coredis.response.types import StreamEntry
+
 
 __all__ = [
     "LOST",
@@ -30,16 +31,19 @@ __all__ = [
     "Entry",
     "Fields",
     "RedisPort",
-    "is_outage",
-    "translating",
+    "RunKeys",
+    "StoredRun",
+    "writer_name",
 ]
 
 DAY_MS = 24 * 3600 * 1000
 """How long a run may be active before Redis forgets it; whoever wrote it may be gone for good."""
-CONNECTIONS = 32
-"""Connections of one process; one of them reads, a burst of starting runs shares the others."""
-WAIT_S = 10
-"""How long a command waits for one of them."""
+COMMANDS = 32
+"""Commands of one process under way at once: a burst of starting runs opens no more connections."""
+BATCH_RUNS = 50
+"""Runs that one script adds to at most, so that Redis serves others in between."""
+POLL_MS = 40
+"""In a cluster, how often followed runs are looked at."""
 INBOX_MS = 60_000
 """How long a word to a process waits to be read."""
 INBOX_WORDS = 1000
@@ -47,62 +51,36 @@ RESERVED_MS = 30_000
 """How long a key is kept whose run is being begun; whoever took it may be gone."""
 KEY_MS = 3_600_000
 """How much longer than its run an idempotency key is kept."""
+_BEING_BEGUN = b"?"
+"""Begins what an idempotency key holds before its run has begun; no run id begins so."""
 
-Fields = Mapping[bytes, bytes]
+Fields: TypeAlias = Mapping[bytes, bytes]
 """What a hash or an entry of a stream holds."""
-LOST = -1
-"""Redis knows nothing of the run: it was restarted without its data, or the run expired."""
-SUPERSEDED = -2
-"""The run was declared dead, or another process took it over."""
 
-APPEND = """
--- KEYS: run, log, active.  ARGV: fence, first, count, chunks, ended (0/1), keep_ms, run_id
-local fence = redis.call('HGET', KEYS[1], 'fence')
-if not fence then return -1 end
-if fence ~= ARGV[1] then return -2 end
-local next = tonumber(redis.call('HGET', KEYS[1], 'next'))
-if next ~= tonumber(ARGV[2]) then return next end
-local count = tonumber(ARGV[3])
-if count > 0 then
-  redis.call('XADD', KEYS[2], '*', 'i', ARGV[2], 'c', ARGV[4])
-  next = next + count
-  redis.call('HSET', KEYS[1], 'next', next)
-  if next == count then redis.call('PEXPIRE', KEYS[2], 86400000) end
-end
-if ARGV[5] == '1' then
-  redis.call('XADD', KEYS[2], '*', 'i', next, 'e', 'ended')
-  redis.call('HSET', KEYS[1], 'state', 'ended')
-  redis.call('ZREM', KEYS[3], ARGV[7])
-  redis.call('PEXPIRE', KEYS[1], ARGV[6])
-  redis.call('PEXPIRE', KEYS[2], ARGV[6])
-end
-return next
-"""
-"""Gives the number of chunks now in the log: `first + count` if these were taken, another number
-if the writer is at another place (an answer got lost, or data did), or LOST or SUPERSEDED."""
 
-DECLARE_DEAD = """
--- KEYS: run, log, active, alive.  ARGV: keep_ms, run_id
-local state = redis.call('HGET', KEYS[1], 'state')
-if not state then return -1 end
-if state ~= 'active' or redis.call('EXISTS', KEYS[4]) == 1 then return 0 end
-redis.call('HINCRBY', KEYS[1], 'fence', 1)
-redis.call('HSET', KEYS[1], 'state', 'interrupted')
-redis.call('XADD', KEYS[2], '*', 'i', redis.call('HGET', KEYS[1], 'next'), 'e', 'interrupted')
-redis.call('ZREM', KEYS[3], ARGV[2])
-redis.call('PEXPIRE', KEYS[1], ARGV[1])
-redis.call('PEXPIRE', KEYS[2], ARGV[1])
-return 1
-"""
-"""Gives 1 if the run is interrupted now, 0 if its writer lives or it had ended, or LOST."""
+class RunKeys(NamedTuple):
+    """The names of what Redis keeps of a run; the last is its chat's."""
+
+    run: bytes
+    log: bytes
+    active: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One entry of a stream."""
 
-    id: str
+    id: bytes
     fields: Fields
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRun:
+    """A run's record, who writes it, and the writer's fence."""
+
+    run: LoggedRun
+    process: str
+    fence: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +88,7 @@ class Append:
     """Chunks on their way into a run's stream; `chunks` is JSON lines."""
 
     run: LoggedRun
+    keys: RunKeys
     fence: int
     first: int
     count: int
@@ -122,120 +101,117 @@ class RedisPort:
 
     Args:
         url: Used if no client is given.
-        client: A redis.asyncio client, never closed here.
+        client: A coredis client, never closed here.
         prefix: Begins every key.
         keep_s: Seconds for which ended runs are kept.
     """
 
-    def __init__(self, url: str, client: Redis | None, prefix: str, keep_s: float) -> None:
+    def __init__(self, url: str, client: RedisClient | None, prefix: str, keep_s: float) -> None:
         self._url = url
         self._given = client
-        self._client: Any = None  # see the module's rule
+        self._client: RedisClient | None = None
+        self._is_cluster = False
         self._prefix = prefix
         self._keep_ms = int(keep_s * 1000)
+        self._turns = anyio.Semaphore(COMMANDS, fast_acquire=True)
 
     @asynccontextmanager
     async def connected(self) -> AsyncGenerator[None, None]:
-        """Hold a client; closes it if it was made here."""
-        if self._given is not None:
-            if "RedisCluster" in {cls.__name__ for cls in type(self._given).__mro__}:
-                raise LocalProtocolError(
-                    "unable to keep runs in a Redis Cluster; a process reads all its streams in "
-                    "one command: give a client of one server, or of one with replicas"
-                )
-            self._client = self._given
+        """Hold a client; closes it if it was made here.
+
+        Raises:
+            LocalProtocolError: If the client given is not one of coredis, for bytes.
+        """
+        async with opened(self._url, self._given) as (client, is_cluster):
+            self._client, self._is_cluster = client, is_cluster
             try:
                 yield
             finally:
                 self._client = None
-            return
-        with wanted_by("RedisRunLog"):
-            from redis.asyncio import BlockingConnectionPool, Redis  # noqa: PLC0415
 
-        pool = BlockingConnectionPool.from_url(
-            self._url, max_connections=CONNECTIONS, timeout=WAIT_S
+    def keys_of(self, run: LoggedRun) -> RunKeys:
+        """Name what is kept of a run."""
+        return RunKeys(
+            self._key("run", run.chat_id, run.run_id),
+            self._key("log", run.chat_id, run.run_id),
+            self._key("active", run.chat_id),
         )
-        made = Redis.from_pool(pool)
-        self._client = made
-        try:
-            yield
-        finally:
-            self._client = None
-            with anyio.CancelScope(shield=True):
-                await made.aclose()
 
-    def stream(self, run: LoggedRun) -> str:
-        """Name the stream of a run's chunks."""
-        return self._key("log", run.chat_id, run.run_id)
-
-    def inbox(self, process: str) -> str:
+    def inbox(self, process: str) -> bytes:
         """Name the stream of words to a process."""
-        return self._key("inbox", process)
+        return self._process_key("inbox", process)
 
     async def beat(self, process: str, dead_after_s: float) -> None:
         """Say that a process lives, for so long."""
-        await self._redis.set(self._key("alive", process), b"1", px=int(dead_after_s * 1000))
+        redis = self._redis
+        async with self._turns:
+            await redis.set(self._process_key("alive", process), b"1", px=int(dead_after_s * 1000))
 
     async def say_gone(self, process: str) -> None:
         """Say that a process lives no more."""
-        await self._redis.delete(self._key("alive", process))
+        await self._redis.delete([self._process_key("alive", process)])
 
-    async def register(self, run: LoggedRun, process: str, fence: int) -> None:
-        """Begin a run's record anew."""
-        name = self._key("run", run.chat_id, run.run_id)
-        now_s, microseconds = await self._redis.time()
-        pipe = self._redis.pipeline(transaction=True)
-        pipe.delete(self.stream(run))
-        record: dict[str, str | int | bytes] = {
-            "owner": run.owner or "",
-            "key": run.request_key or "",
-            "state": "active",
-            "fence": fence,
-            "next": 0,
-            "process": process,
-        }
+    async def lives(self, process: str) -> bool:
+        """Whether a process has given a sign of life."""
+        redis = self._redis
+        async with self._turns:
+            return bool(await redis.exists([self._process_key("alive", process)]))
+
+    async def register(self, run: LoggedRun, process: str, fence: int) -> int:
+        """Begin a run's record anew; gives the fence to write with, `fence` or higher."""
+        keys = self.keys_of(run)
+        record: list[str | bytes | int] = ["owner", run.owner or "", "key", run.request_key or ""]
+        record += ["process", process]
         if run.begins_with is not None:
-            record["before"] = dump_stored(run.begins_with)
-        pipe.hset(name, mapping=record)
-        pipe.pexpire(name, DAY_MS)
-        pipe.zadd(self._key("active", run.chat_id), {run.run_id: now_s + microseconds / 1e6})
-        pipe.pexpire(self._key("active", run.chat_id), DAY_MS)
+            record += ["before", dump_stored(run.begins_with)]
+        names = list(keys)
         if run.request_key is not None:
-            key = self._key("key", run.chat_id, run.request_key)
-            pipe.set(key, run.run_id, px=self._keep_ms + KEY_MS)
-        await pipe.execute()
+            names.append(self._key("key", run.chat_id, run.request_key))
+        head: list[str | bytes | int] = [run.run_id, fence, DAY_MS, self._keep_ms + KEY_MS]
+        redis = self._redis
+        async with self._turns:
+            return _number(await redis.eval(REGISTER, names, [*head, *record]))
 
-    async def append(self, batch: Sequence[Append]) -> Sequence[int]:
-        """Add to several streams in one round trip; what `APPEND` gives for each."""
-        pipe = self._redis.pipeline(transaction=False)
-        for item in batch:
-            run = item.run
-            keys = (
-                self._key("run", run.chat_id, run.run_id),
-                self.stream(run),
-                self._key("active", run.chat_id),
-            )
-            values = (item.fence, item.first, item.count, item.chunks, int(item.ends))
-            pipe.eval(APPEND, len(keys), *keys, *values, self._keep_ms, run.run_id)
-        places: Sequence[int] = await pipe.execute()
+    async def append(self, batch: Sequence[Append], process: str) -> Sequence[int]:
+        """Add to several streams; what `APPEND` gives for each."""
+        if self._is_cluster:
+            return await self._append_by_chat(batch, process)
+        places: list[int] = []
+        for start in range(0, len(batch), BATCH_RUNS):
+            names, values = self._append_words(batch[start : start + BATCH_RUNS], process)
+            places += _numbers(await self._redis.eval(APPEND, names, values))
         return places
 
-    async def declare_dead(self, run: LoggedRun, process: str) -> int:
-        """Interrupt a run whose process gives no sign of life; what `DECLARE_DEAD` gives."""
-        keys = (
-            self._key("run", run.chat_id, run.run_id),
-            self.stream(run),
-            self._key("active", run.chat_id),
-            self._key("alive", process),
-        )
-        told: int = await self._redis.eval(
-            DECLARE_DEAD, len(keys), *keys, self._keep_ms, run.run_id
-        )
-        return told
+    async def _append_by_chat(self, batch: Sequence[Append], process: str) -> Sequence[int]:
+        """Chats may be on different servers of a cluster: a script for each of their runs."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            answers = [pipe.eval(APPEND, *self._append_words([item], process)) for item in batch]
+        return [_numbers(await answer)[0] for answer in answers]
 
-    async def run(self, chat_id: str, run_id: str) -> tuple[LoggedRun, str] | None:
-        """Give a run's record and the process that writes it; None if there is none."""
-        fields: Fields = await self._redis.hgetall(self._key("run", chat_id, run_id))
+    def _append_words(
+        self, batch: Sequence[Append], process: str
+    ) -> tuple[list[bytes], list[str | bytes | int]]:
+        names: list[bytes] = []
+        values: list[str | bytes | int] = [self._keep_ms, DAY_MS, writer_name(process)]
+        for item in batch:
+            names += item.keys
+            values += (item.fence, item.first, item.count, item.chunks)
+            values += (1 if item.ends else 0, item.run.run_id)
+        return names, values
+
+    async def declare_dead(self, stored: StoredRun) -> int:
+        """Interrupt a run whose process gives no sign of life; what `DECLARE_DEAD` gives."""
+        run = stored.run
+        values = (self._keep_ms, run.run_id, stored.fence, writer_name(stored.process))
+        redis = self._redis
+        async with self._turns:
+            return _number(await redis.eval(DECLARE_DEAD, self.keys_of(run), values))
+
+    async def run(self, chat_id: str, run_id: str) -> StoredRun | None:
+        """Give a run's record; None if there is none."""
+        redis = self._redis
+        async with self._turns:
+            fields: Fields = await redis.hgetall(self._key("run", chat_id, run_id))
         if not fields:
             return None
         said = fields[b"state"].decode()
@@ -250,73 +226,115 @@ class RedisPort:
             begins_with=begun[0] if begun else None,
             state=state,
         )
-        return run, fields[b"process"].decode()
+        return StoredRun(run, fields[b"process"].decode(), int(fields[b"fence"]))
 
     async def active(self, chat_id: str) -> Sequence[str]:
         """Name the chat's active runs, newest first."""
-        found: Sequence[bytes] = await self._redis.zrevrange(self._key("active", chat_id), 0, -1)
+        redis = self._redis
+        async with self._turns:
+            found = await redis.zrange(self._key("active", chat_id), 0, -1, rev=True)
         return [name.decode() for name in found]
 
-    async def reserve(self, chat_id: str, request_key: str) -> bool:
-        """Take an idempotency key that is free."""
-        key = self._key("key", chat_id, request_key)
-        return bool(await self._redis.set(key, b"", nx=True, px=RESERVED_MS))
+    async def reserve(self, chat_id: str, request_key: str, token: str) -> bool:
+        """Take an idempotency key that is free; True again for the same token."""
+        from coredis.tokens import PureToken  # noqa: PLC0415  # an extra
+
+        key, mine = self._key("key", chat_id, request_key), _BEING_BEGUN + token.encode()
+        redis = self._redis
+        async with self._turns:
+            if await redis.set(key, mine, condition=PureToken.NX, px=RESERVED_MS):
+                return True
+            return await redis.get(key) == mine  # a client of yours may try again by itself
 
     async def give_back(self, chat_id: str, request_key: str) -> None:
         """Free a key."""
-        await self._redis.delete(self._key("key", chat_id, request_key))
+        redis = self._redis
+        async with self._turns:
+            await redis.delete([self._key("key", chat_id, request_key)])
 
     async def named(self, chat_id: str, request_key: str) -> str | None:
         """Name the run that an idempotency key began; empty if it is being begun."""
-        found: bytes | None = await self._redis.get(self._key("key", chat_id, request_key))
-        return None if found is None else found.decode()
+        redis = self._redis
+        async with self._turns:
+            found = await redis.get(self._key("key", chat_id, request_key))
+        if found is None:
+            return None
+        return "" if found.startswith(_BEING_BEGUN) else found.decode()
 
     async def entries(self, run: LoggedRun) -> Sequence[Entry]:
         """Give all that is in a run's stream."""
-        found = await self._redis.xrange(self.stream(run))
-        return [Entry(entry_id.decode(), fields) for entry_id, fields in found]
+        redis = self._redis
+        async with self._turns:
+            found = await redis.xrange(self.keys_of(run).log)
+        return _entries(found)
 
     async def read(
-        self, places: Mapping[str, str], block_ms: int
-    ) -> Sequence[tuple[str, Sequence[Entry]]]:
+        self, inbox: tuple[bytes, bytes], logs: Mapping[bytes, bytes], block_ms: int
+    ) -> Sequence[tuple[bytes, Sequence[Entry]]]:
         """Wait for entries behind these places in these streams; empty after `block_ms`."""
-        found = await self._redis.xread(dict(places), block=block_ms)
-        return [
-            (name.decode(), [Entry(entry_id.decode(), fields) for entry_id, fields in entries])
-            for name, entries in found
-        ]
+        if not self._is_cluster:
+            return await self._look({inbox[0]: inbox[1], **logs}, block_ms)
+        # Streams on several servers cannot be waited for at once: the inbox is, logs are polled.
+        found = list(await self._look(dict([inbox]), POLL_MS if logs else block_ms))
+        if logs:
+            async with self._redis.pipeline(transaction=False) as pipe:
+                answers = [pipe.xread({log: place}) for log, place in logs.items()]
+            for answer in answers:
+                found += _read_words(await answer)
+        return found
+
+    async def _look(
+        self, places: Mapping[bytes, bytes], block_ms: int
+    ) -> Sequence[tuple[bytes, Sequence[Entry]]]:
+        return _read_words(await self._redis.xread(dict(places), block=block_ms))
 
     async def tell(self, process: str, words: Mapping[str, str]) -> None:
         """Put words into a process's inbox; what it does not read in time is forgotten."""
-        pipe = self._redis.pipeline(transaction=False)
-        pipe.xadd(self.inbox(process), dict(words), maxlen=INBOX_WORDS, approximate=True)
-        pipe.pexpire(self.inbox(process), INBOX_MS)
-        await pipe.execute()
+        said = [word for pair in words.items() for word in pair]
+        redis = self._redis
+        async with self._turns:
+            await redis.eval(TELL, [self.inbox(process)], [INBOX_WORDS, INBOX_MS, *said])
 
     @property
-    def _redis(self) -> Any:  # see the module's rule
+    def _redis(self) -> RedisClient:
         if self._client is None:
             raise TransportClosed("unable to use the run log; it is not entered")
         return self._client
 
-    def _key(self, kind: str, *names: str) -> str:
-        return ":".join((self._prefix, kind, *(name.replace(":", "%3A") for name in names)))
+    def _key(self, kind: str, chat_id: str, *names: str) -> bytes:
+        words = (self._prefix, f"{{chat:{_quoted(chat_id)}}}", kind, *map(_quoted, names))
+        return ":".join(words).encode()
+
+    def _process_key(self, kind: str, process: str) -> bytes:
+        return f"{self._prefix}:{{process:{process}}}:{kind}".encode()
 
 
-@asynccontextmanager
-async def translating() -> AsyncGenerator[None, None]:
-    """Raise ConnectFailed for whatever says that Redis is away."""
-    try:
-        yield
-    except Exception as error:
-        if is_outage(error):
-            raise ConnectFailed(f"unable to reach the run log in Redis; {error}") from error
-        raise
+def writer_name(process: str) -> str:
+    """How a process signs what it writes into a stream; short, as it stands in each entry."""
+    return process[:8]
 
 
-def is_outage(error: Exception) -> bool:
-    """Whether Redis was away or is loading, told by class name: redis-py is an extra."""
-    names = {cls.__name__ for cls in type(error).__mro__}
-    return isinstance(error, OSError) or bool(
-        names & {"ConnectionError", "TimeoutError", "BusyLoadingError"}
-    )
+def _quoted(name: str) -> str:
+    """Keep names apart, and braces and colons for us."""
+    return quote(name, safe="", errors="surrogatepass")
+
+
+def _entries(found: Iterable[StreamEntry]) -> Sequence[Entry]:
+    # coredis types each word of an entry as text or bytes; this client decodes none.
+    return [Entry(item.identifier, item.field_values) for item in found]  # type: ignore[arg-type]
+
+
+def _read_words(
+    found: Mapping[bytes, Iterable[StreamEntry]] | None,
+) -> Sequence[tuple[bytes, Sequence[Entry]]]:
+    return [(name, _entries(items)) for name, items in (found or {}).items()]
+
+
+def _number(answer: object) -> int:
+    assert isinstance(answer, int)
+    return answer
+
+
+def _numbers(answer: object) -> list[int]:
+    assert isinstance(answer, list)
+    return [_number(each) for each in answer]

@@ -2,17 +2,15 @@
 
 Rule: the token path never waits for Redis: a local run's log is copied in batches, and whoever
 follows a remote run reads a local mirror. A writer that died is found out by its missing heartbeat.
-redis-py runs on asyncio alone, so this does too. No Redis Cluster: a process reads all its streams
-in one command. Source: redis.io/docs/latest/develop/data-types/streams, read 2026-11.
+Source: redis.io/docs/latest/develop/data-types/streams, read 2026-11.
 """
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 from uuid import uuid4
 
 import anyio
@@ -20,8 +18,10 @@ import anyio
 from ..._chunk_log import ChunkLog
 from ..._tasks import open_task_group
 from ...codecs.ui_stream import encode_chunk
-from ...errors import LocalProtocolError, StreamInterrupted
-from .redis_mirror import RedisMirror
+from ...errors import StreamInterrupted
+from .redis_client import RedisClient, is_outage, translating
+from .redis_life import RedisLife
+from .redis_mirror import TAKEN_OVER, RedisMirror
 from .redis_port import (
     LOST,
     SUPERSEDED,
@@ -29,13 +29,10 @@ from .redis_port import (
     Entry,
     Fields,
     RedisPort,
-    is_outage,
-    translating,
+    RunKeys,
+    StoredRun,
 )
 from .run_log import LoggedRun, RunLog, StopCallback
-
-if TYPE_CHECKING:
-    from redis.asyncio import Redis
 
 __all__ = ["RedisRunLog"]
 
@@ -45,6 +42,10 @@ BEGUN_EVERY_S = 0.02
 """How often it is looked whether another process has begun the run of a key."""
 BLOCK_MS = 1000
 """How long one read waits. Ends early for whatever arrives, so this costs no latency."""
+COPY_SHARE = 0.2
+"""How much of the time copying may take: after a copy there is a pause four times as long."""
+SOONEST_S = 0.01
+"""The shortest pause between two copies."""
 
 
 @dataclass(slots=True)
@@ -54,6 +55,7 @@ class _Writer:
     run: LoggedRun
     log: ChunkLog
     stop: StopCallback
+    keys: RunKeys
     fence: int = 1
     sent: int = 0
 
@@ -63,14 +65,15 @@ class RedisRunLog(RunLog):
 
     Args:
         url: Such as `redis://localhost:6379/0`; or
-        client: a redis.asyncio client of yours, never closed by us. It needs
-            `decode_responses=False`.
+        client: a coredis client of yours, also of a cluster, never closed by us. It needs
+            `decode_responses=False`, and is opened if you have not.
         prefix: Begins every key.
         heartbeat_s: Seconds between signs of life of this process.
         dead_after_s: Seconds without a sign of life before a process's runs are `interrupted`.
         keep_s: Seconds for which an ended run can still be read.
-        write_every_s: Seconds between copies of what local runs said; others see it so much later.
-            A copy costs 20 us for each run, whether it holds one token or ten.
+        write_every_s: Seconds between copies of what local runs said, at most; others see it so
+            much later. While few runs speak, copies are made each 10 ms: they may take a fifth
+            of the time.
         outage_s: Seconds without Redis before a follower gets StreamInterrupted.
     """
 
@@ -78,7 +81,7 @@ class RedisRunLog(RunLog):
         self,
         url: str = "redis://localhost:6379/0",
         *,
-        client: Redis | None = None,
+        client: RedisClient | None = None,
         prefix: str = "chat-transport",
         heartbeat_s: float = 2.0,
         dead_after_s: float = 8.0,
@@ -91,11 +94,11 @@ class RedisRunLog(RunLog):
         self._dead_after_s = dead_after_s
         self._write_every_s = write_every_s
         self._outage_s = outage_s
-        self._process = ""
+        self._process = uuid4().hex
+        self._life = RedisLife(self._port, self._process, dead_after_s)
         self._writers: dict[tuple[str, str], _Writer] = {}
-        self._mirrors: dict[str, RedisMirror] = {}
-        self._inbox_id = "0-0"
-        self._grace_until: float | None = float("-inf")
+        self._mirrors: dict[bytes, RedisMirror] = {}
+        self._inbox_id = b"0-0"
         self._has_writers = anyio.Event()
         self._stack = AsyncExitStack()
 
@@ -104,20 +107,12 @@ class RedisRunLog(RunLog):
 
         Raises:
             ConnectFailed: If Redis cannot be reached.
-            LocalProtocolError: On another event loop than asyncio's.
+            LocalProtocolError: If the client given is not one of coredis.
         """
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError as error:
-            raise LocalProtocolError(
-                "unable to open RedisRunLog on this event loop; redis-py runs on asyncio alone: "
-                "serve with uvicorn, granian or `hypercorn --worker-class asyncio`"
-            ) from error
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._port.connected())
-            self._process = uuid4().hex
             async with translating():
-                await self._port.beat(self._process, self._dead_after_s)
+                await self._life.beat()
             tasks = await stack.enter_async_context(open_task_group())
             tasks.start_soon(self._write_loop)
             tasks.start_soon(self._read_loop)
@@ -144,7 +139,7 @@ class RedisRunLog(RunLog):
             ConnectFailed: If Redis cannot be reached.
         """
         async with translating():
-            return await self._port.reserve(chat_id, request_key)
+            return await self._port.reserve(chat_id, request_key, uuid4().hex)
 
     async def give_back(self, chat_id: str, request_key: str) -> None:
         """Free the key; if Redis is away it frees itself in half a minute."""
@@ -160,7 +155,7 @@ class RedisRunLog(RunLog):
         Raises:
             ConnectFailed: If Redis cannot be reached.
         """
-        writer = _Writer(run, log, stop)
+        writer = _Writer(run, log, stop, self._port.keys_of(run))
         async with translating():
             await self._register(writer)
         self._writers[run.chat_id, run.run_id] = writer
@@ -197,7 +192,7 @@ class RedisRunLog(RunLog):
         writer = self._writers.get((run.chat_id, run.run_id))
         if writer is not None:
             return writer.log
-        stream = self._port.stream(run)
+        stream = self._port.keys_of(run).log
         mirror = self._mirrors.get(stream)
         if mirror is not None:
             return mirror.log
@@ -205,7 +200,7 @@ class RedisRunLog(RunLog):
             found = await self._port.run(run.chat_id, run.run_id)
             if found is None:
                 return None
-            mirror = RedisMirror(found[0], ChunkLog(run.run_id), found[1])
+            mirror = RedisMirror(found, ChunkLog(run.run_id))
             for entry in await self._port.entries(run):
                 mirror.take(entry)
             if not mirror.log.closed:
@@ -233,22 +228,23 @@ class RedisRunLog(RunLog):
                 writer.stop(reason)
             return not writer.log.closed
         found = await self._port.run(chat_id, run_id)
-        if found is None or found[0].state != "active":
+        if found is None or found.run.state != "active":
             return False
         order = {"chat": chat_id, "run": run_id, "reason": reason or ""}
-        await self._port.tell(found[1], order)
+        await self._port.tell(found.process, order)
         return True
 
     async def _register(self, writer: _Writer) -> None:
         # The sign of life first: a run of which nobody seems to live is declared dead.
-        await self._port.beat(self._process, self._dead_after_s)
-        await self._port.register(writer.run, self._process, writer.fence)
+        await self._life.beat()
+        writer.fence = await self._port.register(writer.run, self._process, writer.fence)
 
     # ── writing ──────────────────────────────────────────────────────────────────────────────────
 
     async def _write_loop(self) -> None:
         while True:
             await self._has_writers.wait()
+            begun_at = anyio.current_time()
             try:
                 await self._write_all()
             except Exception as error:
@@ -257,7 +253,9 @@ class RedisRunLog(RunLog):
                 await anyio.sleep(min(1.0, self._heartbeat_s))
             if not self._writers:
                 self._has_writers = anyio.Event()
-            await anyio.sleep(self._write_every_s)
+            took_s = anyio.current_time() - begun_at
+            fair_s = max(SOONEST_S, took_s * (1 / COPY_SHARE - 1))
+            await anyio.sleep(min(self._write_every_s, fair_s))
 
     async def _write_all(self) -> None:
         due = [w for w in self._writers.values() if len(w.log) > w.sent or w.log.closed]
@@ -269,6 +267,7 @@ class RedisRunLog(RunLog):
             batch.append(
                 Append(
                     run=writer.run,
+                    keys=writer.keys,
                     fence=writer.fence,
                     first=writer.sent,
                     count=len(chunks),
@@ -276,12 +275,13 @@ class RedisRunLog(RunLog):
                     ends=writer.log.closed and writer.sent + len(chunks) == len(writer.log),
                 )
             )
-        for writer, item, place in zip(due, batch, await self._port.append(batch), strict=True):
+        places = await self._port.append(batch, self._process)
+        for writer, item, place in zip(due, batch, places, strict=True):
             await self._written(writer, item, place)
 
     async def _written(self, writer: _Writer, item: Append, place: int) -> None:
         if place == LOST:  # Redis came back empty; we hold the whole run, so it gets it again
-            writer.sent = 0
+            writer.sent, writer.fence = 0, writer.fence + 1
             await self._register(writer)
             return
         if place == SUPERSEDED:
@@ -309,14 +309,14 @@ class RedisRunLog(RunLog):
         inbox = self._port.inbox(self._process)
         out_since: float | None = None
         while True:
-            places = {inbox: self._inbox_id}
-            places |= {stream: mirror.last_id for stream, mirror in self._mirrors.items()}
+            places = {stream: mirror.last_id for stream, mirror in self._mirrors.items()}
             try:
-                found = await self._port.read(places, BLOCK_MS)
+                found = await self._port.read((inbox, self._inbox_id), places, BLOCK_MS)
             except Exception as error:
                 if not is_outage(error):
                     raise
-                self._grace_until = None
+                self._life.was_away()
+                self._inbox_id = b"0-0"  # a Redis that lost its data may count from lower ids
                 now = anyio.current_time()
                 out_since = now if out_since is None else out_since
                 if now - out_since > self._outage_s:
@@ -328,7 +328,7 @@ class RedisRunLog(RunLog):
                 for entry in entries:
                     self._arrived(stream, entry, inbox)
 
-    def _arrived(self, stream: str, entry: Entry, inbox: str) -> None:
+    def _arrived(self, stream: bytes, entry: Entry, inbox: bytes) -> None:
         if stream == inbox:
             self._inbox_id = entry.id
             self._obey(entry.fields)
@@ -353,39 +353,42 @@ class RedisRunLog(RunLog):
     async def _life_loop(self) -> None:
         while True:
             try:
-                await self._port.beat(self._process, self._dead_after_s)
-                if self._grace_until is None:
-                    self._grace_until = anyio.current_time() + self._dead_after_s
+                await self._life.beat()
                 for stream, mirror in list(self._mirrors.items()):
                     await self._check_writer(stream, mirror)
             except Exception as error:
                 if not is_outage(error):
                     raise
-                self._grace_until = None
+                self._life.was_away()
             await anyio.sleep(self._heartbeat_s)
 
-    async def _check_writer(self, stream: str, mirror: RedisMirror) -> None:
-        if await self._declare_dead(mirror.run, mirror.process) != LOST:
-            return  # if it was dead, its stream says so now
+    async def _check_writer(self, stream: bytes, mirror: RedisMirror) -> None:
+        run, known = mirror.stored.run, mirror.stored.process
+        found = await self._port.run(run.chat_id, run.run_id)
         now = anyio.current_time()
-        mirror.missing_since = now if mirror.missing_since is None else mirror.missing_since
-        if now - mirror.missing_since > self._dead_after_s:
-            mirror.log.close(StreamInterrupted("the run is gone from the run log"))
-            self._mirrors.pop(stream, None)
+        if found is None:
+            mirror.missing_since = now if mirror.missing_since is None else mirror.missing_since
+            if now - mirror.missing_since > self._dead_after_s:
+                self._end(stream, mirror, "the run is gone from the run log")
+        elif found.process != known:
+            self._end(stream, mirror, TAKEN_OVER)
+        elif found.run.state == "active":
+            await self._declare_dead(found)  # if it was dead, its stream says so now
 
-    async def _declare_dead(self, run: LoggedRun, process: str) -> int:
-        if self._grace_until is None or anyio.current_time() < self._grace_until:
-            return 0  # Redis was away: the others, too, need time to say that they live
-        told = await self._port.declare_dead(run, process)
-        if told == 1 and self.on_orphan is not None:
-            await self.on_orphan(run)
-        return told
+    def _end(self, stream: bytes, mirror: RedisMirror, why: str) -> None:
+        mirror.log.close(StreamInterrupted(why))
+        self._mirrors.pop(stream, None)
+
+    async def _declare_dead(self, stored: StoredRun) -> bool:
+        dead = await self._life.declare_dead(stored)
+        if dead and self.on_orphan is not None:
+            await self.on_orphan(stored.run)
+        return dead
 
     async def _known(self, chat_id: str, run_id: str) -> LoggedRun | None:
         found = await self._port.run(chat_id, run_id)
         if found is None:
             return None
-        run, process = found
-        if run.state == "active" and await self._declare_dead(run, process) == 1:
-            return replace(run, state="interrupted")
-        return run
+        if found.run.state == "active" and await self._declare_dead(found):
+            return replace(found.run, state="interrupted")
+        return found.run

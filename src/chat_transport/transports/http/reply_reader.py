@@ -27,12 +27,15 @@ class ReconnectPolicy:
     """How a reply is taken up again after a network fault.
 
     Attributes:
-        attempts: Connections tried without getting a new chunk; then `StreamInterrupted`.
+        attempts: Connections tried without getting a new chunk; then `StreamInterrupted`. None
+            counts none.
+        timeout_s: Seconds for which they are tried at most; None leaves it to `attempts`.
         first_s: Seconds before the second attempt (the first is made at once); doubles each time.
         longest_s: Seconds that a wait grows to at most. Each wait is shortened by chance.
     """
 
-    attempts: int = 6
+    attempts: int | None = 6
+    timeout_s: float | None = None
     first_s: float = 0.25
     longest_s: float = 8.0
 
@@ -40,8 +43,14 @@ class ReconnectPolicy:
         """Give the seconds to wait before `attempt`, counted from 0."""
         if attempt == 0:
             return 0.0
-        full: float = min(self.longest_s, self.first_s * 2.0 ** (attempt - 1))
+        full: float = min(self.longest_s, self.first_s * 2.0 ** min(attempt - 1, 64))
         return full * random.uniform(0.5, 1.0)  # noqa: S311  # spreads load, hides nothing
+
+    def allows(self, attempt: int, since: float) -> bool:
+        """Whether to try again, after so many attempts since that time of the event loop."""
+        if self.attempts is not None and attempt >= self.attempts:
+            return False
+        return self.timeout_s is None or anyio.current_time() - since < self.timeout_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +130,7 @@ class ReplyReader:
                 await self._body.close()
 
     async def _read_all(self) -> None:
-        failures = 0
+        failures, since = 0, None
         while True:
             before = len(self.log)
             try:
@@ -134,8 +143,9 @@ class ReplyReader:
                 fault = StreamInterrupted("the reply stopped before its terminal chunk")
             if self._complete:
                 return
-            failures = 0 if len(self.log) > before else failures
-            failures = await self._reconnect(fault, failures)
+            if since is None or len(self.log) > before:
+                failures, since = 0, anyio.current_time()
+            failures = await self._reconnect(fault, failures, since)
 
     async def _read_body(self) -> None:
         while data := await self._body.read():
@@ -180,12 +190,12 @@ class ReplyReader:
             )
         self._skip -= 1
 
-    async def _reconnect(self, fault: StreamInterrupted, failures: int) -> int:
+    async def _reconnect(self, fault: StreamInterrupted, failures: int, since: float) -> int:
         """Open the next connection. Gives how many attempts went without a new chunk."""
         if self._reopen is None:
             raise StreamInterrupted(str(fault), resumable=fault.resumable) from fault
         cause: Exception = fault
-        while failures < self._policy.attempts:
+        while self._policy.allows(failures, since):
             await anyio.sleep(self._policy.delay_s(failures))
             failures += 1
             await self._body.close()

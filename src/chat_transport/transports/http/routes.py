@@ -30,6 +30,7 @@ from ...inputs import SendMessages
 from ...messages import UIMessage
 from .chat_store import ChatStore, StoredChat
 from .exchange import HttpError, IncomingRequest, Receive, Send, read_body, respond, respond_json
+from .gather_clock import GatherClock
 from .keep_alive import KeepAlive
 from .profile_choice import profile_for
 from .reply_keeping import ReplyKeeper, logged
@@ -45,6 +46,8 @@ Answer = TypeVar("Answer")
 CURSOR_HEADER = "x-chat-cursor"
 """Asked for by our client: each event's place in the run. Sent back where it is honoured."""
 RUN_HEADER = "x-chat-run-id"
+KEY_HEADER = "idempotency-key"
+"""Names a wish: the same one again is the same run."""
 INTERRUPTED_TEXT = "the run was interrupted: its server stopped"
 _SSE_HEADERS = response_headers()
 
@@ -66,6 +69,7 @@ class ChatRoutes:
         run_log: Entered; finds runs of this and other processes.
         store: Entered; believed.
         keep_alive: Running.
+        gather: Running; None writes each chunk at once.
     """
 
     def __init__(
@@ -75,6 +79,8 @@ class ChatRoutes:
         run_log: RunLog,
         store: ChatStore,
         keep_alive: KeepAlive,
+        *,
+        gather: GatherClock | None = None,
     ) -> None:
         self.settings = settings
         self._agent = agent
@@ -82,6 +88,7 @@ class ChatRoutes:
         self._store = store
         self._keeper = ReplyKeeper(store, timeout_s=settings.store_timeout_s)
         self._keep_alive = keep_alive
+        self._gather = gather
         self._begun: WeakSet[ActiveRun] = WeakSet()
 
     async def send(self, request: IncomingRequest, receive: Receive, send: Send) -> None:
@@ -96,25 +103,36 @@ class ChatRoutes:
             wish = parse_chat_request(fields, self.settings.limits)
         except RemoteProtocolError as error:
             raise HttpError(400, str(error)) from error
-        key = request.headers.get("idempotency-key")
         await self.authorize(user, wish.chat_id)
+        active = await self.begin_once(wish, user, request.headers.get(KEY_HEADER))
+        if isinstance(active, LoggedRun):
+            await self._serve_known(active, request, receive, send)
+            return
+        run = logged(active, owner=user.id)
+        delivered = await self._stream(active.log, run, request, receive, send)
+        if not delivered and self.settings.on_disconnect == "stop":
+            active.stop("the client left")
+
+    async def begin_once(
+        self, wish: ChatRequest, user: User, key: str | None
+    ) -> ActiveRun | LoggedRun:
+        """Start a run, or give the one that the same idempotency key has started.
+
+        Raises:
+            HttpError: As `begin` does, and if that run is forgotten.
+        """
         if key is not None and not await self._run_log.reserve(wish.chat_id, key):
             known = await self.find_for(user, wish.chat_id, request_key=key)
             if known is None:
                 raise HttpError(409, "this request was answered before, and its reply is past")
-            await self._serve_known(known, request, receive, send)
-            return
+            return known
         try:
-            active = await self.begin(wish, user, key)
+            return await self.begin(wish, user, key)
         except BaseException:
             if key is not None:
                 with anyio.CancelScope(shield=True):
                     await self._run_log.give_back(wish.chat_id, key)
             raise
-        run = logged(active, owner=user.id)
-        delivered = await self._stream(active.log, run, request, receive, send)
-        if not delivered and self.settings.on_disconnect == "stop":
-            active.stop("the client left")
 
     async def begin(self, wish: ChatRequest, user: User, key: str | None = None) -> ActiveRun:
         """Start a run for a wish whose user may use the chat.
@@ -158,7 +176,7 @@ class ChatRoutes:
             user,
             chat_id,
             run_id=request.headers.get(RUN_HEADER),
-            request_key=request.headers.get("idempotency-key"),
+            request_key=request.headers.get(KEY_HEADER),
         )
         if run is None:
             await respond(send, 204, headers={CURSOR_HEADER: "1"})
@@ -249,6 +267,11 @@ class ChatRoutes:
         user = await settle(hook(request))
         if user is None:
             raise HttpError(401, "authentication is required")
+        if not isinstance(user, User):
+            raise TypeError(
+                f"unable to know who asks; `authenticate` gave a {type(user).__name__}: "
+                "give a User(id=...), or None to refuse"
+            )
         return user
 
     async def authorize(self, user: User, chat_id: str) -> None:
@@ -295,13 +318,14 @@ class ChatRoutes:
         before: UIMessage | None = None,
     ) -> bool:
         cursor = CURSOR_HEADER in request.headers
-        place = _place(request.headers.get("last-event-id")) if cursor else None
+        said = request.headers.get("last-event-id")
+        place = parse_place(said) if cursor and said is not None else None
         keep = partial(self.keep_orphan, run, log)
         form = self._format(request, keep, cursor=cursor)
         headers = {**_SSE_HEADERS, RUN_HEADER: run.run_id}
         if cursor:
             headers[CURSOR_HEADER] = "1"
-        if "idempotency-key" in request.headers:
+        if KEY_HEADER in request.headers:
             before = None  # it asked for the run with what was before it in its hands
         body = SseBody(log, form, self._keep_alive, place=place, before=before)
         return await body.serve(headers, receive, send)
@@ -319,7 +343,7 @@ class ChatRoutes:
             admit=None if cursor else admit,
             interrupted=ending,
             on_interrupted=keep,
-            coalesce_s=self.settings.coalesce_s,
+            gather=self._gather,
             cursor=cursor,
         )
 
@@ -356,9 +380,10 @@ def _known(chunk: UIMessageChunk) -> UIMessageChunk | None:
     return None if type(chunk) is OpaqueChunk else chunk
 
 
-def _place(text: str | None) -> ReplyPlace | None:
+def parse_place(text: str) -> ReplyPlace:
+    """Read what a client says of where it goes on; HttpError if that is no place."""
     try:
-        return None if text is None else ReplyPlace.parse(text)
+        return ReplyPlace.parse(text)
     except ValueError as error:
         raise HttpError(400, str(error)) from error
 

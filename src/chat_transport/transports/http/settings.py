@@ -14,6 +14,7 @@ from ...agent.trust import TrustRules
 from ...codecs.ui_request import RequestLimits
 from .cors import CorsPolicy
 from .exchange import IncomingRequest
+from .websocket_rules import WebSocketRules
 
 __all__ = [
     "Authenticate",
@@ -68,5 +69,6 @@ class HttpSettings:
     store_timeout_s: float | None = 10.0
     limits: RequestLimits = field(default_factory=RequestLimits)
     cors: CorsPolicy | None = None
+    websocket: WebSocketRules = field(default_factory=WebSocketRules)
     on_invocation: OnInvocation | None = None
     trust: TrustRules = field(default_factory=TrustRules)

@@ -16,7 +16,7 @@ from typing import Self, TypeVar
 import anyio
 from anyio import CapacityLimiter, to_thread
 
-from ...errors import TransportClosed
+from ...errors import ConnectFailed, TransportClosed
 from ...messages import UIMessage
 from .chat_store import ChatStore, StoredChat
 from .stored_messages import dump_stored, load_stored, read_stored
@@ -51,9 +51,19 @@ class SqliteChatStore(ChatStore):
         self._one_at_a_time: CapacityLimiter | None = None
 
     async def __aenter__(self) -> Self:
-        """Open the file."""
+        """Open the file.
+
+        Raises:
+            ConnectFailed: If the folder is not there, or the file is no database.
+        """
         self._one_at_a_time = CapacityLimiter(1)
-        self._connection = await to_thread.run_sync(self._open)
+        try:
+            self._connection = await to_thread.run_sync(self._open)
+        except sqlite3.Error as error:
+            raise ConnectFailed(
+                f"unable to keep chats in {str(self._path)!r}; {error}: give a file in a folder "
+                "that exists and may be written"
+            ) from error
         return self
 
     async def __aexit__(

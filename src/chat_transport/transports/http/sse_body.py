@@ -20,6 +20,7 @@ from ...codecs.ui_stream import DONE, KEEP_ALIVE, STREAM_OPEN
 from ...errors import StreamInterrupted
 from ...messages import UIMessage
 from .exchange import Receive, Send
+from .gather_clock import GatherClock
 from .keep_alive import KeepAlive
 from .reply_place import RETOLD, ReplyPlace, joined_name, rest_of_joined
 
@@ -38,7 +39,7 @@ class SseFormat:
         admit: Drops or maps what the client's version does not know; None if it knows all.
         interrupted: What ends the stream if the run's writer died.
         on_interrupted: Awaited before that is said.
-        coalesce_s: Seconds to gather chunks before writing; 0 writes at once.
+        gather: Ends the windows in which chunks are gathered after each write; None writes at once.
         cursor: Let the reader count by `id` lines: our own client asks for it, and knows all.
     """
 
@@ -46,7 +47,7 @@ class SseFormat:
     interrupted: UIMessageChunk
     on_interrupted: Callable[[], Awaitable[None]]
     admit: Admit | None = None
-    coalesce_s: float = 0.0
+    gather: GatherClock | None = None
     cursor: bool = False
 
 
@@ -130,7 +131,7 @@ class SseBody:
         scope.cancel()
 
     async def _write(self, send: Send) -> None:
-        stream, coalesce_s = self._stream, self._form.coalesce_s
+        stream, gather = self._stream, self._form.gather
         await self._catch_up(send)
         while True:
             before = stream.position
@@ -154,8 +155,8 @@ class SseBody:
             else:
                 await self._send(send, body)
             del body
-            if coalesce_s:
-                await anyio.sleep(coalesce_s)
+            if gather is not None:
+                await gather.wait()
         await self._until_said()
         self._sending = True
         await send({"type": "http.response.body", "body": DONE, "more_body": False})

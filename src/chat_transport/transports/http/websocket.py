@@ -1,180 +1,41 @@
 """`WebSocketChatTransport`: the client's end over one socket that all requests share.
 
-Rule: the socket opens on demand and nothing is sent twice: a socket that breaks fails its streams
-as resumable. Source: AI SDK 7.0.173 `WebSocketChatTransport`, frames since 7.0.135.
+Rule: the socket opens on demand, and again when it breaks; each frame's headers and body are asked
+for anew. Source: AI SDK 7.0.173 `WebSocketChatTransport`, frames since 7.0.135.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from types import TracebackType
-from typing import Any, Protocol, Self, TypeAlias
+from typing import Any, Self, TypeAlias
 from uuid import uuid4
 
 import anyio
 from anyio.abc import TaskGroup
 
-from ..._chunk_log import ChunkLog
 from ..._strict_json import dumps
 from ..._tasks import open_task_group
-from ...chunks import UIMessageChunk
-from ...codecs.sse import MAX_EVENT_BYTES
-from ...codecs.ui_frames import (
-    AbortFrame,
-    FrameRequests,
-    ResumeFrame,
-    SendFrame,
-    dump_frame,
-)
-from ...codecs.ui_request import merge_headers
-from ...errors import ConnectFailed, RemoteProtocolError, StreamInterrupted, TransportClosed
+from ...codecs.ui_frames import ResumeFrame, SendFrame
+from ...codecs.ui_request import RequestDraft, merge_headers
+from ...errors import ConnectFailed, LocalProtocolError, StreamInterrupted, TransportClosed
 from ...inputs import Reconnect, SendMessages
 from ...transport import Capabilities, ChatTransport, ChunkStream
-from .client import Headers, Resolvable, resolve
-from .http_library import make_client, translated
+from .client import Headers, PrepareRequest, Resolvable, resolve, settle_request
+from .http_library import make_client
+from .reply_reader import ReconnectPolicy
+from .websocket_connection import SocketConnection, WebSocketClient
+from .websocket_reply import Frame, SocketReply, WayBack
 
-__all__ = ["WebSocketChatTransport", "WebSocketClient"]
+__all__ = ["WebSocketChatTransport"]
 
 JSON: TypeAlias = Any  # any JSON value
 CLOSE_TIMEOUT_S = 2.0
 """Seconds that a goodbye may take; a socket that takes longer is dropped."""
-
-
-class WebSocketSession(Protocol):
-    """What we need of an open socket."""
-
-    async def send_text(self, data: str) -> None:
-        """Send one message."""
-        ...
-
-    async def receive_text(self) -> str:
-        """Wait for the next message."""
-        ...
-
-    async def close(self, code: int = 1000, reason: str | None = None) -> None:
-        """Say goodbye."""
-        ...
-
-
-class WebSocketClient(Protocol):
-    """What we need of an HTTP library's client; httpx2 has it."""
-
-    def websocket(
-        self,
-        url: str,
-        *,
-        max_message_size_bytes: int,
-        subprotocols: list[str] | None,
-        params: Mapping[str, str] | None,
-    ) -> AbstractAsyncContextManager[Any]:
-        """Open a socket for as long as the block runs."""
-        ...
-
-
-class _Sink:
-    """What one request got."""
-
-    def __init__(self) -> None:
-        self.log = ChunkLog()
-        self.answered = anyio.Event()
-        self.active = False
-        self.error: Exception | None = None
-
-    def accepted(self, *, active: bool) -> None:
-        self.active = active
-        self.answered.set()
-
-    def chunk(self, chunk: UIMessageChunk) -> None:
-        self.log.append(chunk)
-
-    def ended(self, error: Exception | None) -> None:
-        self.error = error
-        self.log.close(error)
-        self.answered.set()
-
-
-class _Connection:
-    """One socket, from its opening to its end."""
-
-    def __init__(self) -> None:
-        self.requests = FrameRequests()
-        self.chats: dict[str, str] = {}
-        self.opened = anyio.Event()
-        self.error: Exception | None = None
-        self.scope = anyio.CancelScope()
-        self._session: WebSocketSession | None = None
-
-    @property
-    def is_over(self) -> bool:
-        return self.error is not None
-
-    async def run(
-        self,
-        client: WebSocketClient,
-        url: str,
-        params: Resolvable[Mapping[str, str]] | None,
-        protocols: Sequence[str],
-    ) -> None:
-        """Open the socket and read it to its end; every fault ends up in `error`."""
-        try:
-            with self.scope:
-                async with client.websocket(
-                    url,
-                    max_message_size_bytes=MAX_EVENT_BYTES,  # a snapshot or an image is one frame
-                    subprotocols=list(protocols) or None,
-                    params=await resolve(params) or None,
-                ) as session:
-                    self._session = session
-                    self.opened.set()
-                    try:  # httpx2 would wrap what leaves this block in an ExceptionGroup
-                        await self._read(session)
-                    except Exception as error:  # noqa: BLE001  # as below
-                        self._end(self._fault(error, url))
-        except Exception as error:  # noqa: BLE001  # any library's; translated, and given to the requests
-            self._end(self._fault(error, url))
-        finally:
-            self._end(TransportClosed("WebSocket chat transport was closed."))
-
-    async def send(self, text: str) -> None:
-        assert self._session is not None
-        try:
-            await self._session.send_text(text)
-        except Exception as error:
-            raise self._fault(error, "the socket") from error
-
-    async def _read(self, session: WebSocketSession) -> None:
-        while True:
-            text = await session.receive_text()
-            try:
-                self.requests.receive(text)
-            except RemoteProtocolError as error:
-                self._end(error)
-                await session.close(1011, "WebSocket chat transport error")
-                return
-
-    def _fault(self, error: Exception, url: str) -> Exception:
-        names = {cls.__name__ for cls in type(error).__mro__}
-        if not self.opened.is_set():
-            if "WebSocketUpgradeError" in names:
-                return ConnectFailed(f"unable to open a WebSocket at {url!r}; the server refused")
-            said = translated(error, url)
-            return said if isinstance(said, ConnectFailed) else ConnectFailed(str(said))
-        if "HTTPXWSException" in names:
-            code = getattr(error, "code", None)
-            why = getattr(error, "reason", None)
-            why = f": {why}" if why else ""
-            said_code = "" if code is None else f" (code {int(code)}{why})"
-            return StreamInterrupted(
-                f"WebSocket chat network connection closed{said_code}.", resumable=True
-            )
-        return translated(error, url)
-
-    def _end(self, error: Exception) -> None:
-        if self.error is None:
-            self.error = error
-            self.requests.fail_all(error)
-            self.opened.set()
+COUNTS_PLACES = {"x-chat-cursor": "place"}
+"""Asks our server to name the run, and places in it."""
 
 
 class WebSocketChatTransport(ChatTransport):
@@ -187,7 +48,12 @@ class WebSocketChatTransport(ChatTransport):
         params: Added to the URL's query, anew for each socket that is opened.
         protocols: Subprotocols to offer, the one liked most first.
         client: An httpx2 client of yours; never closed by us.
+        prepare_send: Sees each send and may replace its headers and body.
+        prepare_reconnect: Sees each reconnect and may replace its headers and body.
+        reconnect: How a reply is taken up again after a network fault; None: not by itself.
         connect_timeout_s: Seconds to open the socket; None waits for ever.
+        idle_timeout_s: Seconds without an answer, to pings at the latest, before the socket counts
+            as lost; None waits for ever.
     """
 
     def __init__(
@@ -199,7 +65,11 @@ class WebSocketChatTransport(ChatTransport):
         params: Resolvable[Mapping[str, str]] | None = None,
         protocols: Sequence[str] = (),
         client: WebSocketClient | None = None,
+        prepare_send: PrepareRequest | None = None,
+        prepare_reconnect: PrepareRequest | None = None,
+        reconnect: ReconnectPolicy | None = ReconnectPolicy(),  # noqa: B008  # frozen
         connect_timeout_s: float | None = 10.0,
+        idle_timeout_s: float | None = 40.0,
     ) -> None:
         self._url = f"ws{url[4:]}" if url.startswith(("http://", "https://")) else url
         self._params = params
@@ -208,8 +78,13 @@ class WebSocketChatTransport(ChatTransport):
         self._body = body
         self._given = client
         self._client: WebSocketClient | None = None
+        self._prepare_send = prepare_send
+        self._prepare_reconnect = prepare_reconnect
+        self._policy = reconnect
         self._connect_timeout_s = connect_timeout_s
-        self._connection: _Connection | None = None
+        self._ping_s = None if idle_timeout_s is None else idle_timeout_s / 2
+        self._connection: SocketConnection | None = None
+        self._replies: list[SocketReply] = []
         self._tasks: TaskGroup | None = None
         self._stack = AsyncExitStack()
 
@@ -243,25 +118,37 @@ class WebSocketChatTransport(ChatTransport):
 
     @asynccontextmanager
     async def send_messages(self, request: SendMessages) -> AsyncGenerator[ChunkStream, None]:
-        """Send a frame and read its reply. A refusal is raised by the stream.
+        """Send a frame and read its reply; a lost socket is opened again, the prompt sent once.
 
         Raises:
             ConnectFailed: If the socket cannot be opened. Safe to repeat.
-            StreamInterrupted: If the socket broke while the frame was sent.
             TransportClosed: If the transport is not entered.
+
+        A refusal is raised by the stream; so is `StreamInterrupted`, if the server may have the
+        prompt but does not say so.
         """
+        key = uuid4().hex
+        draft = RequestDraft(
+            api=self._url,
+            id=request.chat_id,
+            metadata=request.metadata,
+            messages=request.messages,
+            trigger=request.trigger,
+            message_id=request.message_id,
+        )
+        headers, body = await self._prepared(request, draft, self._prepare_send)
         frame = SendFrame(
             request_id=uuid4().hex,
             chat_id=request.chat_id,
             trigger=request.trigger,
             messages=request.messages,
             message_id=request.message_id,
-            headers=merge_headers(await resolve(self._headers), request.headers),
-            body={**(await resolve(self._body) or {}), **request.body},
+            headers={**COUNTS_PLACES, "idempotency-key": key, **headers},
+            body=body,
             metadata=request.metadata,
         )
-        async with self._asking(frame) as sink:
-            yield sink.log.stream()
+        async with self._asking(request, frame, key) as reply:
+            yield reply.stream
 
     @asynccontextmanager
     async def reconnect_to_stream(
@@ -274,80 +161,131 @@ class WebSocketChatTransport(ChatTransport):
             RequestRejected: If the server refused.
             TransportClosed: If the transport is not entered.
         """
-        frame = ResumeFrame(
-            request_id=uuid4().hex,
-            chat_id=request.chat_id,
-            headers=merge_headers(await resolve(self._headers), request.headers),
-            body={**(await resolve(self._body) or {}), **request.body},
-            metadata=request.metadata,
-        )
-        async with self._asking(frame) as sink:
-            await sink.answered.wait()
-            if not sink.active and sink.error is not None:
-                raise sink.error
-            yield sink.log.stream() if sink.active else None
+        frame = await self._resume_frame(request, WayBack(), None)
+        async with self._asking(request, frame, None) as reply:
+            await reply.answered.wait()
+            if not reply.is_active and reply.log.error is not None:
+                raise reply.log.error
+            yield reply.stream if reply.is_active else None
 
     async def stop(self, chat_id: str, run_id: str | None = None) -> None:
         """Send `abort` for what this transport reads of the chat, or resume the chat to abort it.
 
-        The frames know no run ids, so every run that is read here is stopped.
+        Servers other than ours tell no run ids: there, every run that is read here is stopped.
         """
-        connection = await self._connected()
-        names = [name for name, chat in connection.chats.items() if chat == chat_id]
-        if names:
-            for name in names:
-                await connection.send(dump_frame(AbortFrame(request_id=name)))
+        reading = [r for r in self._replies if r.chat_id == chat_id and not r.log.closed]
+        named = [reply for reply in reading if reply.log.run_id == run_id]
+        for reply in named if run_id is not None and named else reading:
+            await reply.stop()
+        if reading:
             return
-        frame = ResumeFrame(
-            request_id=uuid4().hex,
-            chat_id=chat_id,
-            headers=merge_headers(await resolve(self._headers)),
-            body=await resolve(self._body) or {},
-        )
-        async with self._asking(frame) as sink:
-            await sink.answered.wait()
-            if sink.active:
-                await connection.send(dump_frame(AbortFrame(request_id=frame.request_id)))
-                async for _ in sink.log.stream():
+        request = Reconnect(chat_id=chat_id)
+        frame = await self._resume_frame(request, WayBack(run_id=run_id), None)
+        async with self._asking(request, frame, None) as reply:
+            await reply.answered.wait()
+            if reply.is_active:
+                await reply.stop()
+                async for _ in reply.stream:
                     pass
 
     @asynccontextmanager
-    async def _asking(self, frame: SendFrame | ResumeFrame) -> AsyncGenerator[_Sink, None]:
-        connection = await self._connected()
-        sink = _Sink()
-        connection.requests.begin(frame.request_id, sink, resumes=isinstance(frame, ResumeFrame))
-        connection.chats[frame.request_id] = frame.chat_id
-        try:
-            await connection.send(dump_frame(frame))
-            yield sink
-        finally:
-            del connection.chats[frame.request_id]
-            if connection.requests.leave(frame.request_id) is not None and not connection.is_over:
-                await self._say_left(connection, frame.request_id)
+    async def _asking(
+        self, request: SendMessages | Reconnect, frame: Frame, key: str | None
+    ) -> AsyncGenerator[SocketReply, None]:
+        async def resume(way: WayBack) -> ResumeFrame:
+            return await self._resume_frame(request, way, key)
 
-    async def _say_left(self, connection: _Connection, request_id: str) -> None:
+        reply = SocketReply(request.chat_id, self._connected, resume, self._policy)
+        self._replies.append(reply)
+        try:
+            async with open_task_group() as tasks:
+                await reply.ask(frame)
+                tasks.start_soon(reply.keep)
+                try:
+                    yield reply
+                finally:
+                    tasks.cancel_scope.cancel()
+        finally:
+            self._replies.remove(reply)
+            connection = reply.connection
+            if connection is not None and connection.requests.leave(reply.request_id) is not None:
+                await self._say_left(connection, reply.request_id)
+
+    async def _resume_frame(
+        self, request: SendMessages | Reconnect, way: WayBack, key: str | None
+    ) -> ResumeFrame:
+        draft = RequestDraft(api=self._url, id=request.chat_id, metadata=request.metadata)
+        headers, body = await self._prepared(request, draft, self._prepare_reconnect)
+        ours = merge_headers(
+            COUNTS_PLACES,
+            {
+                "x-chat-run-id": way.run_id,
+                "last-event-id": way.place,
+                "idempotency-key": key if way.run_id is None else None,
+            },
+        )
+        return ResumeFrame(
+            request_id=uuid4().hex,
+            chat_id=request.chat_id,
+            last_sequence=way.last_sequence,
+            headers={**ours, **headers},
+            body=body,
+            metadata=request.metadata,
+        )
+
+    async def _prepared(
+        self,
+        request: SendMessages | Reconnect,
+        draft: RequestDraft,
+        hook: PrepareRequest | None,
+    ) -> tuple[Mapping[str, str], Mapping[str, JSON]]:
+        """Give a frame's headers and body: options resolved, hook asked."""
+        headers = merge_headers(await resolve(self._headers), request.headers)
+        body = {**(await resolve(self._body) or {}), **request.body}
+        prepared = await settle_request(hook, replace(draft, headers=headers, body=body))
+        if prepared is None:
+            return headers, body
+        if prepared.api is not None or prepared.credentials is not None:
+            raise LocalProtocolError(
+                "unable to send a frame elsewhere; all requests share one socket: "
+                "give `url`, `params` and `client` to the transport"
+            )
+        return (
+            headers if prepared.headers is None else merge_headers(prepared.headers),
+            body if prepared.body is None else prepared.body,
+        )
+
+    async def _say_left(self, connection: SocketConnection, request_id: str) -> None:
         """Tell the server to send no more. `leave` is ours: the run goes on; others ignore it."""
         goodbye = dumps({"type": "abort", "requestId": request_id, "leave": True}).decode()
         with anyio.move_on_after(CLOSE_TIMEOUT_S, shield=True):
             try:
                 await connection.send(goodbye)
-            except (StreamInterrupted, ConnectFailed):
+            except (StreamInterrupted, ConnectFailed, TransportClosed):
                 return
 
-    async def _connected(self) -> _Connection:
+    async def _connected(self) -> SocketConnection:
         if self._tasks is None or self._client is None:
-            raise TransportClosed(f"unable to reach {self._url!r}; the transport is not entered")
+            raise TransportClosed(
+                f"unable to reach {self._url!r}; the transport is not entered: use `async with`"
+            )
         connection = self._connection
         if connection is None or connection.is_over:
-            connection = self._connection = _Connection()
-            self._tasks.start_soon(
-                connection.run, self._client, self._url, self._params, self._protocols
-            )
+            connection = self._connection = SocketConnection()
+            self._tasks.start_soon(self._run, connection, self._client)
         with anyio.move_on_after(self._connect_timeout_s):
             await connection.opened.wait()
+        if isinstance(connection.error, StreamInterrupted):  # opened, and closed again at once
+            raise ConnectFailed(f"unable to use {self._url!r}; {connection.error}")
         if connection.error is not None:
             raise connection.error
         if not connection.opened.is_set():
             connection.scope.cancel()
             raise ConnectFailed(f"unable to reach {self._url!r}; it took too long")
         return connection
+
+    async def _run(self, connection: SocketConnection, client: WebSocketClient) -> None:
+        async def params() -> Mapping[str, str] | None:
+            return await resolve(self._params)
+
+        await connection.run(client, self._url, params, self._protocols, ping_s=self._ping_s)

@@ -8,6 +8,8 @@ Source: AI SDK 7.0.173, frames since 7.0.135.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import aclosing
+from itertools import count
 
 import anyio
 from anyio.abc import TaskGroup
@@ -30,14 +32,26 @@ from ...codecs.ui_frames import (
 from ...codecs.ui_request import ChatRequest, check_limits
 from ...errors import ChatTransportError, RemoteProtocolError, StreamInterrupted
 from .exchange import HttpError, IncomingRequest, Receive, Send
+from .placed_chunks import placed_chunks
 from .reply_keeping import logged
-from .routes import CURSOR_HEADER, INTERRUPTED_TEXT, ChatRoutes
+from .reply_place import next_place
+from .routes import (
+    CURSOR_HEADER,
+    INTERRUPTED_TEXT,
+    KEY_HEADER,
+    RUN_HEADER,
+    ChatRoutes,
+    parse_place,
+)
 from .run_log import LoggedRun
+from .websocket_rules import admitted, chosen_protocol
 
 __all__ = ["serve_websocket"]
 
 POLICY_VIOLATION = 1008
 """WebSocket close code for a client that does not speak this protocol (RFC 6455, 7.4.1)."""
+TOO_LONG = 1009
+"""WebSocket close code for a frame that is too long."""
 
 
 async def serve_websocket(
@@ -46,18 +60,38 @@ async def serve_websocket(
     """Serve one socket until it closes; runs go on as the application decided."""
     if (await receive())["type"] != "websocket.connect":
         return
-    await send({"type": "websocket.accept"})
+    rules = routes.settings.websocket
+    known = admitted(request, routes.settings.cors)
+    if known is None:  # before accept: a 403
+        await send({"type": "websocket.close", "code": POLICY_VIOLATION})
+        return
+    protocol = chosen_protocol(request.scope.get("subprotocols", ()), rules.protocols)
+    await send({"type": "websocket.accept", "subprotocol": protocol})
     async with open_task_group() as tasks:
-        socket = _Socket(routes, request, send, tasks)
-        while (message := await receive())["type"] == "websocket.receive":
-            try:
+        socket = _Socket(routes, known, send, tasks)
+        try:
+            with anyio.fail_after(rules.first_frame_s):
+                message = await receive()
+            while message["type"] == "websocket.receive":
                 socket.take(message.get("text") or message.get("bytes") or b"")
-            except RemoteProtocolError as error:
-                reason = str(error)[:120]
-                await send({"type": "websocket.close", "code": POLICY_VIOLATION, "reason": reason})
-                break
+                message = await receive()
+        except TimeoutError:
+            await _close(send, POLICY_VIOLATION, "nothing was asked")
+        except _FrameTooLong as error:
+            await _close(send, TOO_LONG, str(error))
+        except RemoteProtocolError as error:
+            await _close(send, POLICY_VIOLATION, str(error))
         socket.left()
         tasks.cancel_scope.cancel()
+
+
+async def _close(send: Send, code: int, why: str) -> None:
+    reason = why.encode()[:120].decode(errors="ignore")  # a close frame has room for 123 bytes
+    await send({"type": "websocket.close", "code": code, "reason": reason})
+
+
+class _FrameTooLong(RemoteProtocolError):
+    """It was not even read."""
 
 
 class _Socket:
@@ -68,6 +102,7 @@ class _Socket:
         self._request = request
         self._send = send
         self._tasks = tasks
+        self._rules = routes.settings.websocket
         self._serving: dict[str, _Serving] = {}
 
     def take(self, data: str | bytes) -> None:
@@ -77,8 +112,8 @@ class _Socket:
             RemoteProtocolError: If it is none, and names no request that could be told so.
         """
         limits = self._routes.settings.limits
-        if limits.body_bytes is not None and len(data) > limits.body_bytes:
-            raise RemoteProtocolError(f"frame is longer than {limits.body_bytes} bytes")
+        if limits.body_bytes is not None and _size(data) > limits.body_bytes:
+            raise _FrameTooLong(f"frame is longer than {limits.body_bytes} bytes")
         try:
             value = loads(data)
         except ValueError as error:
@@ -97,6 +132,12 @@ class _Socket:
         if isinstance(frame, AbortFrame):
             self._abort(frame, leaves=bool(value.get("leave")))
         elif frame.request_id not in self._serving:
+            allowed = self._rules.requests
+            if allowed is not None and len(self._serving) >= allowed:
+                said = f"{allowed} requests are under way on this socket; no more are allowed"
+                refused = server_frame("error", frame.request_id, error_text=said)
+                self._tasks.start_soon(self._tell, refused)
+                return
             serving = self._serving[frame.request_id] = _Serving()
             self._tasks.start_soon(self._serve, frame, serving)
 
@@ -139,17 +180,27 @@ class _Socket:
                 message_id=frame.message_id,
                 extra=frame.body,
             )
-            active = await self._routes.begin(wish, user)
-            serving.run_id, serving.started = active.run.run_id, active
-            await self._stream(frame, logged(active, owner=user.id), active.log)
-            return
-        run = await self._routes.find_for(user, frame.chat_id)
+            begun = await self._routes.begin_once(wish, user, _header(frame, KEY_HEADER))
+            if isinstance(begun, ActiveRun):
+                serving.run_id, serving.started = begun.run.run_id, begun
+                await self._stream(frame, logged(begun, owner=user.id), begun.log)
+                return
+            run: LoggedRun | None = begun
+        else:
+            run = await self._routes.find_for(
+                user,
+                frame.chat_id,
+                run_id=_header(frame, RUN_HEADER),
+                request_key=_header(frame, KEY_HEADER),
+            )
         log = None if run is None else await self._routes.follow(run)
         if run is None or log is None:
-            await self._tell(server_frame("no-active", frame.request_id))
+            counts = _cursor(frame) == "place"
+            await self._tell(server_frame("no-active", frame.request_id, counts=counts))
             return
         serving.run_id = run.run_id
-        await self._tell(server_frame("start", frame.request_id))
+        if isinstance(frame, ResumeFrame) and _cursor(frame) != "place":
+            await self._tell(server_frame("start", frame.request_id))
         await self._stream(frame, run, log)
 
     def _with_headers(self, frame: ClientFrame) -> IncomingRequest:
@@ -159,7 +210,44 @@ class _Socket:
         return self._request.with_headers(named)
 
     async def _stream(self, frame: SendFrame | ResumeFrame, run: LoggedRun, log: ChunkLog) -> None:
-        """Send chunks and `end`.
+        """Send chunks and `end`."""
+        if _cursor(frame) == "place":
+            await self._stream_placed(frame, run, log)
+        else:
+            await self._stream_numbered(frame, run, log)
+        await self._tell(server_frame("end", frame.request_id))
+
+    async def _stream_placed(
+        self, frame: SendFrame | ResumeFrame, run: LoggedRun, log: ChunkLog
+    ) -> None:
+        """Name the run, and the place behind a chunk unless it is one more than before: to ours."""
+        said = _header(frame, "last-event-id")
+        place = None if said is None else parse_place(said)
+        has_before = isinstance(frame, SendFrame) or _header(frame, KEY_HEADER) is not None
+        await self._tell(server_frame("start", frame.request_id, run_id=run.run_id))
+        numbers = count()
+        known = said
+        try:
+            before = None if has_before else run.begins_with
+            async with aclosing(placed_chunks(log, place=place, before=before)) as pieces:
+                async for piece in pieces:
+                    for chunk, behind in piece:
+                        if type(chunk) is OpaqueChunk:  # no client knows it
+                            continue
+                        name = None if behind == next_place(known) else behind
+                        known = behind
+                        await self._tell(
+                            server_chunk(frame.request_id, next(numbers), chunk, place=name)
+                        )
+        except StreamInterrupted:
+            await self._routes.keep_orphan(run, log)
+            ending = Error(error_text=INTERRUPTED_TEXT)
+            await self._tell(server_chunk(frame.request_id, next(numbers), ending))
+
+    async def _stream_numbered(
+        self, frame: SendFrame | ResumeFrame, run: LoggedRun, log: ChunkLog
+    ) -> None:
+        """Number the chunks.
 
         What a client may later name as `lastSequence` is numbered as it was said: the answer to
         `send`, and a resume that asks for it by the header `x-chat-cursor: reply`, which numbers
@@ -169,10 +257,10 @@ class _Socket:
         last, before, exact = -1, run.begins_with, False
         if isinstance(frame, SendFrame):
             before, exact = None, True
-        elif frame.last_sequence is not None or _counts_reply(frame):
+        elif frame.last_sequence is not None or _cursor(frame) == "reply":
             exact = True
             last = -1 if frame.last_sequence is None else frame.last_sequence
-            before = before if _counts_reply(frame) else None
+            before = before if _cursor(frame) == "reply" else None
         numbered = _Numbered(frame.request_id, last)
         for chunk in () if before is None else retold(before):
             await self._tell_all(numbered.frames((chunk,)))
@@ -184,7 +272,6 @@ class _Socket:
         except StreamInterrupted:
             await self._routes.keep_orphan(run, log)
             await self._tell_all(numbered.frames((Error(error_text=INTERRUPTED_TEXT),)))
-        await self._tell(server_frame("end", frame.request_id))
 
     async def _tell_all(self, texts: Iterable[str]) -> None:
         for text in texts:
@@ -192,9 +279,15 @@ class _Socket:
 
     async def _tell(self, text: str) -> None:
         try:
-            await self._send({"type": "websocket.send", "text": text})
-        except OSError:  # the client left; the receive loop is told as well
+            with anyio.fail_after(self._rules.send_timeout_s):
+                await self._send({"type": "websocket.send", "text": text})
+        except OSError:  # the client left, or does not read; the receive loop is told as well
+            self.left()
             self._tasks.cancel_scope.cancel()
+
+
+def _size(data: str | bytes) -> int:
+    return len(data) if isinstance(data, bytes) or data.isascii() else len(data.encode())
 
 
 class _Numbered:
@@ -214,9 +307,14 @@ class _Numbered:
                 yield server_chunk(self._request_id, sequence, chunk)
 
 
-def _counts_reply(frame: ResumeFrame) -> bool:
-    named = {name.lower(): value for name, value in frame.headers.items()}
-    return named.get(CURSOR_HEADER) == "reply"
+def _header(frame: SendFrame | ResumeFrame, name: str) -> str | None:
+    named = {each.lower(): value for each, value in frame.headers.items()}
+    return named.get(name)
+
+
+def _cursor(frame: SendFrame | ResumeFrame) -> str | None:
+    """How the reply is counted: `place` (our client), `reply`, or by run."""
+    return _header(frame, CURSOR_HEADER)
 
 
 class _Serving:

@@ -51,6 +51,28 @@ def test_an_ended_run_stays_ended_and_keeps_its_reason():
     assert (run.state, run.reason, run.error_code, run.error_message) == ("ended", "error", 5, "x")
 
 
+def test_of_two_invocations_that_end_the_later_counts_in_any_order():
+    ends = [
+        fact("3", "end", "i2", reason="error", error_code=5, error_message="x"),
+        fact("4", "suspend", "i3"),
+        fact("5", "end", "i3", reason="complete"),
+    ]
+    for order in itertools.permutations(ends):
+        run = RunFacts()
+        for known in order:
+            run.add(known)
+        assert (run.state, run.reason, run.error_code) == ("ended", "complete", None)
+
+
+def test_the_newest_step_says_whom_the_run_is_attributed_to():
+    run = RunFacts()
+    assert run.step_client_id == ""
+    run.steps["b"] = StepFacts(canonical="2", client_id="bob")
+    run.steps["a"] = StepFacts(canonical="1", client_id="alice")
+    run.steps["c"] = StepFacts(canonical="3")
+    assert run.step_client_id == "bob"
+
+
 def test_only_the_newest_attempt_of_a_step_counts():
     run = RunFacts(steps={"s": StepFacts(canonical="2")})
     assert run.is_void(("s", "1"))

@@ -128,6 +128,28 @@ def test_a_retried_step_writes_a_message_of_its_own(encoder):
     assert len(set(seen)) == 2
 
 
+def test_a_step_without_a_name_tries_the_failed_one_again(encoder):
+    encoder.start()
+    names_given = []
+    for serial, (step_id, reason) in enumerate(
+        [("plan", "complete"), (None, "failed"), (None, "complete"), (None, "complete")]
+    ):
+        (step,) = encoder.begin_step(step_id)
+        names_given.append(transport(step)["step-id"])
+        encoder.acknowledged(step.key, str(serial))
+        encoder.end_step(reason)
+    assert names_given == ["plan", "inv-1-step-0", "inv-1-step-0", "inv-1-step-1"]
+
+
+def test_steps_go_on_for_whom_the_steps_before_were(identity, new_id):
+    resumed = dataclasses.replace(identity, continues=True, step_client_id="zoe")
+    for given, expected in ((None, "zoe"), ("bob", "bob")):
+        encoder = ui_run_encoder(resumed, new_id=new_id)
+        encoder.start()
+        (step,) = encoder.begin_step(client_id=given)
+        assert transport(step)["step-client-id"] == expected
+
+
 def test_two_steps_at_once_are_refused(encoder):
     encoder.start()
     (step,) = encoder.begin_step()

@@ -240,6 +240,55 @@ def test_who_did_not_end_well_is_left_out_of_a_javascript_prompt(talk, reason):
     assert [message.text for _, message in shown] == ["two"]
 
 
+def test_what_was_said_before_a_message_of_a_failed_run_stays_in_its_prompt(talk):
+    asked = talk.ask("hi")
+    second = talk.answer(asked, "one", "two", reason="error")
+    first = talk.conversation.messages_of(talk.conversation.runs()[0].run_id)[0][0]
+    again = talk.send(talk.client.regenerate(second, parent=first))
+    identity = talk.identify(again)
+    shown = talk.conversation.prompt_entries(identity)
+    assert [message.text for _, message in shown] == ["hi", "one"]
+    prompt = talk.conversation.prompt(identity, policy="completed_only")
+    assert [message.text for message in prompt] == ["hi", "one"]
+
+
+def test_who_goes_on_with_a_run_knows_whom_its_steps_were_for(talk):
+    asked = talk.ask("rm")
+    encoder = talk.run(asked)
+    (step,) = encoder.begin_step(client_id="zoe")
+    talk.put([step])
+    encoder.acknowledged(step.key, "1")
+    holder = talk.call_tool(encoder, approval=True)
+    talk.put(encoder.end_step())
+    talk.put(encoder.suspend())
+    answer = talk.client.approval(
+        message_id=holder,
+        run_id=encoder.identity.run_id,
+        tool_call_id="call",
+        approved=True,
+        parent=holder,
+    )
+    identity = talk.identify(talk.send(answer, by="bob"))
+    assert (identity.input_client_id, identity.step_client_id) == ("bob", "zoe")
+    assert talk.identify(asked).step_client_id == ""
+
+
+def test_an_answer_that_names_another_run_hides_no_message(talk):
+    holder = talk.call_tool(talk.run(talk.ask("rm")), approval=True)
+    other = talk.ask("more", parent=holder)
+    talk.answer(other, "sure")
+    before = [key for key, *_ in talk.conversation.shown()]
+    stray = talk.client.approval(
+        message_id=holder,
+        run_id=talk.conversation.run_for_input(other.input_id).run_id,
+        tool_call_id="call",
+        approved=True,
+        parent=holder,
+    )
+    talk.send(stray)
+    assert [key for key, *_ in talk.conversation.shown()] == before
+
+
 def test_a_prompt_ends_before_the_message_that_is_regenerated(talk):
     asked = talk.ask("hi")
     first = talk.answer(asked, "one")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from chat_transport import chunks as c
@@ -41,6 +42,15 @@ def test_what_the_grammar_does_not_allow_is_dropped():
     fold = UIFold()
     fold.say("m", [c.TextDelta(id="never opened", delta="x"), c.TextStart(id="t")])
     assert fold.entries()[0][1].text == ""
+
+
+def test_a_refused_input_keeps_its_title():
+    fold = UIFold()
+    bad = c.ToolInputError(tool_call_id="x", tool_name="t", input={}, error_text="bad", title="T")
+    fold.say("m", [bad])
+    assert part(fold).title == "T"
+    fold.say("n", [*CALL, msgspec.structs.replace(bad, tool_call_id="c")])
+    assert part(fold, 1).title is None  # as it was announced
 
 
 def test_an_answer_waits_for_its_call():

@@ -137,7 +137,7 @@ class Conversation(RunTree[UIMessageChunk, UIMessage]):
         chain = self._chain(identity)
         own = {identity.run_id, identity.input_id}
         if policy == "completed_only":
-            chain = completed_only(chain, own)
+            chain = completed_only(chain, self._own(identity))
         steers = set(self.unanswered_steers(identity.run_id))
         out: list[UIMessage] = []
         late: list[UIMessage] = []

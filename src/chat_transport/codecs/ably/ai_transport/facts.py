@@ -1,6 +1,7 @@
 """What is known of a run, derived from its messages whatever their order of arrival.
 
-Rule: the message with the higher serial wins; an ended run stays ended.
+Rule: the message with the higher serial wins, also among two ends: people who answer at once wake
+two invocations of one run. An ended run stays ended.
 Source: @ably/ai-transport 0.8.0, `core/transport/tree.ts`, `headers.ts`.
 """
 
@@ -32,9 +33,14 @@ LifecycleEvent: TypeAlias = Literal["start", "suspend", "resume", "end"]
 
 @dataclass(slots=True)
 class StepFacts:
-    """The attempts of one step; the newest counts, what older ones said is void."""
+    """The attempts of one step; the newest counts, what older ones said is void.
+
+    Attributes:
+        client_id: Whom the newest attempt is attributed to; empty if it says nothing.
+    """
 
     canonical: str | None = None
+    client_id: str = ""
     reasons: dict[str, str] = field(default_factory=dict[str, str])
     attempts: set[str] = field(default_factory=set[str])
 
@@ -93,13 +99,20 @@ class RunFacts:
                 self.state, self.reason = "ended", known.reason
                 self.error_code, self.error_message = known.error_code, known.error_message
                 self.invocation_id = known.invocation_id
-                return  # terminal
-            if known.event == "start" and self.invocation_id:
+            elif self.state == "ended":
+                continue  # terminal
+            elif known.event == "start" and self.invocation_id:
                 continue  # another process began the same run: the first one has it
-            if known.event != "suspend":
+            elif known.event != "suspend":
                 self.state, self.invocation_id = "active", known.invocation_id
             elif self.invocation_id in ("", known.invocation_id):
                 self.state = "suspended"  # unless another invocation has resumed since
+
+    @property
+    def step_client_id(self) -> str:
+        """Whom the newest step is attributed to; empty if no step says."""
+        said = [step for step in self.steps.values() if step.client_id]
+        return max(said, key=lambda step: step.canonical or "").client_id if said else ""
 
     def is_void(self, attempt: tuple[str, str] | None) -> bool:
         """Whether a newer attempt of its step took the place of this one (step, serial)."""

@@ -39,7 +39,8 @@ class RunEncoder(Generic[C]):
         new_id: Gives fresh ids for messages.
         implicit_steps: Bracket output in a step of its own where the caller opened none, as the
             JavaScript agent does. Off saves two messages and a round trip; readers need no steps.
-        step_client_id: Whom steps are attributed to; None for the trigger's client.
+        step_client_id: Whom steps are attributed to; None for whom the run's steps before are,
+            the trigger's client if there are none.
         limit_bytes: Text is split into a further stream before a message reaches this size.
     """
 
@@ -63,10 +64,9 @@ class RunEncoder(Generic[C]):
         self._steers: tuple[str, ...] = ()
         self._keys = 0
         self._skips_start = False
+        known = identity.step_client_id or identity.input_client_id
         self._steps = StepWriter(
-            identity,
-            self._new_key,
-            identity.input_client_id if step_client_id is None else step_client_id,
+            identity, self._new_key, known if step_client_id is None else step_client_id
         )
         self._streams = StreamWriter(self._new_key, limit_bytes=limit_bytes)
 
@@ -135,15 +135,12 @@ class RunEncoder(Generic[C]):
     # -- steps -------------------------------------------------------------------
 
     def begin_step(
-        self,
-        step_id: str | None = None,
-        *,
-        client_id: str | None = None,
+        self, step_id: str | None = None, *, client_id: str | None = None
     ) -> list[Operation]:
         """Open a step. The same `step_id` again is a retry: it replaces the earlier attempt.
 
         Args:
-            step_id: Stable name; None for `<invocation>-step-<n>`.
+            step_id: Stable name; None for the step before if it failed, else a fresh name.
             client_id: Whom it is attributed to from now on; None for the one before.
         """
         self._expect("active", "begin a step of")

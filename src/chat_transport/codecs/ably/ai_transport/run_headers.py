@@ -22,6 +22,7 @@ class RunIdentity:
     Attributes:
         input_id: The trigger's codec-message-id; echoed on everything (`useChat` routes by it).
         parent: Structural parent of the run.
+        step_client_id: Whom the steps before are attributed to; empty if there are none.
         output_parent: Parent of its outputs.
         continues: The trigger re-enters a run that was suspended.
         adopts: The run was announced by a process that died; this one goes on with it.
@@ -34,6 +35,7 @@ class RunIdentity:
     input_id: str
     run_client_id: str = ""
     input_client_id: str = ""
+    step_client_id: str = ""
     parent: str | None = None
     output_parent: str | None = None
     fork_of: str | None = None

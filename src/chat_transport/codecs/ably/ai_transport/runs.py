@@ -155,12 +155,14 @@ class RunTree(ConversationTree[C, M]):
         node = self._owner.get(trigger.input_id)
         output_parent = trigger.parent if node is None else trigger.input_id
         is_run = node is not None and node.run is not None
+        own = self._nodes.get(name)
         return RunIdentity(
             run_id=name,
             invocation_id=new_id(),
             input_id=trigger.input_id,
             run_client_id=trigger.owner or "",
             input_client_id=trigger.client_id or "",
+            step_client_id="" if own is None or own.run is None else own.run.step_client_id,
             parent=trigger.parent if is_run else output_parent,
             output_parent=output_parent,
             fork_of=trigger.fork_of,
@@ -202,7 +204,7 @@ class RunTree(ConversationTree[C, M]):
     def prompt_entries(self, identity: RunIdentity) -> list[tuple[str, M]]:
         """Give the prompt as the JavaScript agent would see it, with codec-message-ids."""
         out: list[tuple[str, M]] = []
-        for node in completed_only(self._chain(identity), {identity.run_id, identity.input_id}):
+        for node in completed_only(self._chain(identity), self._own(identity)):
             for message_id, message in self._entries(node):
                 if message_id == identity.regenerates:
                     return out
@@ -219,8 +221,16 @@ class RunTree(ConversationTree[C, M]):
         """Whether what the node follows has been read; what follows nothing is a beginning."""
         return node.parent is None or node.parent in self._owner
 
+    def _anchor(self, identity: RunIdentity) -> Node[C, M] | None:
+        return self._owner.get(identity.input_id) or self._owner.get(identity.output_parent or "")
+
+    def _own(self, identity: RunIdentity) -> set[str]:
+        """Give the keys of what a prompt keeps however it ended: what is answered or replaced."""
+        anchor = self._anchor(identity)
+        return {identity.run_id, identity.input_id} | (set() if anchor is None else {anchor.key})
+
     def _chain(self, identity: RunIdentity) -> list[Node[C, M]]:
-        node = self._owner.get(identity.input_id) or self._owner.get(identity.output_parent or "")
+        node = self._anchor(identity)
         chain: list[Node[C, M]] = []
         while node is not None and node not in chain:  # a self-parent or a cycle ends the walk
             chain.append(node)

@@ -40,7 +40,8 @@ class StepWriter:
         self._client_id = client_id
         self.current: Step | None = None
         self.awaiting: str | None = None
-        self._begun = 0
+        self._unnamed = 0
+        self._failed: str | None = None
         self._untried: dict[str, None] = {}
         self._held: list[Said] = []
 
@@ -58,6 +59,9 @@ class StepWriter:
     ) -> list[Operation]:
         """Open a step; what is said from now on waits for its serial.
 
+        Without a name it is the step before if that failed, else a fresh one; an implicit one is
+        always fresh.
+
         Raises:
             LocalProtocolError: If one is open.
         """
@@ -68,9 +72,11 @@ class StepWriter:
             )
         if client_id is not None:
             self._client_id = client_id
+        if step_id is None and not implicit:
+            step_id = self._failed
         if step_id is None:
-            step_id = f"{self._identity.invocation_id}-step-{self._begun}"
-        self._begun += 1
+            step_id = f"{self._identity.invocation_id}-step-{self._unnamed}"
+            self._unnamed += 1
         self._untried.pop(step_id, None)
         self.current = Step(step_id, self._client_id, implicit=implicit)
         key = self.awaiting = self._new_key()
@@ -84,6 +90,7 @@ class StepWriter:
         if self.current is None:
             return []
         headers = step_headers(self._identity, self.current) | {h.STEP_REASON: reason}
+        self._failed = self.current.step_id if reason == "failed" else None
         self.current = None
         return [Publish(messages=(OutboundMessage(name=h.STEP_END, extras=h.envelope(headers)),))]
 

@@ -197,8 +197,11 @@ class ConversationTree(Generic[C, M]):
         transport = decoded.transport
         node.seen(decoded.serial)
         known = self._nodes.get(wire.message_id)
-        if wire.message_id and (known is None or known is node or known.run is not None):
-            self._owner[wire.message_id] = node  # an input keeps its id
+        # An input keeps its id, and an answer that names another run takes no message from its own.
+        is_taken = decoded.input is not None and wire.message_id in self._owner
+        is_free = known is None or known is node or known.run is not None
+        if wire.message_id and is_free and not is_taken:
+            self._owner[wire.message_id] = node
         parent = transport.get(h.PARENT)
         if self._owner.get(parent or "") is not node:
             node.link(parent, decoded.serial)
@@ -259,6 +262,7 @@ class ConversationTree(Generic[C, M]):
         if step.canonical is not None and inbound.serial < step.canonical:
             return Change(run_id=run_id, event="step")
         step.canonical = inbound.serial
+        step.client_id = transport.get(h.STEP_CLIENT_ID, "")
         void = [
             wire
             for wire in node.ordered(void=True)

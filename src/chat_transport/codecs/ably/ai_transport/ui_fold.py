@@ -47,6 +47,11 @@ class _Assistant:
             except RemoteProtocolError:
                 continue  # such as a delta of a part that was never opened
 
+    def entitle(self, call_id: str, title: str) -> None:
+        for part in self.reducer.message.parts:
+            if isinstance(part, ToolPart | DynamicToolPart) and part.tool_call_id == call_id:
+                self.reducer.patch_tool(part.model_copy(update={"title": title}))
+
 
 class _Spoken:
     """A message that a client said, part by part."""
@@ -91,12 +96,16 @@ class UIFold:
             message = self._assistant(message_id)
             if message is None:
                 continue
+            is_new = False
             if isinstance(chunk, _INPUTS):
+                is_new = chunk.tool_call_id not in self._owner
                 self._owner[chunk.tool_call_id] = message
             elif isinstance(chunk, c.ToolApprovalRequest):
                 message = self._owner.get(chunk.tool_call_id, message)
                 self._approvals[chunk.tool_call_id] = chunk.approval_id
             message.feed((chunk,))
+            if is_new and isinstance(chunk, c.ToolInputError) and isinstance(chunk.title, str):
+                message.entitle(chunk.tool_call_id, chunk.title)  # the reducer leaves it out
             if isinstance(chunk, _READY):
                 self._ready.add(chunk.tool_call_id)
             if self._pending:
