@@ -76,8 +76,9 @@ class DirectHost:
         rules: TrustRules | None = None,
         chats: Mapping[str, Sequence[UIMessage]] | None = None,
     ) -> None:
-        if not isinstance(agent, Agent):
-            raise TypeError(f"unable to serve {agent!r} in this process; give an Agent(handler)")
+        given: object = agent  # newcomers hand over the handler itself
+        if not isinstance(given, Agent):
+            raise TypeError(f"unable to serve {given!r} in this process; give an Agent(handler)")
         self.agent = agent
         self._rules = rules or TrustRules()
         self._chats = {chat_id: _Chat(messages) for chat_id, messages in (chats or {}).items()}

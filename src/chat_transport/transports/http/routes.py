@@ -264,7 +264,7 @@ class ChatRoutes:
         hook = self.settings.authenticate
         if hook is None:
             return User()
-        user = await settle(hook(request))
+        user: object = await settle(hook(request))
         if user is None:
             raise HttpError(401, "authentication is required")
         if not isinstance(user, User):
