@@ -152,7 +152,7 @@ def _call(item: JSON) -> ToolCall:
     return ToolCall(
         tool_call_id=item["toolCallId"],
         tool_name=item["toolName"],
-        input=item.get("input"),
+        input=item.get("input", {}),  # lost with the call that failed
         provider_executed=item.get("providerExecuted") is True,
         options=_options(item),
     )

@@ -401,6 +401,14 @@ EVERY_PART: list[UIMessageChunk] = [
 ]
 
 
+async def test_a_text_that_a_step_leaves_open_ends_before_the_step() -> None:
+    said = (StartStep(), TextStart(id="t"), TextDelta(id="t", delta="x"), FinishStep(), Finish())
+    chunks, end = await outcome(saying(*said))
+    assert reply_faults(chunks) == []
+    assert [chunk.type for chunk in chunks][-3:] == ["text-end", "finish-step", "finish"]
+    assert end.response_message.text == "x"
+
+
 @pytest.mark.parametrize("how", ["stop", "raise", "end"])
 @pytest.mark.parametrize("cut", range(len(EVERY_PART) + 1))
 async def test_a_reply_cut_anywhere_is_closed_whole(cut: int, how: str) -> None:
@@ -428,3 +436,14 @@ async def test_a_reply_cut_anywhere_is_closed_whole(cut: int, how: str) -> None:
     if how != "end":
         assert "input-available" not in states
     assert run.log.since(0)[-1].type == {"stop": "abort", "raise": "error", "end": "finish"}[how]
+
+
+async def test_an_error_that_a_handler_says_is_in_the_log(caplog: pytest.LogCaptureFixture):
+    handler = saying(Error(error_text="Incorrect API key provided"))
+    _, end = await outcome(handler)
+    assert end.reason == "error"
+    (told,) = caplog.records
+    assert (told.name, told.levelname) == ("chat_transport.agent", "WARNING")
+    assert told.getMessage() == (
+        f"run {end.run.run_id!r} ended with an error: Incorrect API key provided"
+    )

@@ -80,3 +80,42 @@ def test_an_empty_message_of_the_user_is_not_sent(tmp_path: Path):
     folder = case(tmp_path, golden)
     assert next(check_requests(folder, {"x": spoken})).listed == "no-empty-messages"
     assert next(check_requests(folder, {"x": mute})).fault is not None
+
+
+def outcome(folder: Path, target: str, ours: Any, golden: Any) -> Any:
+    message = {"id": "u", "role": "user", "parts": [{"type": "text", "text": "Hi"}]}
+    case = {"messages": [message], "requests": {target: golden}}
+    (folder / "01-a.json").write_text(json.dumps(case))
+    return next(check_requests(folder, {target: lambda _messages: ours}))
+
+
+def test_another_providers_result_is_no_reason_to_refuse(tmp_path: Path):
+    refused = {"__error__": "AI_TypeValidationError: Type validation failed"}
+    assert outcome(tmp_path, "x", {"say": 1}, refused).listed == "carries-foreign-results"
+    other = {"__error__": "AI_UnsupportedFunctionalityError: no"}
+    assert outcome(tmp_path, "x", {"say": 1}, other).fault is not None
+
+
+def test_the_last_text_for_anthropic_may_be_trimmed_and_no_other(tmp_path: Path):
+    def said(*texts: str, role: str = "assistant") -> Any:
+        content = [{"type": "text", "text": text} for text in texts]
+        return {"messages": [{"role": role, "content": content}]}
+
+    trimmed = outcome(tmp_path, "anthropic", said(" a ", "b"), said(" a ", "b "))
+    assert trimmed.listed == "trims-the-last-text"
+    assert outcome(tmp_path, "anthropic", said("a", "b"), said("a ", "b")).fault is not None
+    user = outcome(tmp_path, "anthropic", said("b", role="user"), said("b ", role="user"))
+    assert user.fault is not None
+    assert outcome(tmp_path, "openai-chat", said("b"), said("b ")).fault is not None
+    assert outcome(tmp_path, "anthropic", {"messages": []}, {"messages": [1]}).fault is not None
+
+
+def test_a_lost_input_is_an_empty_one(tmp_path: Path):
+    lost = [{"functionCall": {"name": "f"}}, {"function": {"name": "f"}}]
+    whole = [
+        {"functionCall": {"name": "f", "args": {}}},
+        {"function": {"name": "f", "arguments": "{}"}},
+    ]
+    assert outcome(tmp_path, "x", {"a": whole}, {"a": lost}).listed == "completes-lost-input"
+    other = [{"functionCall": {"name": "f", "args": {"x": 1}}}, whole[1]]
+    assert outcome(tmp_path, "x", {"a": other}, {"a": lost}).fault is not None

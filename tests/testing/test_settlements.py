@@ -62,6 +62,23 @@ def test_only_older_packages_say_other_for_a_stream_that_breaks():
     assert not settled("interrupted", ours, golden, provider="openai.chat")
 
 
+def test_an_error_that_comes_first_may_have_a_step_around_it():
+    error = {"type": "error", "errorText": "x"}
+    golden = [{"type": "start-step"}, error, STEP_END, finish("error")]
+    assert settled("error_alone", [error], golden, {"error": {}}, api="gemini")
+    assert not settled("error_alone", [error], golden, {"text": 1}, {"error": {}}, api="gemini")
+    assert not settled("error_alone", [error], [*golden[:3], finish("stop")], {"error": {}})
+    assert not settled("error_alone", [error], [error | {"errorText": "y"}], {"error": {}})
+
+
+def test_gemini_leaves_open_only_calls_that_come_in_pieces():
+    call = {"type": "tool-input-start", "toolCallId": "c"}
+    broken = {"type": "tool-input-error", "toolCallId": "c"}
+    ours, golden = [call, broken, STEP_END], [call, STEP_END]
+    assert settled("closings", ours, golden, {"willContinue": True}, api="gemini")
+    assert not settled("closings", ours, golden, {"functionCall": {}}, api="gemini")
+
+
 def test_the_providers_word_after_its_error_may_be_the_reason():
     error = {"type": "error", "errorText": "x"}
     ours, golden = [error, finish("error")], [error, finish("stop")]

@@ -55,8 +55,11 @@ def adapter(url: str) -> Gemini:
 @pytest.mark.parametrize("over", ["the SDK's choice", "httpx2"])
 async def test_leaving_the_stream_closes_the_providers_connection(how: Way, over: str):
     async with replay_server(Answer(pieces=[WORD], hang_after=1)) as server:
-        http = httpx2.AsyncClient() if over == "httpx2" else None
-        options = genai.types.HttpOptions(base_url=server.url, httpx_async_client=http)
+        options = genai.types.HttpOptions(base_url=server.url)
+        if over == "httpx2":
+            if "httpx_async_client" not in genai.types.HttpOptions.model_fields:
+                pytest.skip("this google-genai takes no client")
+            options.httpx_async_client = httpx2.AsyncClient()
         client = genai.Client(api_key="k", http_options=options)
         model = Gemini("gemini-3-pro", client=client)
         assert await leave(server, model.stream(HELLO), by=how) < CLOSED_WITHIN_S

@@ -11,15 +11,19 @@ from chat_transport_langchain import LangChainHandler
 
 from chat_transport.agent.run import Run, User
 from chat_transport.chunks import (
+    DataChunk,
     Error,
     Finish,
     TextDelta,
+    TextStart,
     ToolApprovalRequest,
     ToolInputAvailable,
     ToolOutputAvailable,
+    ToolOutputError,
     UIMessageChunk,
 )
 from chat_transport.messages import ToolApproval, ToolPart, UIMessage
+from chat_transport.reducer import MessageReducer
 from chat_transport.testing.grammar import grammar_faults
 from chat_transport.testing.leaving import CLOSED_WITHIN_S, Way, leave
 from chat_transport.testing.replay import Answer, replay_server
@@ -192,6 +196,111 @@ async def test_the_middleware_asks_and_goes_on(*, approved: bool):
     assert outputs == (["sunny in Oslo"] if approved else [])
     assert any(chunk.type == "tool-output-denied" for chunk in chunks) != approved
     assert words(chunks) == "Done."
+
+
+async def test_parallel_nodes_share_a_step_and_keep_their_words_apart():
+    from langgraph.graph import END, START, MessagesState, StateGraph
+
+    async with replay_server(said("A ", "a"), said("A ", "a"), said("Both.")) as server:
+        model = make_model(server.url)
+
+        async def speak(state):
+            return {"messages": [await model.ainvoke(state["messages"])]}
+
+        graph = StateGraph(MessagesState)
+        for name in ("one", "two", "last"):
+            graph.add_node(name, speak)
+        for name in ("one", "two"):
+            graph.add_edge(START, name)
+            graph.add_edge(name, "last")
+        graph.add_edge("last", END)
+        chunks = await collect(LangChainHandler(graph.compile()), run(HELLO))
+    assert grammar_faults(chunks) == []
+    reducer = MessageReducer(message_id="m")
+    for chunk in chunks:
+        reducer.feed(chunk)
+    texts = [part for part in reducer.message.parts if part.type == "text"]
+    assert [part.text for part in texts] == ["A a", "A a", "Both."]
+    nodes = [part.provider_metadata["langchain"]["node"] for part in texts]
+    assert sorted(nodes[:2]) == ["one", "two"]
+    assert nodes[2] == "last"
+    assert [chunk.type for chunk in chunks].count("start-step") == 2
+
+
+async def test_a_tool_that_gives_a_command_has_an_output():
+    from langchain_core.messages import ToolMessage
+    from langgraph.types import Command
+
+    def weather(city: str, tool_call_id):  # type: ignore[no-untyped-def]  # annotated below
+        """Hand over."""
+        return Command(update={"messages": [ToolMessage("moved", tool_call_id=tool_call_id)]})
+
+    from typing import Annotated
+
+    from langchain_core.tools import InjectedToolCallId
+
+    # By object: LangChain looks for a string's name among the module's, where it is not.
+    weather.__annotations__ = {"city": str, "tool_call_id": Annotated[str, InjectedToolCallId]}
+    async with replay_server(called(), said("Done.")) as server:
+        chunks = await collect(LangChainHandler(make_graph(server.url, weather)), run(HELLO))
+    assert [c.output for c in chunks if isinstance(c, ToolOutputAvailable)] == ["moved"]
+
+
+async def test_a_call_of_no_known_tool_is_answered_with_an_error():
+    def sunset(city: str) -> str:
+        """Tell when the sun sets."""
+        return f"late in {city}"
+
+    async with replay_server(called(), said("Sorry.")) as server:
+        chunks = await collect(LangChainHandler(make_graph(server.url, sunset)), run(HELLO))
+    (error,) = [chunk for chunk in chunks if isinstance(chunk, ToolOutputError)]
+    assert error.tool_call_id == "c1"
+    assert words(chunks) == "Sorry."
+
+
+async def test_what_a_stream_writer_writes_is_data():
+    from langgraph.config import get_stream_writer
+
+    def weather(city: str) -> str:
+        """Tell the weather."""
+        write = get_stream_writer()
+        write({"type": "progress", "done": 1})
+        write({"type": "card", "id": "card-1", "city": city})
+        write("on my way")
+        return "sunny"
+
+    async with replay_server(called(), said("Done.")) as server:
+        chunks = await collect(LangChainHandler(make_graph(server.url, weather)), run(HELLO))
+    assert grammar_faults(chunks) == []
+    assert [chunk for chunk in chunks if isinstance(chunk, DataChunk)] == [
+        DataChunk(type="data-progress", transient=True, data={"type": "progress", "done": 1}),
+        DataChunk(
+            type="data-card", id="card-1", data={"type": "card", "id": "card-1", "city": "Oslo"}
+        ),
+        DataChunk(type="data-custom", transient=True, data="on my way"),
+    ]
+
+
+async def test_words_of_a_subgraph_say_where_they_come_from():
+    def sunset(city: str) -> str:
+        """Tell when the sun sets."""
+        return f"late in {city}"
+
+    async with replay_server(called(), said("inner"), said("outer")) as server:
+        inner = make_graph(server.url, sunset, remembers=False)
+
+        async def weather(city: str) -> str:
+            """Ask another agent."""
+            asked = {"messages": [{"role": "user", "content": city}]}
+            return (await inner.ainvoke(asked))["messages"][-1].content
+
+        chunks = await collect(LangChainHandler(make_graph(server.url, weather)), run(HELLO))
+    starts = [chunk for chunk in chunks if isinstance(chunk, TextStart)]
+    places = [chunk.provider_metadata["langchain"] for chunk in starts]
+    assert [place["node"] for place in places] == ["agent", "agent"]
+    assert places[0]["namespace"].startswith("tools:")
+    assert "namespace" not in places[1]
+    assert [c.output for c in chunks if isinstance(c, ToolOutputAvailable)] == ["inner"]
 
 
 @pytest.mark.parametrize("how", ["leave", "cancel"])

@@ -17,6 +17,7 @@ from chat_transport.chunks import (
     ToolOutputAvailable,
     UIMessageChunk,
 )
+from chat_transport.codecs.ui_stream import encode_sse
 from chat_transport.errors import ConnectFailed
 from chat_transport.messages import ToolApproval, ToolPart, UIMessage
 from chat_transport.reducer import MessageReducer
@@ -106,6 +107,79 @@ async def test_a_tool_that_needs_leave_waits_and_goes_on():
     chunks = await collect(handler, run(HELLO, reply))
     outputs = [chunk.output for chunk in chunks if isinstance(chunk, ToolOutputAvailable)]
     assert outputs == ["sent to a"]
+
+
+def alike(chunks: list[dict[str, object]]) -> list[dict[str, object]]:
+    """Number the ids that are made anew in each run, and leave out the time."""
+    numbers: dict[object, int] = {}
+    for chunk in chunks:
+        if "id" in chunk:
+            chunk["id"] = numbers.setdefault(chunk["id"], len(numbers))
+        metadata = chunk.get("messageMetadata")
+        if isinstance(metadata, dict):
+            metadata.get("pydantic_ai", {}).pop("timestamp", None)
+    return chunks
+
+
+def speaking_agent():
+    from pydantic_ai import Agent, BinaryImage, ModelRetry
+    from pydantic_ai.models.function import DeltaThinkingPart, DeltaToolCall, FunctionModel
+
+    async def speak(messages, info):
+        if len(messages) == 1:
+            yield {0: DeltaThinkingPart(content="Hm")}
+            yield {0: DeltaThinkingPart(content=", yes")}
+            yield {0: DeltaThinkingPart(signature="sig")}
+            yield "Let me "
+            yield "see."
+            yield {2: DeltaToolCall(name="picture", json_args="{", tool_call_id="c1")}
+            yield {2: DeltaToolCall(json_args="}", tool_call_id="c1")}
+        elif len(messages) == 3:
+            yield {0: DeltaToolCall(name="failing", json_args="{}", tool_call_id="c2")}
+        else:
+            yield "Sunny."
+
+    agent = Agent(FunctionModel(stream_function=speak))
+
+    @agent.tool_plain
+    def picture():  # type: ignore[no-untyped-def]  # the SDK looks for its name in the module
+        return BinaryImage(b"png", media_type="image/png")
+
+    @agent.tool_plain
+    def failing() -> str:
+        raise ModelRetry("no station")
+
+    return agent
+
+
+@needs_sdk
+@pytest.mark.parametrize("sdk_version", [5, 7])
+async def test_the_chunks_are_those_of_pydantic_ais_own_adapter(sdk_version: int):
+    from pydantic_ai.ui.vercel_ai import VercelAIAdapter
+
+    body = {"trigger": "submit-message", "id": "c", "messages": [HELLO.to_wire()]}
+    request = VercelAIAdapter.build_run_input(json.dumps(body).encode())
+    own = VercelAIAdapter(speaking_agent(), request, sdk_version=sdk_version, server_message_id="m")
+    with anyio.fail_after(20):
+        told = [chunk.encode(sdk_version) async for chunk in own.run_stream()]
+    handler = pydantic_ai_handler(speaking_agent(), sdk_version=sdk_version)
+    chunks = await collect(handler, run(HELLO))
+    assert alike([to_wire(chunk) for chunk in chunks]) == alike(
+        [json.loads(text) for text in told if text != "[DONE]"]
+    )
+    assert "Let me see." in [part.text for part in reply_of(chunks).parts if part.type == "text"]
+    assert any(chunk.type == "tool-output-error" for chunk in chunks)
+
+
+def reply_of(chunks: list[UIMessageChunk]) -> UIMessage:
+    reducer = MessageReducer(message_id="m")
+    for chunk in chunks:
+        reducer.feed(chunk)
+    return reducer.message
+
+
+def to_wire(chunk: UIMessageChunk) -> dict[str, object]:
+    return json.loads(encode_sse(chunk).removeprefix(b"data: "))
 
 
 @pytest.mark.skipif(HAS_SDK, reason="pydantic-ai is installed here")

@@ -22,6 +22,7 @@ __all__ = [
     "Wire",
     "broken_input",
     "closings",
+    "error_alone",
     "error_reason",
     "events",
     "failed_mcp",
@@ -142,6 +143,8 @@ def _left_open(recording: Recording, ours: Wire) -> int:
     """Count the parts that a recording begins and does not end."""
     if recording.api == "openai-chat":  # its packages end what is open with the stream
         return 0
+    if recording.api == "gemini":
+        return sum("willContinue" in event for event in recording.events)
     if recording.api in _BRACKETS:
         counts = Counter(event.get("type") for event in events(recording))
         begin, end = _BRACKETS[recording.api]
@@ -197,6 +200,16 @@ _NEWER_REASONS = frozenset(
         "UNEXPECTED_TOOL_CALL",
     }
 )
+
+
+def error_alone(recording: Recording, ours: Wire, golden: Wire) -> tuple[Wire, Wire]:
+    """Put the step around an error that the provider's first event is."""
+    is_first = len(ours) == 1 and ours[0]["type"] == "error" and len(golden) > 1
+    if not is_first or not any('"error"' in event for event in recording.events[:1]):
+        return ours, golden
+    reason = "other" if provider(recording) in OLDER and finish(golden) == "other" else "error"
+    end = {"type": "finish", "finishReason": reason}
+    return [{"type": "start-step"}, *ours, {"type": "finish-step"}, end], golden
 
 
 def broken_input(_recording: Recording, ours: Wire, golden: Wire) -> tuple[Wire, Wire]:

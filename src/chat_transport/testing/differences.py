@@ -4,9 +4,10 @@ Rule: a difference is a pure function on two lists of chunks in wire form (`_set
 only take away what its reason names, and only where the recording shows that the reason holds.
 A recording that is equal only after some of these is a listed difference.
 Each is asked for by a paragraph of the adapters' specification; whatever is not, equals the AI SDK.
-All but `closes-open-parts`, `own-words-for-broken-input` and, where a stream breaks before any
-words, `says-interrupted` are gone with an adapter's `compat="ai-sdk"`: the runner replays such a
-recording with it and counts it as "equal with option".
+With an adapter's `compat="ai-sdk"` all are gone but `closes-open-parts`,
+`own-words-for-broken-input`, `errors-stand-alone` and, where a stream breaks before any words,
+`says-interrupted`: the runner replays such a recording with the option and counts it as "equal with
+option".
 By default an adapter keeps to the reasons here. A part is closed with the option too: a stream that
 breaks the grammar is not on offer.
 """
@@ -96,6 +97,13 @@ DIFFERENCES: tuple[Difference, ...] = (
         "older packages of the AI SDK say `other`, and Anthropic's, if there were no words yet, "
         "that nothing was said",
         settle=settle.interrupted,
+    ),
+    Difference(
+        name="errors-stand-alone",
+        paragraph="2.1",
+        reason="an error before any output stands alone, as it does for OpenAI; the AI SDK's "
+        "packages for Gemini, xAI and open servers put a step around it",
+        settle=settle.error_alone,
     ),
     Difference(
         name="errors-are-the-reason",

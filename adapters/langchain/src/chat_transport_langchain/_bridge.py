@@ -69,8 +69,11 @@ class LangChainHandler:
     def _events(self, given: Any, config: Mapping[str, JSON]) -> AsyncGenerator[JSON, None]:
         if is_chat_model(self._runnable):
             return model_events(self._runnable, given, config)
-        events: AsyncGenerator[JSON, None] = self._runnable.astream_events(
-            given, config=config, version="v2"
+        # What stream writers write comes only where it is asked for.
+        asked = {"stream_mode": ["custom"], "subgraphs": True} if self._is_graph else {}
+        graphs: Any = import_module("chat_transport_langchain._graph")
+        events: AsyncGenerator[JSON, None] = graphs.graph_events(
+            self._runnable, given, config, asked
         )
         return events
 

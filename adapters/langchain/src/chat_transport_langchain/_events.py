@@ -1,67 +1,38 @@
-"""Events of `astream_events` (version v2) into chunks. Rule: pure; v1 content blocks.
+"""Events of `astream_events` (version v2) into chunks. Rule: pure; a model call is a `ModelStep`.
 
-Source: langchain-core 1.7 content blocks; @ai-sdk/langchain for the choices: reasoning ends before
-text, a model call is a step, sources are shown once.
+Model calls that go on at once, as in parallel branches of a graph, share a step: their parts are
+told apart by ids, and the next call after all of them begins the next step.
+Source: langchain-core 1.7 `astream_events`; @ai-sdk/langchain for the choices.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, TypeAlias
 
 from chat_transport.chunks import (
     ABSENT,
     DataChunk,
-    File,
     Finish,
-    FinishReason,
-    ReasoningDelta,
-    ReasoningEnd,
-    ReasoningStart,
-    SourceUrl,
-    TextDelta,
-    TextEnd,
-    TextStart,
+    FinishStep,
+    StartStep,
     ToolApprovalRequest,
-    ToolInputDelta,
-    ToolInputStart,
     ToolOutputAvailable,
     ToolOutputError,
     UIMessageChunk,
 )
-from chat_transport.step import StepDecoder, Usage, to_json
+from chat_transport.step import to_json
 
-__all__ = ["LangChainEvents", "plain_words"]
+from ._step import ModelStep
+
+__all__ = ["LangChainEvents"]
 
 JSON: TypeAlias = Any  # any JSON value
 Chunks: TypeAlias = list[UIMessageChunk]
 
-_REASONS: dict[str, FinishReason] = {
-    **dict.fromkeys(("stop", "end_turn", "STOP", "stop_sequence", "completed"), "stop"),
-    **dict.fromkeys(("length", "max_tokens", "MAX_TOKENS"), "length"),
-    **dict.fromkeys(("tool_calls", "tool_use", "function_call"), "tool-calls"),
-    **dict.fromkeys(("content_filter", "refusal", "SAFETY"), "content-filter"),
-}
-
-
-def plain_words(message: Any) -> str | None:
-    """Give the text of a piece that holds nothing but text; None if there is more to look at.
-
-    Of such a piece `content_blocks` would give one block of text, at ten times the cost.
-    """
-    words = message.content
-    if type(words) is not str or not words or message.additional_kwargs:
-        return None
-    told = message.response_metadata
-    if told and (len(told) > 1 or "model_provider" not in told):
-        return None
-    if getattr(message, "tool_call_chunks", None) or getattr(message, "usage_metadata", None):
-        return None
-    return words
-
 
 class LangChainEvents:
-    """One run of a model or graph; each model call is a step.
+    """One run of a model or graph.
 
     Attributes:
         asked: Interrupts that became approval requests, by their id.
@@ -71,7 +42,8 @@ class LangChainEvents:
     def __init__(self) -> None:
         self.asked: set[str] = set()
         self.unanswered: dict[str, str] = {}
-        self._step: _Step | None = None
+        self._calls: dict[str, ModelStep] = {}
+        self._is_open = False
         self._finish: Finish | None = None
         self._sources: set[str] = set()
 
@@ -82,47 +54,109 @@ class LangChainEvents:
 
     def end(self) -> Chunks:
         """Close the last step, and finish as the last model call did."""
-        return [*self._end_step(), self._finish or Finish(finish_reason="interrupted")]
+        chunks = self._end_calls()
+        return [*chunks, *self._end_step(), self._finish or Finish(finish_reason="interrupted")]
 
     def fail(self, text: str) -> Chunks:
         """Give an `error`, inside the step if one is open."""
-        step = self._step or _Step("error", self._sources)
-        return [*step.fail(text), *step.end()]
+        failed = next((step for step in self._calls.values() if step.said), None)
+        if failed is None:
+            failed = ModelStep("error", self._sources)
+            if self._is_open:
+                failed.begin()
+        said = self._within(failed.fail(text))
+        if not self._is_open:  # before any output: it stands alone
+            return said
+        ended = self._ended(failed)
+        self._calls = {name: step for name, step in self._calls.items() if step is not failed}
+        reason = self._finish
+        chunks = [*said, *ended, *self._end_calls(), *self._end_step()]
+        return [*chunks, reason] if reason is not None else chunks
 
-    def _end_step(self) -> Chunks:
-        step, self._step = self._step, None
-        if step is None:
-            return []
-        *chunks, self._finish = step.end()  # type: ignore[assignment]  # the last is a Finish
+    def _within(self, chunks: Chunks) -> Chunks:
+        """Keep one `start-step` of all calls that share a step."""
+        if not chunks or type(chunks[0]) is not StartStep:
+            return chunks
+        if self._is_open:
+            return chunks[1:]
+        self._is_open = True
         return chunks
 
+    def _ended(self, step: ModelStep) -> Chunks:
+        *chunks, last, finish = step.end()
+        assert isinstance(last, FinishStep)
+        assert isinstance(finish, Finish)
+        self._finish = finish
+        return self._within(chunks)
+
+    def _end_calls(self) -> Chunks:
+        calls = [step for step in self._calls.values() if step.said]
+        self._calls.clear()
+        return [chunk for step in calls for chunk in self._ended(step)]
+
+    def _end_step(self) -> Chunks:
+        was_open, self._is_open = self._is_open, False
+        return [FinishStep()] if was_open else []
+
+    # -- model calls
+
     def _model_start(self, event: JSON) -> Chunks:
-        chunks = self._end_step()
-        self._step = _Step(event["run_id"], self._sources)
+        is_shared = any(step.said for step in self._calls.values())
+        chunks = [] if is_shared else self._end_step()
+        self._calls[event["run_id"]] = ModelStep(
+            event["run_id"], self._sources, _place(event.get("metadata") or {})
+        )
         return chunks
 
     def _model_stream(self, event: JSON) -> Chunks:
-        if self._step is None:
+        step = self._calls.get(event["run_id"])
+        if step is None:
             return []
-        return self._step.feed({"message": event["data"]["chunk"]})
+        return self._within(step.feed({"message": event["data"]["chunk"]}))
 
     def _model_end(self, event: JSON) -> Chunks:
-        if self._step is None:
+        step = self._calls.pop(event["run_id"], None)
+        if step is None:
             return []
         output = event["data"]["output"]
         self.unanswered |= {
             call["id"]: call["name"] for call in getattr(output, "tool_calls", []) or []
         }
-        return self._step.feed({"message": output, "is_whole": True})
+        chunks = self._within(step.feed({"message": output, "is_whole": True}))
+        return [*chunks, *self._ended(step)]
+
+    # -- tools
 
     def _tool_end(self, event: JSON) -> Chunks:
         output = event["data"].get("output")
-        call_id = getattr(output, "tool_call_id", None)
-        if call_id is None:
+        if getattr(output, "tool_call_id", None) is not None:
+            return self._output(output)
+        return self._outputs(output)
+
+    def _outputs(self, told: Any) -> Chunks:
+        """Give the outputs of calls that wait, wherever a tool or a node has put them.
+
+        A tool that hands over gives a `Command`; an unknown tool's error is only in its node's
+        messages. Both may hold the whole history as well.
+        """
+        if not self.unanswered:
             return []
+        update = getattr(told, "update", None) if hasattr(told, "goto") else told
+        if isinstance(update, Mapping):
+            update = update.get("messages")
+        many = update if isinstance(update, list | tuple) else [update]
+        chunks: Chunks = []
+        for one in many:
+            if hasattr(one, "goto"):
+                chunks += self._outputs(one)
+            elif getattr(one, "tool_call_id", None) in self.unanswered:
+                chunks += self._output(one)
+        return chunks
+
+    def _output(self, message: Any) -> Chunks:
+        call_id, content = message.tool_call_id, message.content
         self.unanswered.pop(call_id, None)
-        content = output.content
-        if getattr(output, "status", None) == "error":
+        if getattr(message, "status", None) == "error":
             text = content if isinstance(content, str) else to_json(content)
             return [ToolOutputError(tool_call_id=call_id, error_text=text)]
         return [ToolOutputAvailable(tool_call_id=call_id, output=content)]
@@ -139,8 +173,17 @@ class LangChainEvents:
         self.unanswered.pop(call_id, None)
         return [ToolOutputError(tool_call_id=call_id, error_text=str(error))]
 
+    # -- what applications and graphs say themselves
+
     def _custom(self, event: JSON) -> Chunks:
         return [DataChunk(type=f"data-{event['name']}", data=event["data"])]
+
+    def _graph_stream(self, event: JSON) -> Chunks:
+        """Take what a node has given, or what its stream writer has written."""
+        chunk = event["data"].get("chunk")
+        if isinstance(chunk, tuple):
+            return _written(chunk[-1]) if len(chunk) > 1 and chunk[-2] == "custom" else []
+        return self._outputs(chunk)
 
     _HANDLERS: ClassVar[dict[str, Callable[[Any, JSON], Chunks]]] = {
         "on_chat_model_start": _model_start,
@@ -149,139 +192,32 @@ class LangChainEvents:
         "on_tool_end": _tool_end,
         "on_tool_error": _tool_error,
         "on_custom_event": _custom,
+        "on_chain_stream": _graph_stream,
     }
 
 
-class _Step(StepDecoder):
-    def __init__(self, run_id: str, sources: set[str]) -> None:
-        super().__init__()
-        self._run_id = run_id
-        self._text: str | None = None
-        self._reasoning: str | None = None
-        self._made = 0
-        self._said = False
-        self._calls: dict[Any, tuple[str, str, list[str]]] = {}
-        self._sources = sources
+def _place(metadata: Mapping[str, JSON]) -> dict[str, str] | None:
+    """Say which node speaks, and in which subgraph."""
+    node = metadata.get("langgraph_node")
+    if node is None:
+        return None
+    place = {"node": str(node)}
+    namespace = str(metadata.get("langgraph_checkpoint_ns") or "")
+    if "|" in namespace:
+        place["namespace"] = namespace
+    return place
 
-    def decode(self, event: JSON) -> Chunks:
-        """Take a message's chunk, or at the end the whole message."""
-        self.begin()
-        message = event["message"]
-        if "is_whole" in event:
-            return self._whole(message)
-        words = plain_words(message)
-        if words is not None:  # the path of a token
-            self._said = True
-            if self._text is not None:
-                return [TextDelta(id=self._text, delta=words)]
-            return self._say({"text": words})
-        chunks = [one for block in message.content_blocks for one in self._block(block)]
-        self._said = self._said or bool(chunks)
-        return chunks
 
-    def _whole(self, message: Any) -> Chunks:
-        chunks: Chunks = []
-        if not self._said:  # a model that does not stream
-            blocks = [block for block in message.content_blocks if block["type"] != "tool_call"]
-            chunks += [one for block in blocks for one in self._block(block)]
-        chunks += [*self._end_reasoning(), *self._end_text()]
-        for call in message.tool_calls:
-            if all(call["id"] != call_id for call_id, _, _ in self._calls.values()):
-                chunks += self._call_chunk({**call, "args": to_json(call["args"])})
-        for call_id, name, written in self._calls.values():
-            chunks.append(self.tool_input(call_id, name, "".join(written)))
-        self._note_end(message)
-        return chunks
-
-    def _note_end(self, message: Any) -> None:
-        told = message.response_metadata or {}
-        reason = told.get("finish_reason") or told.get("stop_reason") or told.get("status")
-        self.raw_finish_reason = reason
-        self.finish_reason = _REASONS.get(reason or "", "stop" if reason is None else "other")
-        if self._calls and self.finish_reason == "stop":
-            self.finish_reason = "tool-calls"
-        if told.get("model_name"):
-            self.metadata["modelId"] = told["model_name"]
-        usage = message.usage_metadata
-        if usage:
-            entering = usage.get("input_token_details") or {}
-            leaving = usage.get("output_token_details") or {}
-            self.usage = Usage(
-                input_tokens=usage.get("input_tokens"),
-                cache_read_tokens=entering.get("cache_read"),
-                cache_write_tokens=entering.get("cache_creation"),
-                output_tokens=usage.get("output_tokens"),
-                reasoning_tokens=leaving.get("reasoning"),
-                raw=dict(usage),
-            )
-
-    def _block(self, block: JSON) -> Chunks:
-        kind = block["type"]
-        if kind == "text":
-            return self._say(block)
-        if kind == "reasoning":
-            return self._think(block.get("reasoning") or "")
-        if kind == "tool_call_chunk":
-            return [*self._end_reasoning(), *self._call_chunk(block)]
-        if kind in {"image", "audio", "video", "file"}:
-            return self._file(block)
-        return []
-
-    def _name(self, kind: str) -> str:
-        self._made += 1
-        return f"{self._run_id}-{kind}-{self._made}"
-
-    def _say(self, block: JSON) -> Chunks:
-        chunks: Chunks = []
-        if block.get("text"):
-            chunks += self._end_reasoning()
-            if self._text is None:
-                self._text = self._name("text")
-                chunks.append(TextStart(id=self._text))
-            chunks.append(TextDelta(id=self._text, delta=block["text"]))
-        for note in block.get("annotations") or []:
-            url = note.get("url")
-            if note.get("type") == "citation" and url and url not in self._sources:
-                self._sources.add(url)
-                title = note.get("title") or ABSENT
-                chunks.append(SourceUrl(source_id=self._name("source"), url=url, title=title))
-        return chunks
-
-    def _think(self, text: str) -> Chunks:
-        if not text:
-            return []
-        chunks: Chunks = [*self._end_text()]
-        if self._reasoning is None:
-            self._reasoning = self._name("reasoning")
-            chunks.append(ReasoningStart(id=self._reasoning))
-        return [*chunks, ReasoningDelta(id=self._reasoning, delta=text)]
-
-    def _end_text(self) -> Chunks:
-        part, self._text = self._text, None
-        return [] if part is None else [TextEnd(id=part)]
-
-    def _end_reasoning(self) -> Chunks:
-        part, self._reasoning = self._reasoning, None
-        return [] if part is None else [ReasoningEnd(id=part)]
-
-    def _call_chunk(self, block: JSON) -> Chunks:
-        index = block.get("index", block.get("id"))
-        chunks: Chunks = []
-        if index not in self._calls:
-            if not block.get("name"):
-                return []
-            call_id = block.get("id") or self._name("call")
-            self._calls[index] = (call_id, block["name"], [])
-            chunks.append(ToolInputStart(tool_call_id=call_id, tool_name=block["name"]))
-        if block.get("args"):
-            call_id, _, written = self._calls[index]
-            written.append(block["args"])
-            chunks.append(ToolInputDelta(tool_call_id=call_id, input_text_delta=block["args"]))
-        return chunks
-
-    def _file(self, block: JSON) -> Chunks:
-        media_type = block.get("mime_type") or "application/octet-stream"
-        url = block.get("url")
-        if block.get("base64"):
-            url = f"data:{media_type};base64,{block['base64']}"
-        return [File(url=url, media_type=media_type)] if url else []
+def _written(value: JSON) -> Chunks:
+    """Give what a stream writer wrote: `{"type": "x"}` is `data-x`, kept if it has an id."""
+    kind = value.get("type") if isinstance(value, dict) else None
+    part_id = value.get("id") if isinstance(value, dict) else None
+    name = kind if isinstance(kind, str) and kind else "custom"
+    return [
+        DataChunk(
+            type=f"data-{name}",
+            id=part_id if isinstance(part_id, str) else ABSENT,
+            transient=ABSENT if isinstance(part_id, str) else True,
+            data=value,
+        )
+    ]

@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import Any, TypeAlias
 from uuid import uuid4
 
-from ._events import plain_words
+from ._step import plain_words
 
 __all__ = ["is_chat_model", "model_events"]
 
@@ -33,13 +33,14 @@ async def model_events(
     model: Any, messages: Any, config: Mapping[str, JSON]
 ) -> AsyncGenerator[dict[str, JSON], None]:
     """Give the start, each piece, and the end with all that is not words put together."""
-    yield {"event": "on_chat_model_start", "run_id": str(uuid4()), "data": {}}
+    run_id = str(uuid4())
+    yield {"event": "on_chat_model_start", "run_id": run_id, "data": {}}
     kept: list[Any] = []
     async with aclosing(model.astream(messages, config=config)) as pieces:
         async for piece in pieces:
             if plain_words(piece) is None:
                 kept.append(piece)
-            yield {"event": "on_chat_model_stream", "data": {"chunk": piece}}
+            yield {"event": "on_chat_model_stream", "run_id": run_id, "data": {"chunk": piece}}
     if kept:
         whole = kept[0] + kept[1:] if len(kept) > 1 else kept[0]
-        yield {"event": "on_chat_model_end", "data": {"output": whole}}
+        yield {"event": "on_chat_model_end", "run_id": run_id, "data": {"output": whole}}

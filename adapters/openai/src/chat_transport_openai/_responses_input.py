@@ -13,6 +13,7 @@ from typing import Any, ClassVar, TypeAlias
 
 import msgspec
 
+from chat_transport.errors import LocalProtocolError
 from chat_transport.prompt import (
     ApprovalResponse,
     Custom,
@@ -277,7 +278,13 @@ class _Writer:
                 return
             kind = "function_call_output"
         item = {"type": kind, "call_id": part.tool_call_id, "output": _output(part)}
-        self._items.append(item | _caller(self._own(part)))
+        caller = _caller(self._own(part))
+        if part.kind == "denied" and caller.get("caller", {}).get("type") == "program":
+            raise LocalProtocolError(
+                f"call {part.tool_call_id!r} of a program was denied; the Responses API takes no "
+                "denial of such a call: answer it with an output or an error"
+            )
+        self._items.append(item | caller)
 
     def _approval(self, part: ApprovalResponse) -> None:
         if part.approval_id in self._approved:
