@@ -11,7 +11,14 @@ import tempfile
 import time
 from pathlib import Path
 
-__all__ = ["PostgresServer", "RedisCluster", "RedisServer", "find_postgres", "find_redis"]
+__all__ = [
+    "PostgresServer",
+    "RedisCluster",
+    "RedisServer",
+    "find_faketime",
+    "find_postgres",
+    "find_redis",
+]
 
 
 def find_redis() -> str | None:
@@ -23,6 +30,11 @@ def find_postgres() -> str | None:
     """Give the folder of PostgreSQL's programs, installing them if we may; None if there is none."""
     program = _found("postgresql", "usr/lib/postgresql/*/bin/initdb", program="initdb")
     return None if program is None else str(Path(program).resolve().parent)
+
+
+def find_faketime() -> str | None:
+    """Give the path of faketime, installing it if we may; None if there is none."""
+    return _found("faketime", "usr/bin/faketime")
 
 
 def _found(package: str, *places: str, program: str | None = None) -> str | None:
@@ -99,7 +111,8 @@ class RedisServer(_Server):
     def start(self) -> None:
         options = {"--save": "", "--appendonly": "no", "--bind": "127.0.0.1"}
         options |= {"--port": str(self.port), "--loglevel": "warning", **self._options}
-        self._run([self._program, *(word for option in options.items() for word in option)])
+        words = (word for option in options.items() for word in option)
+        self._run([self._program, *words])
 
 
 class RedisCluster:

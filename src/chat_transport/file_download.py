@@ -89,7 +89,8 @@ def fetch_with(client: FileClient) -> Download:
 
     It connects to the addresses that were checked, in their order; the host's name is in the `Host`
     header and is what the certificate must be for. Through a proxy that cannot be said, and the
-    request fails. Each file has a connection of its own: another host may have the same address.
+    request fails. Each file has a connection of its own, since another host may have the same
+    address; give no client with `http2=True`, which shares them.
     Any answer but 200 is refused with `LocalProtocolError`.
     """
 

@@ -265,3 +265,15 @@ def test_a_call_that_was_made_in_two_steps_is_still_known_after_a_reset() -> Non
     parts.see(ToolOutputAvailable(tool_call_id="c", output=1))
     with pytest.raises(LocalProtocolError, match="no approval"):
         parts.see(ToolApprovalResponse(approval_id="a", approved=True))
+
+
+def test_blocks_end_before_their_step() -> None:
+    parts = OpenParts()
+    for chunk in (StartStep(), TextStart(id="t"), ReasoningStart(id="r"), ReasoningEnd(id="r")):
+        parts.see(chunk)
+    assert parts.end_blocks() == [TextEnd(id="t")]
+    parts.see(ReasoningStart(id="s"))
+    assert parts.end_blocks() == [ReasoningEnd(id="s")]
+    parts.see(FinishStep())
+    assert not parts.is_cut
+    assert list(parts.close((), why="", cut_calls=False)) == []

@@ -401,6 +401,14 @@ EVERY_PART: list[UIMessageChunk] = [
 ]
 
 
+async def test_a_text_that_a_step_leaves_open_ends_before_the_step() -> None:
+    said = (StartStep(), TextStart(id="t"), TextDelta(id="t", delta="x"), FinishStep(), Finish())
+    chunks, end = await outcome(saying(*said))
+    assert reply_faults(chunks) == []
+    assert [chunk.type for chunk in chunks][-3:] == ["text-end", "finish-step", "finish"]
+    assert end.response_message.text == "x"
+
+
 @pytest.mark.parametrize("how", ["stop", "raise", "end"])
 @pytest.mark.parametrize("cut", range(len(EVERY_PART) + 1))
 async def test_a_reply_cut_anywhere_is_closed_whole(cut: int, how: str) -> None:

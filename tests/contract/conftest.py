@@ -11,6 +11,7 @@ import os
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -128,14 +129,14 @@ def redis_url() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def redis_cluster() -> Iterator[int]:
-    """The port of one of three servers."""
+def redis_cluster() -> Iterator[Any]:
+    """Three servers."""
     program = servers.find_redis()
     if program is None:
         pytest.skip("redis-server is neither installed nor installable (apt-get as root) here")
     cluster = servers.RedisCluster(program)
     try:
         cluster.start()
-        yield cluster.port
+        yield cluster
     finally:
         cluster.remove()

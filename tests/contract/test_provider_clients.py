@@ -26,7 +26,6 @@ from typing import Any
 
 import anyio
 import anyio.abc
-import httpx2
 import pytest
 from anyio.streams.tls import TLSListener
 from cryptography import x509
@@ -469,6 +468,12 @@ async def test_a_server_that_is_not_there_is_one_error_at_once(api: Api, *, aioh
     assert anyio.current_time() - started < 1
 
 
+async def test_a_name_is_tried_at_each_of_its_addresses(api: Api, *, aiohttp: bool | None):
+    async with replay_server(api.answer()) as server:  # at 127.0.0.1, not at ::1
+        url = server.url.replace("127.0.0.1", "localhost")
+        check_whole(await collect(api.make(url, aiohttp=aiohttp)))
+
+
 async def test_a_connection_cut_in_mid_stream_is_an_error(api: Api, *, aiohttp: bool | None):
     async with replay_server(api.answer(cut_after=1)) as server:
         chunks = await collect(api.make(server.url, aiohttp=aiohttp))
@@ -616,35 +621,35 @@ def test_a_program_that_never_closes_the_adapter_ends_quietly(ends: str, api_nam
 # --- clients of yours, and trio -------------------------------------------------------------------
 
 
-def own_openai(url: str, library: Any) -> tuple[Any, Any, Callable[[Any], ModelAdapter]]:
+def own_openai(url: str) -> tuple[Any, Any, Callable[[Any], ModelAdapter]]:
     import openai
     from chat_transport_openai import OpenAIChat
 
-    http = library.AsyncClient()
+    http = openai.DefaultAsyncHttpxClient()
     client = openai.AsyncOpenAI(api_key="k", base_url=f"{url}/v1", http_client=http, max_retries=0)
     return http, client, lambda given: OpenAIChat("m", client=given)
 
 
-def own_anthropic(url: str, library: Any) -> tuple[Any, Any, Callable[[Any], ModelAdapter]]:
+def own_anthropic(url: str) -> tuple[Any, Any, Callable[[Any], ModelAdapter]]:
     import anthropic
     from chat_transport_anthropic import AnthropicMessages
 
-    http = library.AsyncClient()
+    http = anthropic.DefaultAsyncHttpxClient()
     client = anthropic.AsyncAnthropic(api_key="k", base_url=url, http_client=http, max_retries=0)
     return http, client, lambda given: AnthropicMessages("m", client=given)
 
 
-def own_gemini(url: str, library: Any) -> tuple[Any, Any, Callable[[Any], ModelAdapter]]:
-    from chat_transport_google_genai import Gemini
+def own_gemini(url: str) -> tuple[Any, Any, Callable[[Any], ModelAdapter]]:
+    from chat_transport_google_genai import Gemini, _adapter
     from google import genai
 
-    http = library.AsyncClient()
+    http = _adapter._http_class()()
     options = genai.types.HttpOptions(base_url=url, httpx_async_client=http)
     client = genai.Client(api_key="k", http_options=options)
     return http, client, lambda given: Gemini("m", client=given)
 
 
-def own_ollama(url: str, library: Any) -> tuple[Any, Any, Callable[[Any], ModelAdapter]]:
+def own_ollama(url: str) -> tuple[Any, Any, Callable[[Any], ModelAdapter]]:
     import ollama
     from chat_transport_ollama import Ollama
 
@@ -663,7 +668,7 @@ OWN = {
 @pytest.mark.parametrize("name", sorted(OWN))
 async def test_a_client_of_yours_is_used_as_it_is_and_stays_open(name: str):
     async with replay_server(APIS[name].answer()) as server:
-        http, client, adapt = OWN[name](server.url, httpx2)
+        http, client, adapt = OWN[name](server.url)
         http.headers["x-mine"] = "yes"
         check_whole(await collect(adapt(client)))
         assert not http.is_closed
@@ -674,7 +679,7 @@ async def test_a_client_of_yours_is_used_as_it_is_and_stays_open(name: str):
 @pytest.mark.filterwarnings(
     "ignore::ResourceWarning"
 )  # httpx leaves generators, which trio tells of
-@pytest.mark.parametrize("name", ["anthropic", "gemini", "openai-chat", "openai-responses"])
+@pytest.mark.parametrize("name", sorted(APIS))
 def test_on_trio_httpx_is_used(name: str):
     async def use() -> None:
         async with replay_server(APIS[name].answer()) as server:

@@ -170,12 +170,7 @@ class OpenParts:
             cut_calls: End calls that run; False leaves them to a client that will answer.
             since_step: Calls that were made before this step are let alone; 0 lets none.
         """
-        for text_id in tuple(self.text):
-            yield TextEnd(id=text_id)
-        for reasoning_id in tuple(self._reasoning):
-            yield ReasoningEnd(id=reasoning_id)
-        self.text.clear()
-        self._reasoning.clear()
+        yield from self.end_blocks()
         for call in self.calls.values():
             if since_step and max(call.steps) < since_step:
                 continue
@@ -185,6 +180,18 @@ class OpenParts:
         if self.step_is_open:
             self.step_is_open = False
             yield FinishStep()
+
+    def end_blocks(self) -> list[UIMessageChunk]:
+        """Give the ends of open texts and reasonings, and note them.
+
+        They come before the end of their step: clients before AI SDK 7.0.79 end them with it, and
+        fail at an end that comes later.
+        """
+        ends: list[UIMessageChunk] = [TextEnd(id=text_id) for text_id in self.text]
+        ends += [ReasoningEnd(id=reasoning_id) for reasoning_id in self._reasoning]
+        self.text.clear()
+        self._reasoning.clear()
+        return ends
 
     def answer_before(self, chunk: UIMessageChunk) -> ToolApprovalResponse | None:
         """Give the answer that a call needs before this output, if its approval has none.

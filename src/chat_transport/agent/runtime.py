@@ -22,6 +22,7 @@ from ..chunks import (
     Abort,
     Error,
     Finish,
+    FinishStep,
     Start,
     TextDelta,
     UIMessageChunk,
@@ -295,8 +296,10 @@ class ActiveRun:
         else:
             check_chunk(chunk)
             answer = self._parts.answer_before(chunk)
-            said = (chunk,) if answer is None else (answer, chunk)
-            for each in said:
+            before = () if answer is None else (answer,)
+            if isinstance(chunk, FinishStep):
+                self.log.extend(self._parts.end_blocks())
+            for each in (*before, chunk):
                 for admitted in self.attempts.admit(each):
                     self._parts.see(admitted)
                     self.log.append(admitted)

@@ -104,6 +104,7 @@ class Replies:
         """The last reply that this chat asked for, until it ends: AI SDK's active response."""
         self.saved: MessageReducer | None = None
         """The state of a reply that the network cut off, open blocks included."""
+        self._saved_made_id: str | None = None
         self.connecting: Connecting | None = None
         self.interrupted_ids: set[str] = set()
         """Messages that ended with reason `interrupted`: never sent automatically."""
@@ -238,14 +239,14 @@ class Replies:
 
     def _resumed(self, scope: CancelScope) -> Reply:
         self._board.set_status("submitted")
-        made_id = self._make_id()
+        made_id = self._saved_made_id  # AI SDK makes no id for a reply that is taken up again
         replays = self._transport.capabilities.replays_on_resume
         if self.saved is not None:
             reducer = self.saved = self.saved.copy(
                 reset_on_first_start=replays, reset_on_id_change=True
             )
         else:
-            last = self._board.last
+            last, made_id = self._board.last, self._make_id()
             reducer = MessageReducer(
                 last if last is not None and is_unfinished(last) else None,
                 message_id=made_id,
@@ -347,7 +348,7 @@ class Replies:
         reply.is_clean = not is_abort and error is None
         self._board.flush(reply)
         if is_disconnect and not reply.is_observed:
-            self.saved = reply.reducer
+            self.saved, self._saved_made_id = reply.reducer, reply.made_id
         elif self.saved is reply.reducer and is_current:
             self.saved = None
         if is_error and error is not None:

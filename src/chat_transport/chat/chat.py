@@ -357,8 +357,12 @@ class Chat(ChatView):
         await self._turns.drive(ChatRequest(message_id=message_id, options=options))
 
     async def _rewrite(self, messages: Sequence[UIMessage]) -> None:
-        """Show these and ask the last one anew; replies that answered what is gone go from view."""
-        await leave_rewritten(self._replies.under_way, messages)
+        """Show these and ask the last one anew; replies that answered what is gone go from view.
+
+        Where nobody else watches they go on beside it, as with the AI SDK.
+        """
+        if self._transport.capabilities.observes:
+            await leave_rewritten(self._replies.under_way, messages)
         self._board.assign(messages)
 
     async def _make_way(self, *, rewrites_history: bool = False) -> None:

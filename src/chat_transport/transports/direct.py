@@ -76,7 +76,7 @@ class DirectHost:
         rules: TrustRules | None = None,
         chats: Mapping[str, Sequence[UIMessage]] | None = None,
     ) -> None:
-        if not isinstance(agent, Agent):
+        if not isinstance(agent, Agent):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers without types
             raise TypeError(f"unable to serve {agent!r} in this process; give an Agent(handler)")
         self.agent = agent
         self._rules = rules or TrustRules()

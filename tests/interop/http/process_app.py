@@ -26,7 +26,12 @@ async def count(run: Run) -> AsyncIterator[UIMessageChunk]:
 app = create_app(
     count,
     store=SqliteChatStore(os.environ["CHATS"]),
-    run_log=RedisRunLog(os.environ["REDIS"], heartbeat_s=0.2, dead_after_s=1.0, outage_s=5.0),
+    run_log=RedisRunLog(
+        os.environ["REDIS"],
+        heartbeat_s=0.2,
+        dead_after_s=float(os.environ.get("DEAD_AFTER_S", "1")),
+        outage_s=5.0,
+    ),
 )
 
 if __name__ == "__main__":

@@ -2,15 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
 import signal
-import socket
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import anyio
@@ -24,61 +16,11 @@ from chat_transport.transports.http.client import HttpChatTransport
 from chat_transport.transports.http.reply_reader import ReconnectPolicy
 
 pytestmark = pytest.mark.anyio
-HERE = Path(__file__).parent
-
-
-def _redis_module() -> Any:
-    spec = importlib.util.spec_from_file_location("servers", HERE.parents[1] / "servers.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
-
-
-@pytest.fixture
-def redis() -> Iterator[Any]:
-    module = _redis_module()
-    program = module.find_redis()
-    if program is None:
-        pytest.skip("redis-server is neither installed nor installable (apt-get as root) here")
-    server = module.RedisServer(program)
-    server.start()
-    yield server
-    server.kill()
-
-
-@pytest.fixture
-def start(redis: Any, tmp_path: Path) -> Iterator[Callable[[], tuple[str, subprocess.Popen]]]:
-    with ExitStack() as stack:
-
-        def start_one() -> tuple[str, subprocess.Popen]:
-            listener = stack.enter_context(socket.socket())
-            listener.bind(("127.0.0.1", 0))
-            listener.listen(100)  # requests wait here until the process is up
-            environment = {
-                **os.environ,
-                "REDIS": redis.url,
-                "CHATS": str(tmp_path / "chats.sqlite"),
-                "LISTEN_FD": str(listener.fileno()),
-            }
-            process = subprocess.Popen(
-                [sys.executable, HERE / "process_app.py"],
-                env=environment,
-                pass_fds=[listener.fileno()],
-            )
-            stack.callback(process.wait, 10)
-            stack.callback(process.kill)
-            url = f"http://127.0.0.1:{listener.getsockname()[1]}/api/chat"
-            listener.close()  # the process has its own copy: its death closes the port
-            return url, process
-
-        yield start_one
 
 
 def ask(count: int, message_id: str = "u1") -> SendMessages:

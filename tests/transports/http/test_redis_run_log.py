@@ -180,6 +180,65 @@ async def test_redis_that_comes_back_empty_gets_the_run_again(two, redis_server)
         assert [chunk async for chunk in stream] == REPLY[3:]
 
 
+async def test_a_redis_that_comes_back_with_an_earlier_clock_is_heard(two, redis_server):
+    """Words to a process are dated by Redis; one from tomorrow must not hide those of today."""
+    one, other = two
+    log, stopped = ChunkLog("r1"), anyio.Event()
+    with anyio.fail_after(20):
+        await one.start(RUN, log, lambda _reason: stopped.set())
+        inbox = one._port.inbox(one._process)
+        await one._port._redis.xadd(inbox, {"look": "again"}, identifier="99999999999999-0")
+        while one._inbox_id != b"99999999999999-0":
+            await anyio.lowlevel.checkpoint()
+        redis_server.kill()
+        redis_server.start()
+        log.append(REPLY[0])
+        stream = (await followed(other)).stream()
+        assert await stream.__anext__() == REPLY[0]
+        assert await other.stop("c:1") == 1
+        await stopped.wait()
+
+
+async def followed(run_log: RedisRunLog) -> ChunkLog:
+    """Follow the run as soon as Redis knows it again."""
+    while True:
+        try:
+            log = await run_log.follow(RUN)
+        except ConnectFailed:
+            log = None
+        if log is not None:
+            return log
+        await anyio.lowlevel.checkpoint()
+
+
+async def test_of_two_processes_that_claim_a_run_the_later_one_has_it(two, redis_server):
+    one, other = two
+    first, second, stopped = ChunkLog("r1"), ChunkLog("r1"), anyio.Event()
+    reasons: list[str | None] = []
+
+    def stop(reason: str | None) -> None:
+        reasons.append(reason)
+        stopped.set()
+
+    with anyio.fail_after(10):
+        async with RedisRunLog(redis_server.url) as reader:
+            await one.start(RUN, first, stop)
+            first.extend(REPLY[:3])
+            old = (await reader.follow(RUN)).stream()
+            for chunk in REPLY[:3]:
+                assert await old.__anext__() == chunk
+            await other.start(RUN, second, never)
+            second.extend(REPLY[:2])
+            first.extend(REPLY[3:])
+            await stopped.wait()
+            second.extend(REPLY[2:])
+            second.close()
+            with pytest.raises(StreamInterrupted, match="took the run over"):
+                await old.__anext__()
+            assert await read(await reader.follow(RUN)) == REPLY
+    assert reasons == ["the run was taken over by another process"]
+
+
 async def test_a_run_that_redis_forgot_is_not_declared_dead_before_its_process_says_it_lives(
     redis_server,
 ):

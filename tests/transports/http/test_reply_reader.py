@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import anyio
 import pytest
 
 from chat_transport.chunks import Finish, Start, TextDelta, TextStart, UIMessageChunk
@@ -108,3 +109,34 @@ def test_waits_double_up_to_the_longest_and_vary():
     assert policy.delay_s(0) == 0
     for attempt, full in ((1, 1), (2, 2), (3, 4), (9, 4)):
         assert full / 2 <= policy.delay_s(attempt) <= full
+
+
+async def test_attempts_or_time_end_them_or_neither():
+    now = anyio.current_time()
+    assert ReconnectPolicy(attempts=2).allows(1, now - 1000)
+    assert not ReconnectPolicy(attempts=2).allows(2, now)
+    assert ReconnectPolicy(attempts=None).allows(10_000, now - 1000)
+    assert not ReconnectPolicy(attempts=None, timeout_s=10).allows(0, now - 11)
+    assert ReconnectPolicy(attempts=None, timeout_s=10).allows(10_000, now)
+    assert ReconnectPolicy(attempts=None).delay_s(10_000) <= 8
+
+
+async def test_time_counts_from_the_fault_not_from_the_last_chunk():
+    """A model may think for longer than a connection may be tried."""
+    places: list[Place] = []
+
+    async def reopen(place: Place) -> FakeBody | None:
+        places.append(place)
+        raise ConnectFailed("no")
+
+    class Thoughtful(FakeBody):
+        async def read(self) -> bytes:
+            await anyio.sleep(0.2)
+            return await super().read()
+
+    policy = ReconnectPolicy(attempts=None, timeout_s=0.1, first_s=0.01, longest_s=0.01)
+    reader = ReplyReader(Thoughtful(breaks=True), reopen, policy)
+    with anyio.fail_after(5):
+        await reader.pump()
+    assert len(places) >= 2
+    assert "gave up after" in str(reader.log.error)

@@ -20,6 +20,7 @@ from chat_transport.inputs import Reconnect, SendMessages
 from chat_transport.messages import UIMessage
 from chat_transport.transports.http.app import create_app
 from chat_transport.transports.http.exchange import IncomingRequest
+from chat_transport.transports.http.reply_reader import ReconnectPolicy
 from chat_transport.transports.http.websocket import WebSocketChatTransport
 
 pytestmark = pytest.mark.anyio
@@ -283,3 +284,74 @@ async def test_params_and_protocols_are_said_when_a_socket_is_opened(serve: Serv
                         await reply.__anext__()
     assert [scope["query_string"] for scope in seen] == [b"token=one", b"token=two"]
     assert list(seen[0]["subprotocols"]) == ["chat.v1", "chat.v0"]
+
+
+async def test_sockets_that_a_server_closes_after_every_chunk_cost_nothing(serve: Serve):
+    """Over a real network: two replies of one socket go on over twenty and more."""
+    runs: list[str] = []
+
+    async def handler(run: Run) -> AsyncIterator[UIMessageChunk]:
+        runs.append(run.messages[-1].text)
+        yield TextStart(id="t")
+        for number in range(10):
+            yield TextDelta(id="t", delta=f"{run.messages[-1].text}{number} ")
+            await anyio.sleep(0.005)
+
+    app = create_app(handler)
+    opened: list[dict] = []
+
+    async def cutting(scope: dict, receive, send) -> None:
+        if scope["type"] != "websocket":
+            await app(scope, receive, send)
+            return
+        opened.append(scope)
+        chunks = 0
+
+        async def sending(message: dict) -> None:
+            nonlocal chunks
+            await send(message)
+            chunks += '"chunk"' in message.get("text", "")
+            if chunks == 2:
+                await send({"type": "websocket.close", "code": 1012})
+                raise OSError("closed")
+
+        await app(scope, receive, sending)
+
+    policy = ReconnectPolicy(attempts=20, first_s=0.001, longest_s=0.01)
+    said_by: dict[str, str] = {}
+    url = at(serve(cutting))
+    with anyio.fail_after(30):
+        async with WebSocketChatTransport(url, reconnect=policy) as transport:
+
+            async def talk(name: str) -> None:
+                async with transport.send_messages(ask(name, name)) as reply:
+                    said_by[name] = said([chunk async for chunk in reply])
+
+            async with anyio.create_task_group() as tasks:
+                for name in "ab":
+                    tasks.start_soon(talk, name)
+    assert sorted(runs) == ["a", "b"]
+    assert said_by == {name: "".join(f"{name}{n} " for n in range(10)) for name in "ab"}
+    assert len(opened) > 8
+
+
+async def test_whoever_waits_for_a_socket_that_never_opens_is_told_alike():
+    errors: list[str] = []
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen(1)
+        url = f"ws://127.0.0.1:{deaf.getsockname()[1]}/api/chat"
+        with anyio.fail_after(10):
+            async with WebSocketChatTransport(url, connect_timeout_s=0.2) as transport:
+
+                async def talk(chat_id: str) -> None:
+                    with pytest.raises(ConnectFailed) as caught:
+                        async with transport.send_messages(ask("x", chat_id)):
+                            pytest.fail("entered")
+                    errors.append(str(caught.value))
+
+                async with anyio.create_task_group() as tasks:
+                    for chat_id in "abc":
+                        tasks.start_soon(talk, chat_id)
+    assert len(errors) == 3
+    assert all("took too long" in error for error in errors)

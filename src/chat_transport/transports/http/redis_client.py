@@ -87,13 +87,22 @@ async def _hold(
 
 @asynccontextmanager
 async def translating() -> AsyncGenerator[None, None]:
-    """Raise ConnectFailed for whatever says that Redis is away."""
+    """Raise ConnectFailed for whatever says that Redis is away.
+
+    Raises:
+        LocalProtocolError: If the client of one server was given a cluster.
+    """
     try:
         yield
     except Exception as error:
         if is_outage(error):
             said = str(error) or "it does not answer"
             raise ConnectFailed(f"unable to reach the run log in Redis; {said}") from error
+        if type(error).__name__ == "MovedError":
+            raise LocalProtocolError(
+                f"unable to keep runs in one server of a Redis Cluster ({error}); "
+                "give `client=coredis.RedisCluster(…)`"
+            ) from error
         raise
 
 

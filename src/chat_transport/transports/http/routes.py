@@ -267,7 +267,7 @@ class ChatRoutes:
         user = await settle(hook(request))
         if user is None:
             raise HttpError(401, "authentication is required")
-        if not isinstance(user, User):
+        if not isinstance(user, User):  # pyright: ignore[reportUnnecessaryIsInstance]  # hooks without types
             raise TypeError(
                 f"unable to know who asks; `authenticate` gave a {type(user).__name__}: "
                 "give a User(id=...), or None to refuse"

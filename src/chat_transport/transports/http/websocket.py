@@ -275,13 +275,12 @@ class WebSocketChatTransport(ChatTransport):
             self._tasks.start_soon(self._run, connection, self._client)
         with anyio.move_on_after(self._connect_timeout_s):
             await connection.opened.wait()
+        if not connection.opened.is_set():
+            connection.give_up(ConnectFailed(f"unable to reach {self._url!r}; it took too long"))
         if isinstance(connection.error, StreamInterrupted):  # opened, and closed again at once
             raise ConnectFailed(f"unable to use {self._url!r}; {connection.error}")
         if connection.error is not None:
             raise connection.error
-        if not connection.opened.is_set():
-            connection.scope.cancel()
-            raise ConnectFailed(f"unable to reach {self._url!r}; it took too long")
         return connection
 
     async def _run(self, connection: SocketConnection, client: WebSocketClient) -> None:

@@ -106,6 +106,11 @@ class SocketConnection:
         finally:
             self._end(TransportClosed("WebSocket chat transport was closed."))
 
+    def give_up(self, error: Exception) -> None:
+        """Close the socket; whoever waits for it gets this error."""
+        self._end(error)
+        self.scope.cancel()
+
     async def send(self, text: str) -> None:
         """Send one frame.
 
