@@ -14,7 +14,8 @@ async def decided(candidacy: Candidacy) -> bool:
     """Whether one may speak at once."""
     with anyio.move_on_after(0.01) as scope:
         await candidacy.turn()
-    return not scope.cancelled_caught
+    assert candidacy.may_speak is not scope.cancelled_caught
+    return candidacy.may_speak
 
 
 async def test_who_waits_speaks_when_its_announcement_has_come_back_first() -> None:
