@@ -60,6 +60,11 @@ class _Told(ChunkStream):
         return await self._stream.drain()
 
 
+def _check_agent(agent: object) -> None:
+    if not isinstance(agent, Agent):
+        raise TypeError(f"unable to serve {agent!r} in this process; give an Agent(handler)")
+
+
 class DirectHost:
     """The agent's end: the chats of one agent, in memory. Transports on the same host share them.
 
@@ -76,8 +81,7 @@ class DirectHost:
         rules: TrustRules | None = None,
         chats: Mapping[str, Sequence[UIMessage]] | None = None,
     ) -> None:
-        if not isinstance(agent, Agent):
-            raise TypeError(f"unable to serve {agent!r} in this process; give an Agent(handler)")
+        _check_agent(agent)
         self.agent = agent
         self._rules = rules or TrustRules()
         self._chats = {chat_id: _Chat(messages) for chat_id, messages in (chats or {}).items()}

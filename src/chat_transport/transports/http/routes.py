@@ -267,11 +267,7 @@ class ChatRoutes:
         user = await settle(hook(request))
         if user is None:
             raise HttpError(401, "authentication is required")
-        if not isinstance(user, User):
-            raise TypeError(
-                f"unable to know who asks; `authenticate` gave a {type(user).__name__}: "
-                "give a User(id=...), or None to refuse"
-            )
+        _check_user(user)
         return user
 
     async def authorize(self, user: User, chat_id: str) -> None:
@@ -392,3 +388,11 @@ def _whole_number(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 10):
         raise HttpError(400, f"not a whole number: {text!r}")
     return int(text)
+
+
+def _check_user(user: object) -> None:
+    if not isinstance(user, User):
+        raise TypeError(
+            f"unable to know who asks; `authenticate` gave a {type(user).__name__}: "
+            "give a User(id=...), or None to refuse"
+        )
