@@ -165,6 +165,7 @@ class SdkHistory:
         doing = f"read the history of channel {name!r}"
         with _translated(doing):
             async with asyncio.timeout(self._timeout_s):
+                page: Sdk = None
                 for _ in range(2):
                     page = await self._sdk.request(
                         "GET", f"/channels/{quote_plus(name)}/messages", "5", params=dict(params)
@@ -173,12 +174,8 @@ class SdkHistory:
                         break
                     await self._sdk.auth.authorize()  # `request` (3.1.4) renews no token
             if problem := _problem(page):
-                raise translate(
-                    code=problem["code"] or None,
-                    status=page.status_code,
-                    text=str(problem.get("message", "no reason given")),
-                    doing=doing,
-                )
+                code, text = problem["code"] or None, problem.get("message", "no reason given")
+                raise translate(code=code, status=page.status_code, text=str(text), doing=doing)
             found = [to_inbound(message) for message in Message.from_encoded_array(page.items)]
         link = page.response.links.get("next")
         more = None if link is None else dict(parse_qsl(urlsplit(link["url"]).query))
