@@ -13,9 +13,9 @@ from types import ModuleType
 from typing import Any
 
 import anyio
-import jwt
 import pytest
 import uvicorn
+from ably_tokens import KEY, token_for
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from starlette.applications import Starlette
@@ -31,7 +31,6 @@ from chat_transport.transports.ably import AblyChatTransport, AblyConnection
 
 HERE = Path(__file__).parent
 INTEROP = HERE.parents[1] / "interop" / "ai_transport"
-KEY = "app.key:a-secret-of-at-least-thirty-two-bytes"
 CHANNEL = "ai:1"
 PRESENT_MS = 500  # an agent that was killed is gone this soon; 15 s by default
 
@@ -116,7 +115,7 @@ async def serve_site(broker: RunningBroker) -> AsyncIterator[str]:
         return JSONResponse({"clientOptions": options})
 
     async def token(request: Request) -> Response:
-        claims = token_for(request.query_params["client"])
+        claims = token_for(request.query_params["client"], role=None)
         return Response(claims, media_type="application/jwt")
 
     async def invoke(_: Request) -> Response:
@@ -140,18 +139,6 @@ def shown(page: Page) -> list[dict[str, Any]]:
     """Give the messages that the page shows."""
     articles = page.locator("article").all()
     return [json.loads(article.get_attribute("data-json") or "") for article in articles]
-
-
-def token_for(client_id: str) -> str:
-    """A JWT as a token endpoint gives it."""
-    name, secret = KEY.split(":")
-    claims = {
-        "iat": 1_700_000_000,
-        "exp": 4_000_000_000,
-        "x-ably-clientId": client_id,
-        "x-ably-capability": json.dumps({"*": ["*"]}),
-    }
-    return jwt.encode(claims, secret, algorithm="HS256", headers={"kid": name})
 
 
 @pytest.fixture(scope="session")

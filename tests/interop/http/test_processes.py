@@ -7,6 +7,7 @@ from typing import Any
 
 import anyio
 import pytest
+from servers import RedisServer
 
 from chat_transport.chunks import Abort, Finish, Start, TextDelta, UIMessageChunk
 from chat_transport.errors import ConnectFailed, StreamInterrupted
@@ -100,7 +101,7 @@ async def test_a_process_that_is_killed_leaves_an_interrupted_run(start):
     assert said(chunks) == "0 1 2 "
 
 
-async def test_redis_that_restarts_in_mid_reply_loses_nothing(start, redis: Any):
+async def test_redis_that_restarts_in_mid_reply_loses_nothing(start, redis_server: RedisServer):
     (one, _), (two, _) = start(), start()
     with anyio.fail_after(30):
         async with HttpChatTransport(one) as here, HttpChatTransport(two) as there:
@@ -109,8 +110,8 @@ async def test_redis_that_restarts_in_mid_reply_loses_nothing(start, redis: Any)
                 async with there.reconnect_to_stream(Reconnect(chat_id="c")) as again:
                     assert again is not None
                     first = await until_text(again)
-                    redis.kill()
-                    redis.start()
+                    redis_server.kill()
+                    redis_server.start()
                     rest = [chunk async for chunk in again]
                 mine = [chunk async for chunk in reply]
     text = "".join(f"{n} " for n in range(150))
