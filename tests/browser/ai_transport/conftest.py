@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import anyio
 import pytest
+import scripted_agent
 import uvicorn
 from ably_tokens import KEY, token_for
 from anyio.from_thread import BlockingPortal, start_blocking_portal
+from js_messages import merged, shape
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -30,7 +30,6 @@ from chat_transport.messages import UIMessage
 from chat_transport.transports.ably import AblyChatTransport, AblyConnection
 
 HERE = Path(__file__).parent
-INTEROP = HERE.parents[1] / "interop" / "ai_transport"
 CHANNEL = "ai:1"
 PRESENT_MS = 500  # an agent that was killed is gone this soon; 15 s by default
 
@@ -48,20 +47,18 @@ class Stage:
         site: str,
         portal: BlockingPortal,
         browser: Browser,
-        views: ModuleType,
     ) -> None:
         self._broker = broker
         self._site = site
         self._portal = portal
         self._browser = browser
-        self._views = views
         self._agents: list[subprocess.Popen[str]] = []
         self._contexts: list[BrowserContext] = []
         self.failures: list[str] = []
 
     def start_agent(self) -> subprocess.Popen[str]:
         """Start an agent and wait until it serves the channel."""
-        command = [sys.executable, str(HERE / "agent.py"), self._broker.address, KEY, CHANNEL]
+        command = [sys.executable, scripted_agent.__file__, self._broker.address, KEY, CHANNEL]
         agent = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         self._agents.append(agent)
         assert agent.stdout is not None
@@ -81,7 +78,6 @@ class Stage:
 
     def both_agree(self, page: Page) -> list[dict[str, Any]]:
         """Compare what the page shows with what a Python client sees that comes now."""
-        shape, merged = self._views.shape, self._views.merged
         ours = merged([shape(message.to_wire()) for message in self.history()])
         assert merged([shape(message) for message in shown(page)]) == ours
         return ours
@@ -147,19 +143,8 @@ def built_page() -> None:
     subprocess.run(["node", "build.mjs"], cwd=HERE, check=True)
 
 
-@pytest.fixture(scope="session")
-def views() -> ModuleType:
-    """How messages are compared: `shape` and `merged` of the tests without a browser."""
-    spec = importlib.util.spec_from_file_location("views", INTEROP / "test_js_client.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture
-def stage(built_page: None, browser: Browser, views: ModuleType) -> Iterator[Stage]:
+def stage(built_page: None, browser: Browser) -> Iterator[Stage]:
     """A fresh broker and channel; scripts that threw fail the test at its end."""
     expect.set_options(timeout=15_000)
     with start_blocking_portal("asyncio") as portal:
@@ -168,7 +153,7 @@ def stage(built_page: None, browser: Browser, views: ModuleType) -> Iterator[Sta
             portal.wrap_async_context_manager(serving) as broker,
             portal.wrap_async_context_manager(serve_site(broker)) as site,
         ):
-            made = Stage(broker, site, portal, browser, views)
+            made = Stage(broker, site, portal, browser)
             try:
                 yield made
             finally:
