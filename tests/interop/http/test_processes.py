@@ -94,7 +94,7 @@ async def test_a_process_that_is_killed_leaves_an_interrupted_run(start):
             async with there.send_messages(ask(3, "u2")) as following:
                 chunks = [chunk async for chunk in following]
     assert rest[-1] == Finish(finish_reason="interrupted")
-    assert waited < 5  # dead_after_s is 1
+    assert waited < 15  # dead_after_s is 3
     assert history.active_run_id is None
     assert history.messages[-1].role == "assistant"
     assert history.messages[-1].text.startswith(said(first))
