@@ -38,6 +38,10 @@ def _imported() -> dict[str, set[str]]:
     return found
 
 
+FOR_ADAPTERS = {("aiohttp", "provider_http.py")}
+"""What the core imports on behalf of adapters, which declare it."""
+
+
 def _declared(requirements: list[str]) -> set[str]:
     return {re.split(r"[\[<>=~!; ]", line, maxsplit=1)[0].lower() for line in requirements}
 
@@ -46,11 +50,23 @@ def test_whatever_we_import_is_declared() -> None:
     core = _declared(PROJECT["dependencies"]) | {"pydantic_core"}
     extras = {name: _declared(lines) for name, lines in PROJECT["optional-dependencies"].items()}
     for top, files in _imported().items():
-        if top in core:
+        if top in core or (top, *files) in FOR_ADAPTERS:
             continue
         assert top in EXTRA_OF, f"{sorted(files)} import {top}, which no extra is said to install"
         wanted = DISTRIBUTION_OF.get(top, top)
         assert wanted in extras[EXTRA_OF[top]], f"extra {EXTRA_OF[top]!r} does not list {wanted}"
+
+
+def test_adapters_declare_what_the_core_imports_for_them() -> None:
+    users = {
+        path.parents[2]
+        for path in (SOURCE.parents[1] / "adapters").glob("*/src/*/*.py")
+        if "provider_http" in path.read_text("utf-8")
+    }
+    assert users
+    for folder in users:
+        project = tomllib.loads((folder / "pyproject.toml").read_text("utf-8"))["project"]
+        assert "aiohttp" in _declared(project["dependencies"]), folder.name
 
 
 def test_a_missing_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

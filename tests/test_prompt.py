@@ -161,6 +161,14 @@ def test_an_invalid_input_is_told_raw():
     assert (made.input, made.options) == ("{oops", {"p": {}})
 
 
+def test_an_input_that_is_lost_is_an_empty_one():
+    lost = {
+        key: value for key, value in call("output-error", errorText="no").items() if key != "input"
+    }
+    (asked, _) = to_prompt([message("assistant", lost)])
+    assert [part.input for part in asked.content if isinstance(part, ToolCall)] == [{}]
+
+
 def test_what_the_provider_ran_stays_in_its_turn():
     part = call("output-error", errorText="x", providerExecuted=True)
     (turn,) = to_prompt([message("assistant", part)])

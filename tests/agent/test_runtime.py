@@ -436,3 +436,14 @@ async def test_a_reply_cut_anywhere_is_closed_whole(cut: int, how: str) -> None:
     if how != "end":
         assert "input-available" not in states
     assert run.log.since(0)[-1].type == {"stop": "abort", "raise": "error", "end": "finish"}[how]
+
+
+async def test_an_error_that_a_handler_says_is_in_the_log(caplog: pytest.LogCaptureFixture):
+    handler = saying(Error(error_text="Incorrect API key provided"))
+    _, end = await outcome(handler)
+    assert end.reason == "error"
+    (told,) = caplog.records
+    assert (told.name, told.levelname) == ("chat_transport.agent", "WARNING")
+    assert told.getMessage() == (
+        f"run {end.run.run_id!r} ended with an error: Incorrect API key provided"
+    )

@@ -199,6 +199,20 @@ def test_a_file_has_a_known_scheme(url: str, why: str) -> None:
         believe(claim(message("user", "u", part)), stored=())
 
 
+def test_a_file_has_a_type_that_the_application_takes() -> None:
+    rules = TrustRules(file_types=frozenset({"image/*", "application/pdf"}))
+
+    def sent(media_type: str) -> SendMessages:
+        return claim(
+            message("user", "u", {"type": "file", "mediaType": media_type, "url": "https://x/"})
+        )
+
+    for media_type in ("image/png", "IMAGE/JPEG", "application/pdf"):
+        assert believe(sent(media_type), stored=[], rules=rules).messages
+    with pytest.raises(RemoteProtocolError, match=r"type 'text/plain'; use application/pdf, image"):
+        believe(sent("text/plain"), stored=[], rules=rules)
+
+
 def test_sizes_are_bounded() -> None:
     file = {"type": "file", "mediaType": "text/plain", "url": "https://x/" + "y" * 50}
     data = {"type": "data-x", "data": "z" * 50}

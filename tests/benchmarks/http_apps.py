@@ -96,6 +96,34 @@ def raw() -> Any:
     return app
 
 
+def raw_10() -> Any:
+    """The bound for gathering: the same, which writes each ten words of a reply at once.
+
+    The first goes alone, as it does where windows are gathered: clients wait for it.
+    """
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            return
+        asked = await _body(receive)
+        head = [(b"content-type", b"text/event-stream")]
+        await send({"type": "http.response.start", "status": 200, "headers": head})
+        gathered: list[str] = []
+        wanted = 1
+        async for word in words(asked):
+            gathered.append(word)
+            if len(gathered) == wanted:
+                wanted = 10
+                body = f'data: {{"type":"text-delta","id":"t","delta":"{"".join(gathered)}"}}\n\n'
+                gathered.clear()
+                await send({"type": "http.response.body", "body": body.encode(), "more_body": True})
+        last = "".join(gathered)
+        body = f'data: {{"type":"text-delta","id":"t","delta":"{last}"}}\n\ndata: [DONE]\n\n'
+        await send({"type": "http.response.body", "body": body.encode()})
+
+    return app
+
+
 def starlette() -> Any:
     """What people write by hand: StreamingResponse and json.dumps."""
     import json
@@ -250,6 +278,7 @@ def redis() -> Any:
 
 APPS: dict[str, Callable[[], Any]] = {
     "raw": raw,
+    "raw_10": raw_10,
     "starlette": starlette,
     "fastapi_ai_sdk": fastapi_ai_sdk,
     "assistant_stream": assistant_stream,

@@ -22,7 +22,7 @@ from http_server import NAMES
 from http_servers import Absent, Server, pin_client, serving
 
 STEP = 9 / 8
-WINDOWS_MS = {"coalesced": 40.0, "coalesced_100": 100.0, "coalesced_200": 200.0}
+WINDOWS_MS = {"raw_10": 200.0, "coalesced": 40.0, "coalesced_100": 100.0, "coalesced_200": 200.0}
 CLIENT_LIMIT = 0.9
 """Share of its core beyond which the client, not the server, may be what fails."""
 

@@ -16,6 +16,7 @@ from http_servers import Absent, Server, pin_client, serving
 
 NAMES = [
     "raw",
+    "raw_10",
     "starlette",
     "ours",
     "coalesced",

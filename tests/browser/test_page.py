@@ -77,6 +77,10 @@ def test_a_second_tab_sees_the_reply_live(
     say(page, "stream 150 words")
     expect(reply(second)).to_be_visible()
     expect(status(second)).to_have_attribute("data-busy", "true")
+    second.wait_for_function(
+        "[...document.querySelectorAll('article.assistant .text')].at(-1)?.innerText.length > 80"
+    )
+    expect(status(second)).to_have_attribute("data-busy", "true")  # it grew here, too
     wait_idle(page)
     wait_idle(second)
     expect(reply(second)).to_have_text(reply(page).inner_text())

@@ -21,6 +21,30 @@ PACKAGES = {
     "chat_transport.telemetry": "OpenTelemetry. Extra `otel`.",
     "chat_transport.broker": "The local Ably for development and tests. Extra `broker`.",
 }
+MODULES = {
+    "chat_transport.chunks": "every chunk: [the list](chunks.md)",
+    "chat_transport.errors": "the tree of exceptions",
+    "chat_transport.inputs": "what a client asks",
+    "chat_transport.messages": "messages and their parts",
+    "chat_transport.predicates": "when a `Chat` [sends by itself](../how-to/chat.md#tools-and-approvals)",
+    "chat_transport.chat": "`Chat` and what it is made of",
+    "chat_transport.agent.trust": "[what a client may claim](../concepts/trust.md)",
+    "chat_transport.file_download": "[sending a user's files inline](../concepts/trust.md)",
+    "chat_transport.codecs.ui_stream": "chunks as JSON and as server-sent events",
+    "chat_transport.model": "what a [provider](../how-to/write-a-provider.md) implements",
+    "chat_transport.prompt": "messages as a provider's request needs them",
+    "chat_transport.step": "a provider's events to chunks",
+    "chat_transport.provider_stream": "an open response to a step",
+    "chat_transport.provider_http": "opening a response without an SDK",
+    "chat_transport.provider_client": "the SDK's client, made and closed in time",
+    "chat_transport.testing.harness": "how the kit gets at a transport",
+    "chat_transport.testing.direct_harness": "a harness to copy",
+    "chat_transport.testing.requirements": "the kit for [transports](../how-to/write-a-transport.md)",
+    "chat_transport.testing.stores": "the kit for [stores](../how-to/write-a-store.md)",
+    "chat_transport.testing.replay": "recorded provider events, served again",
+    "chat_transport.testing.recordings": "the kit for [providers](../how-to/write-a-provider.md)",
+}
+"""Modules whose names the pages tell readers to import from there."""
 HEAD = """# Public names
 
 Everything that may be imported from where it stands here; each name's docstring says shapes, units and errors. What is not
@@ -30,7 +54,7 @@ listed, or begins with `_`, may change without notice. A test compares this page
 
 def page() -> str:
     """Give the whole page."""
-    return HEAD + "".join("\n" + section for section in _sections())
+    return HEAD + "".join("\n" + section for section in (*_sections(), _modules()))
 
 
 def _sections() -> Iterator[str]:
@@ -38,6 +62,25 @@ def _sections() -> Iterator[str]:
         package = importlib.import_module(name)
         rows = "".join(_row(package, each) for each in sorted(package.__all__, key=str.lower))
         yield f"## `{name}`\n\n{about}\n\n| name | what it is |\n|---|---|\n{rows}"
+
+
+def _modules() -> str:
+    rows = "".join(
+        f"| `{name}` | {about} | {', '.join(f'`{each}`' for each in _named(name))} |\n"
+        for name, about in MODULES.items()
+    )
+    return (
+        f"## Further modules\n\n| module | has | names, beside those above |\n|---|---|---|\n{rows}"
+    )
+
+
+def _named(module: str) -> list[str]:
+    """Give the module's names that neither the first table nor a page of their own has."""
+    if module == "chat_transport.chunks":
+        return []
+    listed = set(importlib.import_module("chat_transport").__all__)
+    names = sorted(importlib.import_module(module).__all__, key=str.lower)
+    return [name for name in names if name not in listed]
 
 
 def _row(package: Any, name: str) -> str:

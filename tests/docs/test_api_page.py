@@ -30,6 +30,19 @@ def test_the_page_is_what_the_code_says(api_page: ModuleType) -> None:
     )
 
 
+def test_what_the_pages_import_is_public(api_page: ModuleType) -> None:
+    pages = [PAGE.parents[2] / "README.md", *PAGE.parents[1].rglob("*.md")]
+    wanted = {
+        module
+        for page in pages
+        for module in re.findall(
+            r"^from (chat_transport[a-z_.]*) import", page.read_text(), re.MULTILINE
+        )
+        if module.partition(".")[0] == "chat_transport"
+    }
+    assert wanted <= {*api_page.PACKAGES, *api_page.MODULES}
+
+
 def test_every_public_name_says_what_it_is(api_page: ModuleType) -> None:
     silent = re.findall(r"^\| (\S+) \|  \|$", api_page.page(), re.MULTILINE)
     assert silent == []

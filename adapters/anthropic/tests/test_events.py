@@ -4,7 +4,7 @@ from typing import Any
 
 from chat_transport_anthropic import MessagesDecoder
 
-from chat_transport.chunks import Finish
+from chat_transport.chunks import Finish, TextDelta
 
 
 def test_a_further_message_in_the_stream_must_end_by_itself():
@@ -21,3 +21,17 @@ def test_a_further_message_in_the_stream_must_end_by_itself():
     *_, finish = decoder.end()
     assert isinstance(finish, Finish)
     assert finish.finish_reason == "interrupted"
+
+
+def test_the_words_of_a_text_are_in_its_deltas():
+    decoder = MessagesDecoder()
+    start = {"type": "message_start", "message": {"id": "msg_1"}}
+    block = {"index": 0, "content_block": {"type": "text", "text": "a"}}
+    delta = {"index": 0, "delta": {"type": "text_delta", "text": "b"}}
+    events = [
+        start,
+        {"type": "content_block_start"} | block,
+        {"type": "content_block_delta"} | delta,
+    ]
+    chunks = [chunk for event in events for chunk in decoder.feed(event)]
+    assert [chunk.delta for chunk in chunks if isinstance(chunk, TextDelta)] == ["b"]

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from chat_transport_openai import OpenAIChat, OpenAIResponses, responses_body
 
+from chat_transport.errors import LocalProtocolError
 from chat_transport.messages import UIMessage
 from chat_transport.model import ModelSettings
 from chat_transport.reducer import MessageReducer
@@ -264,3 +265,43 @@ def test_xai_is_told_its_reasoning_whole_and_nothing_of_its_own_tools():
         {"type": "reasoning", "id": "r", "summary": [], "encrypted_content": "E"},
         {"role": "assistant", "content": "a"},
     ]
+
+
+def test_an_empty_piece_of_text_is_none():
+    chunks = responses("openai", *MESSAGE[:2], WORD | {"delta": ""}, MESSAGE_DONE, DONE)
+    assert [chunk["delta"] for chunk in chunks if chunk["type"] == "text-delta"] == ["a"]
+
+
+def test_a_page_that_was_not_found_has_no_address():
+    search = {"type": "web_search_call", "id": "ws"}
+    opened = {"type": "open_page", "url": None}
+    done = item("done", **search, status="completed", action=opened)
+    (output,) = [
+        chunk["output"]
+        for chunk in responses("openai", item("added", **search), done, DONE)
+        if chunk["type"] == "tool-output-available"
+    ]
+    assert output == {"action": {"type": "openPage", "url": None}}
+
+
+def test_a_search_that_failed_tells_the_pages_that_it_found():
+    search = {"type": "web_search_call", "id": "ws"}
+    action = {"type": "search", "sources": [{"type": "url", "url": "https://a.example"}]}
+    done = item("done", **search, status="failed", action=action)
+    chunks = responses("openai", item("added", **search), done, DONE)
+    assert types(chunks)[-2:] == ["tool-output-error", "source-url"]
+
+
+def test_a_denial_of_a_programs_call_is_refused():
+    caller = {"openai": {"caller": {"type": "program", "callerId": "pg"}}}
+    denied = {
+        "type": "tool-f",
+        "toolCallId": "c",
+        "state": "approval-responded",
+        "input": {},
+        "approval": {"id": "x", "approved": False},
+        "callProviderMetadata": caller,
+    }
+    message = UIMessage.model_validate({"id": "a", "role": "assistant", "parts": [denied]})
+    with pytest.raises(LocalProtocolError, match="call 'c' of a program was denied"):
+        responses_body([message], model="m")

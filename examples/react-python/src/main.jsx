@@ -21,6 +21,11 @@ function Chat() {
 
   // Anything the agent publishes, and anything the user sends from another device, arrives over the session.
   useMessageSync({ setMessages });
+  // In 0.8.0 it misses text that grows in a message it has shown (it compares messages by identity): show them again.
+  useEffect(
+    () => session.view.on('update', () => !chatTransport.streaming && setMessages((shown) => [...shown])),
+    [session, chatTransport, setMessages],
+  );
   useEffect(() => {
     session.connect().then(() => session.view.loadOlder(50));
   }, [session]);

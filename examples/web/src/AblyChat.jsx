@@ -56,7 +56,23 @@ function Session({ chatId, client, channelName }) {
 /** What this tab did not ask for itself arrives over the session. */
 function AblySync({ setMessages }) {
   useMessageSync({ setMessages });
+  useGrowingMessages(setMessages);
   return null;
+}
+
+/**
+ * `useMessageSync` of @ably/ai-transport 0.8.0 compares messages by identity, but the SDK lets them grow in place: a
+ * reply that another tab asked for would be shown without its text. Showing the same messages again is enough.
+ */
+function useGrowingMessages(setMessages) {
+  const { session, chatTransport } = useChatTransport();
+  useEffect(
+    () =>
+      session.view.on('update', () => {
+        if (!chatTransport.streaming) setMessages((shown) => [...shown]);
+      }),
+    [session, chatTransport, setMessages],
+  );
 }
 
 function useConnectionState(client) {

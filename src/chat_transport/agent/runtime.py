@@ -278,6 +278,7 @@ class ActiveRun:
             return Failed(_say(error_text, error), error)
         held = self._ending.held
         if isinstance(held, Error):
+            _log.warning("run %r ended with an error: %s", self.run.run_id, held.error_text)
             return Failed(held.error_text)
         if isinstance(held, Abort):
             reason = held.reason

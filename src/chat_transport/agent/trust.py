@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
@@ -43,6 +44,8 @@ class TrustRules:
         signer: Checks approvals in a conversation that has no record here; without it no such
             approval is believed.
         file_schemes: URL schemes of files in a prompt. Nothing is ever fetched here.
+        file_types: Media types of files in a prompt, such as `image/*` and `application/pdf`; None
+            takes all. A file that the model cannot take fails this reply and each one after it.
         keeps_provider_fields: Take `providerMetadata` and `providerReference` in a prompt. Off:
             they can name things at the provider that belong to others.
         max_prompt_chars: Characters of text and data in a prompt; None for no bound.
@@ -54,6 +57,7 @@ class TrustRules:
     may_approve: Callable[[User, _Call], bool] | None = None
     signer: ApprovalSigner | None = None
     file_schemes: frozenset[str] = frozenset({"https", "http", "data"})
+    file_types: frozenset[str] | None = None
     keeps_provider_fields: bool = False
     max_prompt_chars: int | None = 500_000
     max_file_chars: int | None = 20_000_000
@@ -266,6 +270,14 @@ class _Judge:
         if scheme not in allowed:
             names = ", ".join(sorted(allowed))
             raise _refused("message", message.id, f"a file has scheme {scheme!r}; use {names}")
+        types = self._rules.file_types
+        if types is not None and not any(
+            fnmatchcase(part.media_type.lower(), pattern) for pattern in types
+        ):
+            names = ", ".join(sorted(types))
+            raise _refused(
+                "message", message.id, f"a file has type {part.media_type!r}; use {names}"
+            )
         limit = self._rules.max_file_chars
         if limit is not None and len(part.url) > limit:
             raise _refused(

@@ -26,7 +26,8 @@ JSON: TypeAlias = Any  # any JSON value
 NO_PAGE = (
     "chat-transport is serving.\n\n"
     "POST /api/chat answers useChat's default transport.\n"
-    "There is no web page here: build examples/web, or give --web FOLDER.\n"
+    "Talk to it by `chat-transport chat` with this address. There is no web page here:\n"
+    "`make demo` in a checkout builds one; --web FOLDER serves it.\n"
 )
 
 

@@ -4,10 +4,9 @@ Rule: a difference is a pure function on two lists of chunks in wire form (`_set
 only take away what its reason names, and only where the recording shows that the reason holds.
 A recording that is equal only after some of these is a listed difference.
 Each is asked for by a paragraph of the adapters' specification; whatever is not, equals the AI SDK.
-With an adapter's `compat="ai-sdk"` all are gone but `closes-open-parts`,
-`own-words-for-broken-input`, `errors-stand-alone` and, where a stream breaks before any words,
-`says-interrupted`: the runner replays such a recording with the option and counts it as "equal with
-option".
+With an adapter's `compat="ai-sdk"` most are gone: the runner replays such a recording with the
+option and counts it as "equal with option". What stays is how a stream ends that broke or failed
+(`closes-open-parts`, `says-interrupted`, `errors-...`) and our words for broken input.
 By default an adapter keeps to the reasons here. A part is closed with the option too: a stream that
 breaks the grammar is not on offer.
 """

@@ -76,9 +76,7 @@ class DirectHost:
         rules: TrustRules | None = None,
         chats: Mapping[str, Sequence[UIMessage]] | None = None,
     ) -> None:
-        if not isinstance(agent, Agent):
-            raise TypeError(f"unable to serve {agent!r} in this process; give an Agent(handler)")
-        self.agent = agent
+        self.agent = _agent(agent)
         self._rules = rules or TrustRules()
         self._chats = {chat_id: _Chat(messages) for chat_id, messages in (chats or {}).items()}
 
@@ -312,3 +310,9 @@ class _Watch(AsyncIterator[ChatChange]):
         while not self._unread:
             await self._waiters.wait()
         return self._unread.popleft()
+
+
+def _agent(given: object) -> Agent:
+    if not isinstance(given, Agent):  # newcomers hand over the handler itself
+        raise TypeError(f"unable to serve {given!r} in this process; give an Agent(handler)")
+    return given

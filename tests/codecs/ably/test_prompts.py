@@ -33,10 +33,22 @@ def test_a_prompt_is_text_with_an_id(new_id):
     encoded = PromptEncoder(new_id=new_id).user_message(UIMessage.user("hi", id="u"))
     message = only(encoded)
     assert (message.name, message.data) == ("user-input", {"promptId": "u", "text": "hi"})
-    trigger = read_prompt(inbound(message.data, {"userClaim": "user"}))
+    trigger = read_prompt(inbound(message.data, {"userClaim": "user"}), PromptNames())
     assert (trigger.input_id, trigger.event.part.text, trigger.user_claim) == ("u", "hi", "user")
     nameless = PromptEncoder(new_id=new_id).user_message(UIMessage.user("hi", id=""))
     assert only(nameless).data["promptId"] == nameless.input_id == "id-1"
+
+
+@pytest.mark.parametrize("metadata", [{"theme": "dark", "n": [1, None]}, 7, "x", False])
+def test_metadata_of_a_prompt_goes_in_a_header_and_comes_back(new_id, metadata):
+    asked = UIMessage.user("hi", id="u").model_copy(update={"metadata": metadata})
+    message = only(PromptEncoder(new_id=new_id).user_message(asked))
+    assert message.data == {"promptId": "u", "text": "hi"}, "agents after the guides see no change"
+    assert isinstance(message.extras["headers"]["messageMetadata"], str)
+    trigger = read_prompt(inbound(message.data, message.extras), PromptNames())
+    assert trigger.event.metadata == metadata
+    broken = {"headers": {"messageMetadata": "{"}}
+    assert read_prompt(inbound(message.data, broken), PromptNames()).event.metadata is None
 
 
 def test_what_is_no_text_is_refused(new_id):
@@ -46,9 +58,9 @@ def test_what_is_no_text_is_refused(new_id):
 
 
 def test_a_malformed_prompt_is_none_and_one_without_id_is_named_by_its_serial():
-    assert read_prompt(inbound("text")) is None
-    assert read_prompt(inbound({"text": 5})) is None
-    assert read_prompt(inbound({"text": "hi"})).input_id == "7"
+    assert read_prompt(inbound("text"), PromptNames()) is None
+    assert read_prompt(inbound({"text": 5}), PromptNames()) is None
+    assert read_prompt(inbound({"text": "hi"}), PromptNames()).input_id == "7"
 
 
 def test_decisions_name_the_call(new_id):

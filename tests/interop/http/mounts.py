@@ -86,6 +86,19 @@ def quart() -> Any:
     return create_app(echo, otherwise=app)
 
 
+def flask() -> Any:
+    from a2wsgi import WSGIMiddleware
+    from flask import Flask
+
+    app = Flask(__name__)
+
+    @app.get("/own")
+    def own() -> str:
+        return "own page"
+
+    return create_app(echo, otherwise=WSGIMiddleware(app))
+
+
 def _django_urls() -> list[Any]:
     from django.http import HttpResponse
     from django.urls import path

@@ -22,7 +22,7 @@ from chat_transport.transports.http.websocket import WebSocketChatTransport
 
 pytestmark = pytest.mark.anyio
 HERE = Path(__file__).parent
-FRAMEWORKS = ["standalone", "fastapi", "starlette", "litestar", "django", "quart"]
+FRAMEWORKS = ["standalone", "fastapi", "starlette", "litestar", "django", "quart", "flask"]
 SERVERS = ["uvicorn", "hypercorn", "granian"]
 CASES = [(name, "uvicorn") for name in FRAMEWORKS] + [
     (name, server) for server in SERVERS[1:] for name in ("standalone", "fastapi", "quart")

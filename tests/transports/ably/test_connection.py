@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import anyio
@@ -11,7 +12,8 @@ from ably.types.message import Message, MessageAction, MessageVersion
 from chat_transport.broker import RunningBroker
 from chat_transport.codecs.ably.operations import Inbound, OutboundMessage
 from chat_transport.errors import ConnectFailed, RequestRejected
-from chat_transport.transports.ably.connection import to_inbound
+from chat_transport.transports.ably.auth import make_token
+from chat_transport.transports.ably.connection import SdkHistory, to_inbound
 
 pytestmark = pytest.mark.anyio
 
@@ -141,3 +143,22 @@ async def test_publishing_without_a_connection_is_certainly_not_sent(connect: An
         manager.enact_state_change(type(manager.state).DISCONNECTED)
         with pytest.raises(ConnectFailed, match="not connected"):
             await channel.publish((OutboundMessage(name="note"),), "one")
+
+
+async def test_history_is_read_after_the_token_has_run_out(broker: RunningBroker) -> None:
+    began_s = [time.time() - 100, time.time()]  # the first one ran out while nobody read
+    given: list[str] = []
+
+    async def token() -> str:
+        now = began_s[min(len(given), 1)]
+        rights = {"*": ["*"]}
+        given.append(
+            make_token("app.key:secret", client_id="ann", capability=rights, ttl_s=60, now=now)
+        )
+        return given[-1]
+
+    history = SdkHistory(token, endpoint=broker.address, tls=False, timeout_s=5)
+    with anyio.fail_after(10):
+        page = await history.read("c", {})
+        await history.close()
+    assert (page.items, len(given)) == ([], 2)

@@ -22,7 +22,8 @@ async def decided(candidacy: Candidacy) -> bool:
         tasks.start_soon(turn)
         await anyio.wait_all_tasks_blocked()
         tasks.cancel_scope.cancel()
-    return turned.is_set()
+    assert candidacy.may_speak is turned.is_set()
+    return candidacy.may_speak
 
 
 async def test_who_waits_speaks_when_its_announcement_has_come_back_first() -> None:

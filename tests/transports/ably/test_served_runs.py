@@ -15,6 +15,7 @@ from chat_transport.agent.run import User
 from chat_transport.agent.runtime import Agent
 from chat_transport.codecs.ably.ai_transport.run_encoder import RunIdentity, ui_run_encoder
 from chat_transport.codecs.ably.operations import OutboundMessage
+from chat_transport.errors import RequestRejected
 from chat_transport.messages import UIMessage
 from chat_transport.transports.ably.policy import OwnerPolicy
 from chat_transport.transports.ably.served_runs import ServedRuns
@@ -33,6 +34,7 @@ class Channel:
         self.connection = self
         self.in_flight = asyncio.Semaphore(10)
         self.said: list[OutboundMessage] = []
+        self.refusal: Exception | None = None
 
     @property
     def names(self) -> list[str]:
@@ -40,6 +42,8 @@ class Channel:
 
     async def publish(self, messages: tuple[OutboundMessage, ...], ident: str) -> list[str]:
         await anyio.lowlevel.checkpoint()
+        if self.refusal is not None:
+            raise self.refusal
         self.said += messages
         first = len(self.said) - len(messages) + 1
         return [f"s{first + index}" for index in range(len(messages))]
@@ -98,7 +102,9 @@ async def nothing_older() -> bool:
 
 
 @asynccontextmanager
-async def serving(script: Any) -> AsyncIterator[tuple[ServedRuns, Wire, Channel]]:
+async def serving(
+    script: Any, *, may_meet: bool = False
+) -> AsyncIterator[tuple[ServedRuns, Wire, Channel]]:
     channel, wire = Channel(), Wire()
     async with Agent(script) as agent:
         with anyio.fail_after(10):
@@ -111,7 +117,7 @@ async def serving(script: Any) -> AsyncIterator[tuple[ServedRuns, Wire, Channel]
                     serving=Serving(policy=OwnerPolicy()),
                     load_older=nothing_older,
                     on_change=lambda: None,
-                    may_meet=lambda: False,
+                    may_meet=lambda: may_meet,
                 ),
                 wire,
                 channel,
@@ -187,3 +193,14 @@ async def test_who_learns_late_that_another_process_was_first_falls_silent_and_e
     statuses = [message.extras["ai"]["transport"].get("status") for message in channel.said]
     assert statuses[-1] == "cancelled"
     assert "ai-run-end" not in channel.names
+
+
+async def test_a_channel_that_refuses_ends_a_run_that_waits_for_its_turn_at_once(
+    script: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chat_transport.transports.ably.election.TURN_S", 3600.0)
+    async with serving(script, may_meet=True) as (served, wire, channel):
+        channel.refusal = RequestRejected("no right", code=40160)
+        served.in_hand.add()
+        await served.serve("one", wire.task("one", "r1"), User())
+        assert served.in_hand.is_empty

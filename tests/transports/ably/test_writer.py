@@ -330,11 +330,14 @@ async def test_what_is_too_large_is_refused_before_it_is_sent() -> None:
         with pytest.raises(LocalProtocolError, match="80003 bytes"):
             writer.put(Publish(messages=(big,)))
         writer.put(opening())
-        for _ in range(8):
+        for _ in range(6):
             writer.put(more("x" * 10_000))
-        with pytest.raises(LocalProtocolError, match="would have"):
-            await writer.flush()
+        with pytest.raises(LocalProtocolError, match="would have 70000 bytes"):
+            writer.put(more("x" * 10_000))
+        writer.put(more("y"))
+        await writer.flush()
     assert channel.frames == [("out",)]
+    assert "".join(channel.texts.values()).endswith("xxy"), "what there is room for is said"
 
 
 async def test_an_update_that_is_too_large_and_an_unknown_key_stop_the_writer() -> None:

@@ -6,10 +6,10 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from chat_transport.transports.http.gather_clock import SLOTS, GatherClock
+from chat_transport.transports.http.gather_clock import GatherClock
 
 pytestmark = pytest.mark.anyio
-WINDOW_S = 0.08
+WINDOW_S = 0.2
 
 
 async def test_a_window_is_as_long_as_was_asked():
@@ -23,7 +23,7 @@ async def test_a_window_is_as_long_as_was_asked():
             await clock.wait()
             spent_s = anyio.current_time() - begun_s
             clock.stop()
-    assert spent_s >= 2 * WINDOW_S * (SLOTS - 1) / SLOTS
+    assert spent_s >= WINDOW_S  # nearly twice that, less what the first one was told late
 
 
 async def test_readers_that_begin_together_end_together_and_no_other_with_them():

@@ -22,12 +22,8 @@ __all__ = ["graph_events"]
 JSON: TypeAlias = Any  # any JSON value
 
 
-class _ReaderLeft(Exception):
-    """Raised inside a model call that nobody reads; it only ends the call."""
-
-
 class _AsksForReader(AsyncCallbackHandler):
-    raise_error = True
+    """Gives a lost cancellation again, where the model call waits for its callbacks."""
 
     def __init__(self) -> None:
         self.has_left = False
@@ -35,7 +31,7 @@ class _AsksForReader(AsyncCallbackHandler):
 
     async def on_llm_new_token(self, *_: object, **__: object) -> None:
         if self.has_left or (self._reader is not None and self._reader.cancelling()):
-            raise _ReaderLeft
+            raise asyncio.CancelledError
 
 
 async def graph_events(

@@ -239,7 +239,7 @@ class AiSdkEncoder:
             known.input = chunk.input
             operations: list[Operation] = []
             if not known.pieces and chunk.input is not c.ABSENT:
-                operations += self._grow(chunk.tool_call_id, json.dumps(chunk.input))
+                operations += self._grow(chunk.tool_call_id, _json(chunk.input))
             return [*operations, *self._finish(chunk.tool_call_id, headers)]
         name = f"tool:{chunk.tool_call_id}:{chunk.tool_name}"
         self._begin(chunk.tool_call_id, "tool-input", name, {**self._headers, **headers})
@@ -247,7 +247,7 @@ class AiSdkEncoder:
         known.tool_name, known.input = chunk.tool_name, chunk.input
         given = {} if chunk.input is c.ABSENT else chunk.input
         extras = {"headers": {**known.extras["headers"], "event": "tool-input-available"}}
-        message = OutboundMessage(name=name, data=json.dumps(given), extras=extras)
+        message = OutboundMessage(name=name, data=_json(given), extras=extras)
         return [Publish(messages=(message,), key=known.key)]
 
     def _fate(self, chunk: UIMessageChunk) -> list[Operation]:
@@ -261,7 +261,7 @@ class AiSdkEncoder:
         fields.pop("toolCallId")
         name = f"{_TOOL_FATES[type(chunk)]}:{call}"
         if known is None:  # the call is not on the channel: nobody could show it
-            message = OutboundMessage(name=name, data=json.dumps(fields), extras=self._extras)
+            message = OutboundMessage(name=name, data=_json(fields), extras=self._extras)
             return [Publish(messages=(message,))]
         fields.setdefault("toolName", known.tool_name)
         if known.input is not c.ABSENT:
@@ -269,7 +269,7 @@ class AiSdkEncoder:
         extras = known.extras
         if isinstance(chunk, c.ToolInputError):
             extras = {"headers": {**extras["headers"], "event": "tool-input-error"}}
-        update = Update(key=known.key, name=name, data=json.dumps(fields), extras=extras)
+        update = Update(key=known.key, name=name, data=_json(fields), extras=extras)
         return [*operations, update]
 
     # -- whole messages ----------------------------------------------------------
@@ -289,7 +289,7 @@ class AiSdkEncoder:
         self._over = self._over or c.is_terminal(chunk)
         if isinstance(chunk, c.Error) and not self._says_error:
             name, fields = "abort", {"reason": chunk.error_text, **fields}
-        data = json.dumps(fields) if fields else None
+        data = _json(fields) if fields else None
         return [Publish(messages=(OutboundMessage(name=name, data=data, extras=extras),))]
 
 
@@ -311,13 +311,13 @@ class AiSdkInputEncoder:
 
     def user_message(self, message: UIMessage) -> EncodedInput:
         """Say something, or give a changed assistant message back (tool outputs, approvals)."""
-        data = json.dumps({"message": message.to_wire()}, ensure_ascii=False)
+        data = _json({"message": message.to_wire()})
         return self._encoded("chat-message", self._new_id(), data)
 
     def regenerate(self, message_id: str | None = None) -> EncodedInput:
         """Ask for another answer in place of a message; of the last one, if none is named."""
         fields = {} if message_id is None else {"messageId": message_id}
-        return self._encoded("regenerate", self._new_id(), json.dumps(fields))
+        return self._encoded("regenerate", self._new_id(), _json(fields))
 
     def cancel(self, prompt_id: str | None = None) -> EncodedInput:
         """Ask that the reply under way end."""
@@ -330,3 +330,8 @@ class AiSdkInputEncoder:
         return EncodedInput(
             operation=Publish(messages=(message,)), input_id=input_id, event_id=input_id
         )
+
+
+def _json(value: JSON) -> str:
+    """Write as JavaScript does: a letter beyond ASCII is not six."""
+    return json.dumps(value, ensure_ascii=False)

@@ -1,7 +1,7 @@
 """How a client speaks on Ably's documented patterns: prompts, decisions and stops by name.
 
-Rule: names and headers are parameters; the defaults are those of Ably's guides. `user-abort` is
-ours: agents written after the guides ignore it.
+Rule: names and headers are parameters; the defaults are those of Ably's guides. `user-abort` and
+the header of a prompt's metadata are ours: agents written after the guides ignore them.
 Source: ably.com/docs, AI Transport getting-started guide for OpenAI, read 2026-08.
 """
 
@@ -12,12 +12,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias, get_args
 
+import msgspec
+
 from ...chunks import FinishReason
 from ...errors import NotSupported
 from ...messages import TextPart, UIMessage
 from .ai_transport.changes import Cancel, Trigger
 from .ai_transport.input_encoder import EncodedInput
-from .ai_transport.input_events import ApprovalAnswered, MessagePart
+from .ai_transport.input_events import ApprovalAnswered, MessagePart, parsed_metadata
 from .operations import Inbound, OutboundMessage, Publish
 
 __all__ = [
@@ -44,6 +46,7 @@ class PromptNames:
     stop: str = "user-abort"
     prompt_header: str = "promptId"
     call_header: str = "toolCallId"
+    metadata_header: str = "messageMetadata"
 
 
 class PromptEncoder:
@@ -71,7 +74,12 @@ class PromptEncoder:
             )
         prompt_id = message.id or self._new_id()
         data = {"promptId": prompt_id, "text": message.text}
-        return _encoded(OutboundMessage(name=self._names.prompt, data=data), prompt_id)
+        extras = None
+        if message.metadata is not None:
+            metadata = msgspec.json.encode(message.metadata).decode()
+            extras = {"headers": {self._names.metadata_header: metadata}}
+        prompt = OutboundMessage(name=self._names.prompt, data=data, extras=extras)
+        return _encoded(prompt, prompt_id)
 
     def approval(
         self, tool_call_id: str, *, approved: bool, reason: str | None = None
@@ -98,7 +106,7 @@ def header(inbound: Inbound, name: str) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def read_prompt(inbound: Inbound) -> Trigger | None:
+def read_prompt(inbound: Inbound, names: PromptNames) -> Trigger | None:
     """Read a prompt; None if it is malformed."""
     data = inbound.data
     text = data.get("text") if isinstance(data, Mapping) else None
@@ -110,7 +118,12 @@ def read_prompt(inbound: Inbound) -> Trigger | None:
         serial=inbound.serial,
         input_id=prompt_id,
         event_id=prompt_id,
-        event=MessagePart(message_id=prompt_id, role="user", part=TextPart(text=text)),
+        event=MessagePart(
+            message_id=prompt_id,
+            role="user",
+            part=TextPart(text=text),
+            metadata=parsed_metadata(header(inbound, names.metadata_header)),
+        ),
         role="user",
         client_id=inbound.client_id,
         user_claim=inbound.user_claim,

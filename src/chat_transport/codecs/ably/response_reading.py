@@ -49,6 +49,7 @@ class ResponseConversation(WaitingReplies):
         super().__init__()
         self._names = names or ResponseNames()
         self._done: dict[str, Inbound] = {}
+        self._decided: dict[str, Trigger] = {}
         self._calls: dict[str, str] = {}
         self._marked: set[str] = set()
         self._last_at: dict[str, int] = {}
@@ -64,11 +65,15 @@ class ResponseConversation(WaitingReplies):
         if not self._first_sight(inbound):
             return None
         if inbound.name == names.prompts.prompt:
-            trigger = read_prompt(inbound)
+            trigger = read_prompt(inbound, names.prompts)
             return None if trigger is None else self._ask(trigger)
         if inbound.name == names.complete:
             return self._completed(inbound, live=live)
         return self._by_name(inbound, names.prompts, live=live)
+
+    def trigger(self, event_id: str) -> Trigger | None:
+        """Find a prompt by its id, or a decision by its serial or, as invocations do, its call."""
+        return super().trigger(event_id) or self._decided.get(event_id)
 
     def act_of(self, inbound: Inbound) -> tuple[TurnAct, str | None] | None:
         """Say what a message wants."""
@@ -133,6 +138,7 @@ class ResponseConversation(WaitingReplies):
                 user_claim=inbound.user_claim,
             )
             self._triggers[inbound.serial] = trigger
+            self._decided.setdefault(call, trigger)
             return UIChange(event="input", input=trigger, input_id=trigger.input_id, run_id=run_id)
         return None
 

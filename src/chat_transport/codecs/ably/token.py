@@ -120,7 +120,7 @@ class TokenConversation(TextTurns):
         if inbound.action != "create" or not self._first_sight(inbound):
             return None
         if inbound.name == names.prompts.prompt:
-            trigger = read_prompt(inbound)
+            trigger = read_prompt(inbound, self._names.prompts)
             return None if trigger is None else self._ask(trigger)
         if inbound.name == names.prompts.stop:
             cancel = read_stop(inbound, header(inbound, names.prompts.prompt_header))

@@ -165,18 +165,17 @@ class SdkHistory:
         doing = f"read the history of channel {name!r}"
         with _translated(doing):
             async with asyncio.timeout(self._timeout_s):
-                page = await self._sdk.request(
-                    "GET", f"/channels/{quote_plus(name)}/messages", "5", params=dict(params)
-                )
-            if not 200 <= page.status_code < 300:
-                first = page.items[0] if page.items else {}
-                problem = first.get("error", first)
-                raise translate(
-                    code=problem.get("code"),
-                    status=page.status_code,
-                    text=str(problem.get("message", "no reason given")),
-                    doing=doing,
-                )
+                page: Sdk = None
+                for _ in range(2):
+                    page = await self._sdk.request(
+                        "GET", f"/channels/{quote_plus(name)}/messages", "5", params=dict(params)
+                    )
+                    if not 40140 <= _problem(page).get("code", 0) < 40150:
+                        break
+                    await self._sdk.auth.authorize()  # `request` (3.1.4) renews no token
+            if problem := _problem(page):
+                code, text = problem["code"] or None, problem.get("message", "no reason given")
+                raise translate(code=code, status=page.status_code, text=str(text), doing=doing)
             found = [to_inbound(message) for message in Message.from_encoded_array(page.items)]
         link = page.response.links.get("next")
         more = None if link is None else dict(parse_qsl(urlsplit(link["url"]).query))
@@ -359,6 +358,11 @@ def _explained(reason: Exception, doing: str) -> TransportError:
             code=reason.code, status=reason.status_code, text=reason.message, doing=doing
         )
     return ConnectFailed(f"unable to {doing}; {reason}")
+
+
+def _problem(page: Sdk) -> dict[str, JSON]:
+    first = page.items[0] if page.items else {}
+    return {} if 200 <= page.status_code < 300 else {"code": 0, **first.get("error", first)}
 
 
 def _host(endpoint: str | None, *, tls: bool) -> dict[str, JSON]:

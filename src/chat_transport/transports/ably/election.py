@@ -46,6 +46,11 @@ class Candidacy:
         self.is_lost = self.is_lost or is_news
         return is_news
 
+    @property
+    def may_speak(self) -> bool:
+        """Whether one need not wait, or has waited."""
+        return self._decided.is_set()
+
     async def turn(self) -> None:
         """Wait until one may speak; `is_lost` tells whether one still should."""
         try:

@@ -101,7 +101,9 @@ class RunCarrier:
         self._put(beginning)
         if self._candidacy is not None and keys:
             self._begin_key = keys[0]
-            await self._candidacy.turn()
+            if not self._candidacy.may_speak:
+                await self._writer.flush()  # which tells at once if the channel refuses
+                await self._candidacy.turn()
 
     @property
     def _is_outrun(self) -> bool:

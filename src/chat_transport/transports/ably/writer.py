@@ -37,6 +37,8 @@ QUEUE_LIMIT = 256
 """Operations that wait before `room` makes the caller wait."""
 FRAME_MESSAGES = 50
 """Messages of one frame."""
+HEADROOM_BYTES = 1_536
+"""Left beside the text of a growing message, for its headers and those that say how it ended."""
 RATE_PAUSE_S = 0.1
 """Seconds before a text that met a rate limit is said again."""
 
@@ -53,7 +55,6 @@ class _Grown:
     name: str
     extras: Mapping[str, JSON] | None
     pieces: list[str] = field(default_factory=list[str])
-    size: int = 0
     sent_at: float = 0.0
 
 
@@ -81,6 +82,7 @@ class OperationWriter:
         self._give_up_s = give_up_s
         self._queue: deque[Operation] = deque()
         self._grown: dict[str, _Grown] = {}
+        self._sizes: dict[str, int] = {}
         self._damaged: dict[str, TransportError] = {}
         self._out = 0
         self._changed = asyncio.Event()
@@ -107,13 +109,18 @@ class OperationWriter:
             raise TransportClosed(f"unable to write to channel {self._outlet.name!r}; it is over")
         if isinstance(operation, Publish):
             self._check(operation)
+        elif isinstance(operation, Append):
+            self._count(operation)
+        elif isinstance(operation.data, str):
+            self._sizes[operation.key] = len(operation.data.encode())
         if not (isinstance(operation, Append) and self._joined(operation)):
             self._queue.append(operation)
         self._wake()
 
     def adopt(self, key: str, serial: str, text: str = "") -> None:
         """Let `key` name a message that another writer published, and that says `text` by now."""
-        self._grown[key] = _Grown(serial, "", None, [text], len(text.encode()))
+        self._sizes[key] = len(text.encode())
+        self._grown[key] = _Grown(serial, "", None, [text])
 
     async def room(self) -> None:
         """Wait until the queue is short."""
@@ -151,6 +158,25 @@ class OperationWriter:
                 f"unable to publish {names} of {size} bytes to channel {self._outlet.name!r}; Ably"
                 f" takes {MESSAGE_LIMIT}: send a link or smaller parts"
             )
+        if operation.key is not None:
+            text = operation.messages[0].data
+            self._sizes[operation.key] = len(text.encode()) if isinstance(text, str) else 0
+
+    def _count(self, append: Append) -> None:
+        """Refuse what a message cannot hold before it joins what it can."""
+        data = append.data
+        if not data:
+            return
+        size = self._sizes.get(append.key, 0) + (
+            len(data) if data.isascii() else len(data.encode())
+        )
+        if size > MESSAGE_LIMIT - HEADROOM_BYTES:
+            raise LocalProtocolError(
+                f"unable to append to a message on channel {self._outlet.name!r}; it would have"
+                f" {size} bytes, and Ably takes {MESSAGE_LIMIT} for the whole text: say less, or"
+                " begin a further part"
+            )
+        self._sizes[append.key] = size
 
     def _joined(self, new: Append) -> bool:
         if self._window_s <= 0:
@@ -239,9 +265,7 @@ class OperationWriter:
             first = publish.messages[0]
             if publish.key is not None:
                 text = first.data if isinstance(first.data, str) else ""
-                self._grown[publish.key] = _Grown(
-                    serials[index], first.name, first.extras, [text], message_bytes(first)
-                )
+                self._grown[publish.key] = _Grown(serials[index], first.name, first.extras, [text])
                 if self._on_serial is not None:
                     self._on_serial(publish.key, serials[index])
             index += len(publish.messages)
@@ -287,12 +311,6 @@ class OperationWriter:
         self._tasks.start_soon(self._send_append, append, grown)
 
     def _grow(self, grown: _Grown, append: Append) -> None:
-        grown.size += len(append.data.encode())
-        if grown.size > MESSAGE_LIMIT:
-            raise LocalProtocolError(
-                f"unable to append to a message on channel {self._outlet.name!r}; it would have"
-                f" {grown.size} bytes, and Ably takes {MESSAGE_LIMIT} for the whole text"
-            )
         grown.pieces.append(append.data)
         if append.extras is not None:
             grown.extras = append.extras

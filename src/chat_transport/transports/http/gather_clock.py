@@ -14,7 +14,7 @@ from ..._waiters import Waiters
 __all__ = ["GatherClock"]
 
 SLOTS = 8
-"""Parts of a window; a reader waits for more than 7 of them, and for all 8 at most."""
+"""Parts of a window; on a loop that is in time a reader waits for 7 of them at least, 8 at most."""
 
 
 class GatherClock:
@@ -57,9 +57,13 @@ class GatherClock:
                 await self._turn()
 
     async def _turn(self) -> None:
-        """Go on by slots for as long as somebody waits; a slot that is late makes none shorter."""
+        """Go on by slots for as long as somebody waits."""
+        due_s = anyio.current_time()
         while self._waiting:
-            await anyio.sleep(self._every_s / SLOTS)
+            # A slot that comes late makes no other late; after a stall of a whole window nothing is
+            # made up for.
+            due_s = max(due_s, anyio.current_time() - self._every_s) + self._every_s / SLOTS
+            await anyio.sleep_until(due_s)
             self._latest = (self._latest + 1) % SLOTS
             self._slots[self._latest].wake()
 

@@ -269,13 +269,17 @@ class RedisPort:
         return _entries(found)
 
     async def read(
-        self, inbox: tuple[bytes, bytes], logs: Mapping[bytes, bytes], block_ms: int
+        self, inbox: bytes, logs: Mapping[bytes, bytes], block_ms: int
     ) -> Sequence[tuple[bytes, Sequence[Entry]]]:
-        """Wait for entries behind these places in these streams; empty after `block_ms`."""
+        """Wait for words in the inbox and entries behind places in logs; empty after `block_ms`.
+
+        Words stay until they are forgotten: a Redis that was restarted unseen dates new ones as it
+        likes, so no word may be looked for behind another.
+        """
         if not self._is_cluster:
-            return await self._look({inbox[0]: inbox[1], **logs}, block_ms)
+            return await self._look({inbox: b"0-0", **logs}, block_ms)
         # Streams on several servers cannot be waited for at once: the inbox is, logs are polled.
-        found = list(await self._look(dict([inbox]), POLL_MS if logs else block_ms))
+        found = list(await self._look({inbox: b"0-0"}, POLL_MS if logs else block_ms))
         if logs:
             async with self._redis.pipeline(transaction=False) as pipe:
                 answers = [pipe.xread({log: place}) for log, place in logs.items()]
@@ -287,6 +291,11 @@ class RedisPort:
         self, places: Mapping[bytes, bytes], block_ms: int
     ) -> Sequence[tuple[bytes, Sequence[Entry]]]:
         return _read_words(await self._redis.xread(dict(places), block=block_ms))
+
+    async def forget(self, inbox: bytes, words: Sequence[bytes]) -> None:
+        """Take words out of the inbox."""
+        if words:
+            await self._redis.xdel(inbox, list(words))
 
     async def tell(self, process: str, words: Mapping[str, str]) -> None:
         """Put words into a process's inbox; what it does not read in time is forgotten."""

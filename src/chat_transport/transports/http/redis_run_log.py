@@ -7,6 +7,7 @@ Source: redis.io/docs/latest/develop/data-types/streams, read 2026-11.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from types import TracebackType
@@ -98,7 +99,6 @@ class RedisRunLog(RunLog):
         self._life = RedisLife(self._port, self._process, dead_after_s)
         self._writers: dict[tuple[str, str], _Writer] = {}
         self._mirrors: dict[bytes, RedisMirror] = {}
-        self._inbox_id = b"0-0"
         self._has_writers = anyio.Event()
         self._stack = AsyncExitStack()
 
@@ -311,12 +311,13 @@ class RedisRunLog(RunLog):
         while True:
             places = {stream: mirror.last_id for stream, mirror in self._mirrors.items()}
             try:
-                found = await self._port.read((inbox, self._inbox_id), places, BLOCK_MS)
+                found = await self._port.read(inbox, places, BLOCK_MS)
+                words = [self._arrived(*each, inbox) for each in found]
+                await self._port.forget(inbox, [word for some in words for word in some])
             except Exception as error:
                 if not is_outage(error):
                     raise
                 self._life.was_away()
-                self._inbox_id = b"0-0"  # a Redis that lost its data may count from lower ids
                 now = anyio.current_time()
                 out_since = now if out_since is None else out_since
                 if now - out_since > self._outage_s:
@@ -324,18 +325,20 @@ class RedisRunLog(RunLog):
                 await anyio.sleep(min(0.5, self._heartbeat_s))
                 continue
             out_since = None
-            for stream, entries in found:
-                for entry in entries:
-                    self._arrived(stream, entry, inbox)
 
-    def _arrived(self, stream: bytes, entry: Entry, inbox: bytes) -> None:
+    def _arrived(self, stream: bytes, entries: Sequence[Entry], inbox: bytes) -> Sequence[bytes]:
+        """Act on what was read. Gives the words that can be forgotten."""
         if stream == inbox:
-            self._inbox_id = entry.id
-            self._obey(entry.fields)
-        elif (mirror := self._mirrors.get(stream)) is not None:
-            mirror.take(entry)
-            if mirror.log.closed:
-                del self._mirrors[stream]
+            for entry in entries:
+                self._obey(entry.fields)
+            return [entry.id for entry in entries]
+        for entry in entries:
+            mirror = self._mirrors.get(stream)
+            if mirror is not None:
+                mirror.take(entry)
+                if mirror.log.closed:
+                    del self._mirrors[stream]
+        return ()
 
     def _obey(self, fields: Fields) -> None:
         if b"run" in fields:

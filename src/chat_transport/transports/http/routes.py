@@ -264,15 +264,7 @@ class ChatRoutes:
         hook = self.settings.authenticate
         if hook is None:
             return User()
-        user = await settle(hook(request))
-        if user is None:
-            raise HttpError(401, "authentication is required")
-        if not isinstance(user, User):
-            raise TypeError(
-                f"unable to know who asks; `authenticate` gave a {type(user).__name__}: "
-                "give a User(id=...), or None to refuse"
-            )
-        return user
+        return _user(await settle(hook(request)))
 
     async def authorize(self, user: User, chat_id: str) -> None:
         """Raise HttpError unless the user may use the chat."""
@@ -392,3 +384,14 @@ def _whole_number(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 10):
         raise HttpError(400, f"not a whole number: {text!r}")
     return int(text)
+
+
+def _user(given: object) -> User:
+    if given is None:
+        raise HttpError(401, "authentication is required")
+    if not isinstance(given, User):
+        raise TypeError(
+            f"unable to know who asks; `authenticate` gave a {type(given).__name__}: "
+            "give a User(id=...), or None to refuse"
+        )
+    return given

@@ -208,3 +208,12 @@ def test_only_replies_of_agents_that_mark_nothing_may_end_in_silence(make_ends):
     assert (again.event, again.ref.message_id) == ("run-resume", "reply-1")
     assert client.messages()[-1].text == "xy"
     assert ref.run_id == "reply-u-hi"
+
+
+def test_a_prompts_own_metadata_reaches_the_agent_and_every_device(ends):
+    asked = UIMessage.user("hi", id="u1").model_copy(update={"metadata": {"theme": "dark"}})
+    (outgoing,) = ends.client.encode(SendMessages(chat_id="c", messages=[asked]))
+    ends.put([outgoing.publish], by="alice")
+    task = ends.agent.resolve(outgoing.event_id)
+    for messages in (ends.client.messages(), ends.agent.prompt(task)):
+        assert [message.metadata for message in messages] == [{"theme": "dark"}]

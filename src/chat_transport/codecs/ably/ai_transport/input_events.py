@@ -27,6 +27,7 @@ __all__ = [
     "SeedMessage",
     "ToolResolved",
     "decode_input",
+    "parsed_metadata",
 ]
 
 JSON: TypeAlias = Any  # any JSON value
@@ -124,7 +125,7 @@ def decode_input(
             message_id=message_id,
             role=_ROLES.get(transport.get(h.ROLE, ""), "user"),
             part=part,
-            metadata=_parsed(codec.get(h.MESSAGE_METADATA)),
+            metadata=parsed_metadata(codec.get(h.MESSAGE_METADATA)),
         )
     if kind == "regenerate":
         return Regenerated(target=transport.get(h.REGENERATES, ""))
@@ -156,8 +157,8 @@ def _user_part(codec: Mapping[str, str], data: JSON, words: InputWords) -> UIMes
     return None
 
 
-def _parsed(text: str | None) -> JSON:
-    """Read a header of JSON; a malformed one reads as absent."""
+def parsed_metadata(text: str | None) -> JSON:
+    """Read the header of a message's metadata; a malformed one reads as absent."""
     try:
         return None if text is None else msgspec.json.decode(text)
     except msgspec.DecodeError:
