@@ -1,11 +1,13 @@
-"""Fixtures for every test: the event loops, and the place of shared recordings."""
+"""Fixtures for every test: the event loops, the place of shared recordings, a Redis server."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from servers import RedisServer, find_redis
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -29,3 +31,21 @@ def shared_folder() -> Path:
 def ui_vectors() -> Path:
     """Our compact copy of the UI vectors."""
     return ROOT / "tests" / "vectors" / "ui"
+
+
+@pytest.fixture(scope="session")
+def redis_program() -> str:
+    """The path of redis-server, which is installed if we may."""
+    program = find_redis()
+    if program is None:
+        pytest.skip("redis-server is neither installed nor installable (apt-get as root) here")
+    return program
+
+
+@pytest.fixture
+def redis_server(redis_program: str) -> Iterator[RedisServer]:
+    """A Redis server of the test's own, which it may kill and start again."""
+    server = RedisServer(redis_program)
+    server.start()
+    yield server
+    server.kill()

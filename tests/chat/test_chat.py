@@ -124,7 +124,9 @@ async def test_editing_what_is_not_a_user_message_is_refused(fake_transport: Any
 
 async def test_metadata_of_a_message_is_sent(fake_transport: Any, say_chunks: Any, text_reply: Any):
     transport = fake_transport()
-    async with Chat(transport) as chat:
-        with anyio.move_on_after(0.02):
-            await chat.send("x", metadata={"k": 1})
+    with anyio.fail_after(5):
+        async with Chat(transport) as chat, anyio.create_task_group() as tasks:
+            tasks.start_soon(lambda: chat.send("x", metadata={"k": 1}))
+            await transport.next_log()
+            tasks.cancel_scope.cancel()
     assert transport.requests[0].messages[0].metadata == {"k": 1}

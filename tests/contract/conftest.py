@@ -5,7 +5,6 @@ Ably: the broker in the same loop, the real SDK at both ends.
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import servers
 
 from chat_transport.agent.run import Handler
 from chat_transport.agent.runtime import Agent, OnEnd
@@ -110,31 +110,18 @@ def settle(committed: Mapping[tuple[str, str], str]) -> Callable[[str, Requireme
     return note
 
 
-_spec = importlib.util.spec_from_file_location("servers", Path(__file__).parents[1] / "servers.py")
-assert _spec is not None
-assert _spec.loader is not None
-servers = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(servers)
-
-
 @pytest.fixture(scope="module")
-def redis_url() -> Iterator[str]:
-    program = servers.find_redis()
-    if program is None:
-        pytest.skip("redis-server is neither installed nor installable (apt-get as root) here")
-    server = servers.RedisServer(program)
+def redis_url(redis_program: str) -> Iterator[str]:
+    server = servers.RedisServer(redis_program)
     server.start()
     yield server.url
     server.kill()
 
 
 @pytest.fixture(scope="module")
-def redis_cluster() -> Iterator[Any]:
+def redis_cluster(redis_program: str) -> Iterator[Any]:
     """Three servers."""
-    program = servers.find_redis()
-    if program is None:
-        pytest.skip("redis-server is neither installed nor installable (apt-get as root) here")
-    cluster = servers.RedisCluster(program)
+    cluster = servers.RedisCluster(redis_program)
     try:
         cluster.start()
         yield cluster

@@ -12,6 +12,7 @@ from typing import Any
 import anyio
 import httpx2
 import pytest
+import servers
 
 from chat_transport.agent.run import Run
 from chat_transport.chunks import Error, Finish, TextDelta, TextStart, UIMessageChunk
@@ -23,11 +24,6 @@ from chat_transport.transports.http.chat_store import ChatStore
 from chat_transport.transports.http.client import HttpChatTransport
 
 ROOT = Path(__file__).resolve().parents[2]
-_spec = importlib.util.spec_from_file_location("servers", ROOT / "tests" / "servers.py")
-assert _spec is not None
-assert _spec.loader is not None
-servers = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(servers)
 
 
 @pytest.fixture

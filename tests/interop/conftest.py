@@ -15,12 +15,10 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from pathlib import Path
 from typing import Any
 
-import jwt
 import pytest
+from ably_tokens import KEY, token_for
 
 from chat_transport.broker import RunningBroker, serve_broker
-
-KEY = "app.key:a-secret-of-at-least-thirty-two-bytes"
 
 
 class RefusedError(AssertionError):
@@ -149,20 +147,6 @@ async def broker() -> AsyncIterator[RunningBroker]:
     """A fresh broker."""
     async with serve_broker([KEY]) as running:
         yield running
-
-
-def token_for(client_id: str, role: str | None = "user") -> str:
-    """A JWT as a token endpoint gives it."""
-    name, secret = KEY.split(":")
-    claims = {
-        "iat": 1_700_000_000,
-        "exp": 4_000_000_000,
-        "x-ably-clientId": client_id,
-        "x-ably-capability": json.dumps({"*": ["*"]}),
-    }
-    if role is not None:
-        claims["ably.channel.*"] = role
-    return jwt.encode(claims, secret, algorithm="HS256", headers={"kid": name})
 
 
 @pytest.fixture

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import anyio
-import jwt
 import pytest
+import scripted_agent
 import uvicorn
+from ably_tokens import KEY, token_for
 from anyio.from_thread import BlockingPortal, start_blocking_portal
+from js_messages import merged, shape
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -30,8 +30,6 @@ from chat_transport.messages import UIMessage
 from chat_transport.transports.ably import AblyChatTransport, AblyConnection
 
 HERE = Path(__file__).parent
-INTEROP = HERE.parents[1] / "interop" / "ai_transport"
-KEY = "app.key:a-secret-of-at-least-thirty-two-bytes"
 CHANNEL = "ai:1"
 PRESENT_MS = 500  # an agent that was killed is gone this soon; 15 s by default
 
@@ -49,20 +47,18 @@ class Stage:
         site: str,
         portal: BlockingPortal,
         browser: Browser,
-        views: ModuleType,
     ) -> None:
         self._broker = broker
         self._site = site
         self._portal = portal
         self._browser = browser
-        self._views = views
         self._agents: list[subprocess.Popen[str]] = []
         self._contexts: list[BrowserContext] = []
         self.failures: list[str] = []
 
     def start_agent(self) -> subprocess.Popen[str]:
         """Start an agent and wait until it serves the channel."""
-        command = [sys.executable, str(HERE / "agent.py"), self._broker.address, KEY, CHANNEL]
+        command = [sys.executable, scripted_agent.__file__, self._broker.address, KEY, CHANNEL]
         agent = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         self._agents.append(agent)
         assert agent.stdout is not None
@@ -82,7 +78,6 @@ class Stage:
 
     def both_agree(self, page: Page) -> list[dict[str, Any]]:
         """Compare what the page shows with what a Python client sees that comes now."""
-        shape, merged = self._views.shape, self._views.merged
         ours = merged([shape(message.to_wire()) for message in self.history()])
         assert merged([shape(message) for message in shown(page)]) == ours
         return ours
@@ -116,7 +111,7 @@ async def serve_site(broker: RunningBroker) -> AsyncIterator[str]:
         return JSONResponse({"clientOptions": options})
 
     async def token(request: Request) -> Response:
-        claims = token_for(request.query_params["client"])
+        claims = token_for(request.query_params["client"], role=None)
         return Response(claims, media_type="application/jwt")
 
     async def invoke(_: Request) -> Response:
@@ -142,37 +137,14 @@ def shown(page: Page) -> list[dict[str, Any]]:
     return [json.loads(article.get_attribute("data-json") or "") for article in articles]
 
 
-def token_for(client_id: str) -> str:
-    """A JWT as a token endpoint gives it."""
-    name, secret = KEY.split(":")
-    claims = {
-        "iat": 1_700_000_000,
-        "exp": 4_000_000_000,
-        "x-ably-clientId": client_id,
-        "x-ably-capability": json.dumps({"*": ["*"]}),
-    }
-    return jwt.encode(claims, secret, algorithm="HS256", headers={"kid": name})
-
-
 @pytest.fixture(scope="session")
 def built_page() -> None:
     """The page, built with the packages of examples/web, which `make setup` installs."""
     subprocess.run(["node", "build.mjs"], cwd=HERE, check=True)
 
 
-@pytest.fixture(scope="session")
-def views() -> ModuleType:
-    """How messages are compared: `shape` and `merged` of the tests without a browser."""
-    spec = importlib.util.spec_from_file_location("views", INTEROP / "test_js_client.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture
-def stage(built_page: None, browser: Browser, views: ModuleType) -> Iterator[Stage]:
+def stage(built_page: None, browser: Browser) -> Iterator[Stage]:
     """A fresh broker and channel; scripts that threw fail the test at its end."""
     expect.set_options(timeout=15_000)
     with start_blocking_portal("asyncio") as portal:
@@ -181,7 +153,7 @@ def stage(built_page: None, browser: Browser, views: ModuleType) -> Iterator[Sta
             portal.wrap_async_context_manager(serving) as broker,
             portal.wrap_async_context_manager(serve_site(broker)) as site,
         ):
-            made = Stage(broker, site, portal, browser, views)
+            made = Stage(broker, site, portal, browser)
             try:
                 yield made
             finally:

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import pytest
+from js_messages import texts
 from playwright.sync_api import Locator, Page, expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
@@ -26,10 +27,6 @@ def call(page: Page) -> Locator:
 
 def wait_idle(page: Page) -> None:
     expect(page.get_by_role("status")).to_have_count(0)
-
-
-def texts(messages: list[dict[str, Any]]) -> list[str]:
-    return ["".join(p.get("text", "") for p in m["parts"] if p["type"] == "text") for m in messages]
 
 
 def test_reasoning_is_shown_beside_the_text(stage: Any) -> None:

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-import uvicorn
 from playwright.sync_api import Locator, Page, expect
+from server_thread import serve_in_thread
 
 from chat_transport.agent.run import Handler
 from chat_transport.transports.http.app import create_app
@@ -66,31 +64,6 @@ def bundle(sdk: str, to: Path) -> bytes:
         check=True,
     )
     return to.read_bytes()
-
-
-@contextmanager
-def listening(app: Any) -> Iterator[str]:
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
-    listener.listen(100)
-    server = uvicorn.Server(
-        uvicorn.Config(
-            app,
-            log_level="warning",
-            lifespan="on",
-            timeout_graceful_shutdown=1,
-            ws="websockets-sansio",
-        )
-    )
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join(15)
-        listener.close()
-        assert not thread.is_alive(), "the server must end"
 
 
 def giving_out(script: bytes) -> Any:
@@ -181,7 +154,7 @@ def serve(sdk: str, scripts: dict[str, bytes], page: Page) -> Iterator[Serve]:
 
         def start(handler: Handler, **options: Any) -> Tab:
             app = create_app(handler, otherwise=giving_out(scripts[sdk]), **options)
-            return Tab(page, servers.enter_context(listening(app)))
+            return Tab(page, servers.enter_context(serve_in_thread(app)))
 
         yield start
         page.goto("about:blank")

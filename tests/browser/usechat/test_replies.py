@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import AsyncIterator
 from typing import Any
 
 import anyio
 import pytest
+from asking_handlers import deleting, locating
 from playwright.sync_api import expect
 
 from chat_transport.agent.run import Run
@@ -24,16 +24,13 @@ from chat_transport.chunks import (
     TextDelta,
     TextEnd,
     TextStart,
-    ToolApprovalRequest,
     ToolInputAvailable,
     ToolInputDelta,
     ToolInputStart,
     ToolOutputAvailable,
-    ToolOutputDenied,
     ToolOutputError,
     UIMessageChunk,
 )
-from chat_transport.messages import ToolPart
 
 DOOR_S = 15
 
@@ -129,46 +126,13 @@ def test_tools_show_their_input_their_output_and_their_error(serve: Any) -> None
 
 
 def test_a_tool_of_the_page_answers_and_the_same_reply_goes_on(serve: Any) -> None:
-    async def handler(run: Run) -> AsyncIterator[UIMessageChunk]:
-        calls = [part for part in run.messages[-1].parts if isinstance(part, ToolPart)]
-        yield StartStep()
-        if calls:
-            yield TextStart(id="t")
-            yield TextDelta(id="t", delta=f"you are in {json.dumps(calls[0].output)}")
-            yield TextEnd(id="t")
-        else:
-            yield ToolInputAvailable(tool_call_id="call-1", tool_name="locate", input={})
-        yield FinishStep()
-
-    tab = serve(handler)
+    tab = serve(locating)
     tab.open()
     tab.say("where am I?")
-    expect(tab.text).to_have_text('you are in "Praha"')
+    expect(tab.text).to_have_text("you are in Praha")
     tab.settle()
     expect(tab.tool("locate")).to_have_attribute("data-state", "output-available")
     assert tab.seen("errors") == []
-
-
-async def deleting(run: Run) -> AsyncIterator[UIMessageChunk]:
-    """Asks before it deletes."""
-    calls = [part for part in run.messages[-1].parts if isinstance(part, ToolPart)]
-    if not calls:
-        yield StartStep()
-        yield ToolInputAvailable(tool_call_id="call-1", tool_name="delete", input={"path": "/"})
-        yield ToolApprovalRequest(approval_id="ask-1", tool_call_id="call-1")
-        yield FinishStep()
-        return
-    approval = calls[0].approval
-    assert approval is not None
-    if approval.approved:
-        yield ToolOutputAvailable(tool_call_id="call-1", output="deleted")
-    else:
-        yield ToolOutputDenied(tool_call_id="call-1")
-    yield StartStep()
-    yield TextStart(id="t")
-    yield TextDelta(id="t", delta="done" if approval.approved else "kept")
-    yield TextEnd(id="t")
-    yield FinishStep()
 
 
 @pytest.mark.parametrize("sdk", ["ai6", "ai7"], indirect=True)

@@ -7,109 +7,19 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-import anyio
 import pytest
+from js_messages import merged, shape, texts
+from scripted_agent import SLOW_WORDS, say, scripted
 
 from chat_transport.agent.run import Run
 from chat_transport.broker import RunningBroker
 from chat_transport.chat import Chat
-from chat_transport.chunks import (
-    Finish,
-    FinishStep,
-    ReasoningDelta,
-    ReasoningEnd,
-    ReasoningStart,
-    StartStep,
-    TextDelta,
-    TextEnd,
-    TextStart,
-    ToolApprovalRequest,
-    ToolInputAvailable,
-    ToolInputDelta,
-    ToolInputStart,
-    ToolOutputAvailable,
-    ToolOutputDenied,
-    UIMessageChunk,
-)
-from chat_transport.messages import DynamicToolPart, ToolPart, UIMessage
+from chat_transport.chunks import UIMessageChunk
+from chat_transport.messages import UIMessage
 from chat_transport.transports.ably import AblyAgent, AblyChatTransport, AblyConnection, OwnerPolicy
 
 pytestmark = [pytest.mark.anyio, pytest.mark.interop, pytest.mark.timeout(120)]
 Open = Callable[..., Awaitable[Any]]
-
-
-class ModelOut(Exception):  # a model's words, not ours
-    """What the scripted model raises."""
-
-
-async def scripted(run: Run) -> AsyncIterator[UIMessageChunk]:
-    """Answer by the last thing the user said; the twin of agent.mjs."""
-    asked = next((m.text for m in reversed(run.messages) if m.role == "user"), "")
-    last = run.messages[-1] if run.messages else None
-    calls = [p for p in last.parts if isinstance(p, (ToolPart, DynamicToolPart))] if last else []
-    answered = next((p for p in calls if p.state == "approval-responded"), None)
-    picked = next((p for p in calls if p.state == "output-available"), None)
-    if answered is not None and answered.approval is not None:
-        if answered.approval.approved:
-            yield ToolOutputAvailable(tool_call_id=answered.tool_call_id, output={"sent": True})
-        else:
-            yield ToolOutputDenied(tool_call_id=answered.tool_call_id)
-        async for chunk in say("sent" if answered.approval.approved else "not sent"):
-            yield chunk
-    elif last is not None and last.role == "assistant" and picked is not None:
-        async for chunk in say(f"you picked {picked.output}"):
-            yield chunk
-    elif asked == "reason":
-        yield StartStep()
-        yield ReasoningStart(id="r1")
-        yield ReasoningDelta(id="r1", delta="hmm ")
-        yield ReasoningDelta(id="r1", delta="yes")
-        yield ReasoningEnd(id="r1")
-        async for chunk in say("because", opens=False):
-            yield chunk
-    elif asked == "weather":
-        yield StartStep()
-        yield ToolInputStart(tool_call_id="w1", tool_name="weather")
-        yield ToolInputDelta(tool_call_id="w1", input_text_delta='{"city":"Paris"}')
-        yield ToolInputAvailable(tool_call_id="w1", tool_name="weather", input={"city": "Paris"})
-        yield ToolOutputAvailable(tool_call_id="w1", output={"sky": "clear"})
-        yield FinishStep()
-        async for chunk in say("clear sky"):
-            yield chunk
-    elif asked in {"email", "pick"}:
-        name = "send_email" if asked == "email" else "pick_colour"
-        yield StartStep()
-        yield ToolInputStart(tool_call_id="c1", tool_name=name)
-        yield ToolInputDelta(tool_call_id="c1", input_text_delta='{"to":"ada"}')
-        yield ToolInputAvailable(tool_call_id="c1", tool_name=name, input={"to": "ada"})
-        if asked == "email":
-            yield ToolApprovalRequest(approval_id="ap-1", tool_call_id="c1")
-        yield FinishStep()
-        yield Finish(finish_reason="tool-calls")
-    elif asked.startswith("slow"):
-        yield StartStep()
-        yield TextStart(id="t1")
-        for index in range(500):
-            yield TextDelta(id="t1", delta=f"{asked}{index} ")
-            await anyio.sleep(0.01)
-        yield TextEnd(id="t1")
-        yield FinishStep()
-    elif asked == "error":
-        raise ModelOut("the model is out")
-    else:
-        async for chunk in say(f"you said {asked}"):
-            yield chunk
-
-
-async def say(text: str, *, opens: bool = True) -> AsyncIterator[UIMessageChunk]:
-    if opens:
-        yield StartStep()
-    yield TextStart(id="t1")
-    for word in text.split(" "):
-        yield TextDelta(id="t1", delta=word if text.startswith(word) else " " + word)
-    yield TextEnd(id="t1")
-    yield FinishStep()
-    yield Finish(finish_reason="stop")
 
 
 def connection(broker: RunningBroker, key: str, client_id: str) -> AblyConnection:
@@ -131,38 +41,6 @@ async def python_view(broker: RunningBroker, key: str) -> AsyncIterator[AblyChat
         yield transport
 
 
-def shape(message: dict[str, Any]) -> dict[str, Any]:
-    """What both sides must agree on: role and parts, without what only one of them keeps."""
-    parts = [
-        {k: v for k, v in part.items() if k not in {"state", "providerMetadata", "id", "rawInput"}}
-        | ({"state": part["state"]} if "toolCallId" in part else {})
-        for part in message["parts"]
-    ]
-    return {"role": message["role"], "parts": parts}
-
-
-def merged(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Join what a run said before and after it waited: the JavaScript view shows two messages.
-
-    It also loses an approval's id and reason when the call is settled, and a client that joins in
-    mid-reply may add a second step boundary to the one that history brings. Ours does neither.
-    """
-    joined: list[dict[str, Any]] = []
-    for message in messages:
-        parts = [{k: v for k, v in p.items() if k != "approval"} for p in message["parts"]]
-        if joined and joined[-1]["role"] == message["role"] == "assistant":
-            joined[-1]["parts"] += parts
-        else:
-            joined.append({"role": message["role"], "parts": parts})
-    for message in joined:
-        message["parts"] = [
-            part
-            for before, part in zip([{}, *message["parts"]], message["parts"], strict=False)
-            if part["type"] != "step-start" or before.get("type") != "step-start"
-        ]
-    return joined
-
-
 async def both_agree(client: Any, broker: RunningBroker, key: str) -> list[dict[str, Any]]:
     """Compare what the JavaScript view and a Python client that comes now show."""
     theirs = merged([shape(m) for m in await client.call("viewMessages")])
@@ -171,10 +49,6 @@ async def both_agree(client: Any, broker: RunningBroker, key: str) -> list[dict[
     ours = merged([shape(m.to_wire()) for m in history.messages])
     assert ours == theirs
     return ours
-
-
-def texts(messages: list[dict[str, Any]]) -> list[str]:
-    return ["".join(p.get("text", "") for p in m["parts"] if p["type"] == "text") for m in messages]
 
 
 @pytest.mark.parametrize(
@@ -299,7 +173,7 @@ async def test_stop(
     assert [run["status"] for run in await client.call("runs")] == ["cancelled"]
     agreed = await both_agree(client, broker, ably_key)
     assert "slow3 " in texts(agreed)[1]
-    assert "slow499" not in texts(agreed)[1]
+    assert f"slow{SLOW_WORDS - 1}" not in texts(agreed)[1]
 
 
 async def test_an_error(js: Open, agent: AblyAgent, broker: RunningBroker, ably_key: str) -> None:
@@ -362,28 +236,17 @@ async def test_nobody_stops_the_run_of_another(
 async def test_steering_is_told_to_the_client(
     js: Open, broker: RunningBroker, ably_key: str
 ) -> None:
-    async def steered(run: Run) -> AsyncIterator[UIMessageChunk]:
-        yield StartStep()
-        yield TextStart(id="t1")
-        yield TextDelta(id="t1", delta="begun ")
-        async for message in run.steering():
-            yield TextDelta(id="t1", delta=f"heard {message.text} ")
-            break
-        yield TextEnd(id="t1")
-        yield FinishStep()
-        yield Finish(finish_reason="stop")
-
     async with AblyAgent(
-        steered,
+        scripted,
         connection(broker, ably_key, "py-agent"),
         channels=["ai:1"],
         policy=OwnerPolicy(),
     ):
         client = await js("client", channel="ai:1", clientId="alice")
-        await client.call("sendRun", text="go", name="a")
-        await client.call("untilText", text="begun ")
+        await client.call("sendRun", text="wait", name="a")
+        await client.call("untilText", text="begun")
         outcome = await client.call("steer", name="a", text="left")
         assert outcome["consumed"] is True
-        await client.call("untilText", text="heard left ")
+        await client.call("untilText", text="begun, heard left")
         await client.call("untilIdle", replies=1)
         await both_agree(client, broker, ably_key)

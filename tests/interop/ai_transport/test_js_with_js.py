@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from js_messages import texts
 
 pytestmark = [pytest.mark.anyio, pytest.mark.interop, pytest.mark.timeout(120)]
 
@@ -15,10 +16,6 @@ pytestmark = [pytest.mark.anyio, pytest.mark.interop, pytest.mark.timeout(120)]
 async def open_pair(js: Any, channel: str, **options: Any) -> Any:
     agent = await js("agent")
     return await js("client", channel=channel, clientId="alice", api=agent.url, **options)
-
-
-def texts(messages: list[dict[str, Any]]) -> list[str]:
-    return ["".join(p.get("text", "") for p in m["parts"]) for m in messages]
 
 
 async def test_text(js: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import socket
 import subprocess
@@ -10,38 +9,18 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import pytest
+import servers
+from servers import RedisServer
 
 HERE = Path(__file__).parent
 
 
-def _servers() -> Any:
-    spec = importlib.util.spec_from_file_location("servers", HERE.parents[1] / "servers.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-servers = _servers()
-
-
 @pytest.fixture
-def redis() -> Iterator[Any]:
-    program = servers.find_redis()
-    if program is None:
-        pytest.skip("redis-server is neither installed nor installable (apt-get as root) here")
-    server = servers.RedisServer(program)
-    server.start()
-    yield server
-    server.kill()
-
-
-@pytest.fixture
-def start(redis: Any, tmp_path: Path) -> Iterator[Callable[..., tuple[str, subprocess.Popen]]]:
+def start(
+    redis_server: RedisServer, tmp_path: Path
+) -> Iterator[Callable[..., tuple[str, subprocess.Popen]]]:
     """Starts a server process: its URL, and what to kill.
 
     `before` are words that run the program; anything else goes into its environment.
@@ -54,7 +33,7 @@ def start(redis: Any, tmp_path: Path) -> Iterator[Callable[..., tuple[str, subpr
             listener.listen(100)  # requests wait here until the process is up
             environment = {
                 **os.environ,
-                "REDIS": redis.url,
+                "REDIS": redis_server.url,
                 "CHATS": str(tmp_path / "chats.sqlite"),
                 "LISTEN_FD": str(listener.fileno()),
                 **settings,

@@ -29,7 +29,7 @@ app = create_app(
     run_log=RedisRunLog(
         os.environ["REDIS"],
         heartbeat_s=0.2,
-        dead_after_s=float(os.environ.get("DEAD_AFTER_S", "1")),
+        dead_after_s=float(os.environ.get("DEAD_AFTER_S", "3")),
         outage_s=5.0,
     ),
 )

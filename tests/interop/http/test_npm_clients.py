@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -13,7 +12,8 @@ from typing import Any
 
 import anyio
 import pytest
-import uvicorn
+from asking_handlers import deleting, locating
+from server_thread import serve_in_thread
 
 from chat_transport.agent.run import Run, User
 from chat_transport.chunks import (
@@ -29,15 +29,12 @@ from chat_transport.chunks import (
     TextDelta,
     TextEnd,
     TextStart,
-    ToolApprovalRequest,
     ToolInputAvailable,
     ToolInputDelta,
     ToolInputStart,
     ToolOutputAvailable,
-    ToolOutputDenied,
     UIMessageChunk,
 )
-from chat_transport.messages import ToolPart
 from chat_transport.transports.http.app import create_app
 
 pytestmark = [pytest.mark.interop, pytest.mark.usefixtures("node_packages")]
@@ -49,26 +46,9 @@ Handler = Callable[[Run], AsyncIterator[UIMessageChunk]]
 
 @contextmanager
 def served(app: Any) -> Iterator[str]:
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
-    listener.listen(100)
-    server = uvicorn.Server(
-        uvicorn.Config(
-            app,
-            log_level="warning",
-            lifespan="on",
-            timeout_graceful_shutdown=1,
-            ws="websockets-sansio",
-        )
-    )
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}/api/chat"
-    finally:
-        server.should_exit = True
-        thread.join(10)
-        listener.close()
+    """Serve an application of ours; gives the URL that a client asks for its chats."""
+    with serve_in_thread(app) as origin:
+        yield f"{origin}/api/chat"
 
 
 def node(file: str, *arguments: str) -> dict[str, Any]:
@@ -225,31 +205,10 @@ def test_what_fails_is_masked_in_the_stream_and_plain_in_a_refusal(sdk: str):
     assert (refused["status"], refused["error"]) == ("error", "authentication is required")
 
 
-async def approving(run: Run) -> AsyncIterator[UIMessageChunk]:
-    calls = [part for part in run.messages[-1].parts if isinstance(part, ToolPart)]
-    if not calls:
-        yield StartStep()
-        yield ToolInputAvailable(tool_call_id="call-1", tool_name="delete", input={"path": "/"})
-        yield ToolApprovalRequest(approval_id="ask-1", tool_call_id="call-1")
-        yield FinishStep()
-        return
-    approval = calls[0].approval
-    assert approval is not None
-    if approval.approved:
-        yield ToolOutputAvailable(tool_call_id="call-1", output="deleted")
-    else:
-        yield ToolOutputDenied(tool_call_id="call-1")
-    yield StartStep()
-    yield TextStart(id="t")
-    yield TextDelta(id="t", delta="done" if approval.approved else "kept")
-    yield TextEnd(id="t")
-    yield FinishStep()
-
-
 @pytest.mark.parametrize("sdk", ["ai6", "ai7"])
 @pytest.mark.parametrize("approved", [True, False])
 def test_an_approval_continues_the_same_message(sdk: str, approved: bool):  # noqa: FBT001
-    with served(create_app(approving)) as api:
+    with served(create_app(deleting)) as api:
         result = drive(sdk, api, {"send": "delete it"}, {"approve": approved})
         again = drive(sdk, api, {"reload": True})
     assert result["errors"] == []
@@ -345,18 +304,6 @@ def test_a_page_that_is_reloaded_after_a_retry_is_told_the_winning_attempt(sdk: 
             {"reloadThenOpen": {"words": "before", "url": opened}},
         )
     assert shown(result)[1] == ("assistant", "call 1, whole before after")
-
-
-async def locating(run: Run) -> AsyncIterator[UIMessageChunk]:
-    calls = [part for part in run.messages[-1].parts if isinstance(part, ToolPart)]
-    yield StartStep()
-    if calls:
-        yield TextStart(id="t")
-        yield TextDelta(id="t", delta=f"you are in {calls[0].output}")
-        yield TextEnd(id="t")
-    else:
-        yield ToolInputAvailable(tool_call_id="call-1", tool_name="locate", input={})
-    yield FinishStep()
 
 
 @pytest.mark.parametrize("sdk", SDKS)

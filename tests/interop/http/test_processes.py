@@ -7,6 +7,7 @@ from typing import Any
 
 import anyio
 import pytest
+from servers import RedisServer
 
 from chat_transport.chunks import Abort, Finish, Start, TextDelta, UIMessageChunk
 from chat_transport.errors import ConnectFailed, StreamInterrupted
@@ -93,14 +94,14 @@ async def test_a_process_that_is_killed_leaves_an_interrupted_run(start):
             async with there.send_messages(ask(3, "u2")) as following:
                 chunks = [chunk async for chunk in following]
     assert rest[-1] == Finish(finish_reason="interrupted")
-    assert waited < 5  # dead_after_s is 1
+    assert waited < 15  # dead_after_s is 3
     assert history.active_run_id is None
     assert history.messages[-1].role == "assistant"
     assert history.messages[-1].text.startswith(said(first))
     assert said(chunks) == "0 1 2 "
 
 
-async def test_redis_that_restarts_in_mid_reply_loses_nothing(start, redis: Any):
+async def test_redis_that_restarts_in_mid_reply_loses_nothing(start, redis_server: RedisServer):
     (one, _), (two, _) = start(), start()
     with anyio.fail_after(30):
         async with HttpChatTransport(one) as here, HttpChatTransport(two) as there:
@@ -109,8 +110,8 @@ async def test_redis_that_restarts_in_mid_reply_loses_nothing(start, redis: Any)
                 async with there.reconnect_to_stream(Reconnect(chat_id="c")) as again:
                     assert again is not None
                     first = await until_text(again)
-                    redis.kill()
-                    redis.start()
+                    redis_server.kill()
+                    redis_server.start()
                     rest = [chunk async for chunk in again]
                 mine = [chunk async for chunk in reply]
     text = "".join(f"{n} " for n in range(150))

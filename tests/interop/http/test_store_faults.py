@@ -10,6 +10,7 @@ from typing import Any
 
 import anyio
 import pytest
+from servers import RedisServer
 
 from chat_transport.chunks import Abort, Finish, TextDelta, UIMessageChunk
 from chat_transport.errors import RequestRejected
@@ -142,7 +143,7 @@ async def rest(stream: Any) -> list[UIMessageChunk]:
 
 
 async def test_a_redis_that_is_paused_for_longer_than_signs_of_life_count_costs_time_alone(
-    start, redis: Any
+    start, redis_server: RedisServer
 ):
     """Everybody's sign of life has run out when it hears again; nobody is declared dead for it."""
     (one, _), (two, _) = start(), start()
@@ -153,13 +154,13 @@ async def test_a_redis_that_is_paused_for_longer_than_signs_of_life_count_costs_
                 async with there.reconnect_to_stream(Reconnect(chat_id="c")) as again:
                     assert again is not None
                     theirs = await until_text(again)
-                    redis.pause()
+                    redis_server.pause()
                     try:
                         paused_at = anyio.current_time()
                         while anyio.current_time() - paused_at < 5:
                             mine.append(await reply.__anext__())  # tokens do not wait for Redis
                     finally:
-                        redis.go_on()
+                        redis_server.go_on()
                     theirs += await rest(again)
                 mine += await rest(reply)
             history = await there.load_history("c")
@@ -168,19 +169,21 @@ async def test_a_redis_that_is_paused_for_longer_than_signs_of_life_count_costs_
     assert theirs[-1].finish_reason != "interrupted"
 
 
-async def test_while_redis_is_paused_new_prompts_are_refused_with_words(start, redis: Any):
+async def test_while_redis_is_paused_new_prompts_are_refused_with_words(
+    start, redis_server: RedisServer
+):
     (one, _) = start()
     with anyio.fail_after(40):
         async with HttpChatTransport(one) as here:
             async with here.send_messages(ask(3)) as reply:
                 assert said(await rest(reply)) == counted(3)
-            redis.pause()
+            redis_server.pause()
             try:
                 with pytest.raises(RequestRejected, match="unable to reach the run log") as caught:
                     async with here.send_messages(ask(3, "u2")) as reply:
                         await rest(reply)
             finally:
-                redis.go_on()
+                redis_server.go_on()
             assert caught.value.status == 503
             async with here.send_messages(ask(4, "u3")) as reply:
                 assert said(await rest(reply)) == counted(4)
@@ -189,10 +192,10 @@ async def test_while_redis_is_paused_new_prompts_are_refused_with_words(start, r
 @pytest.mark.parametrize("breaks", [False, True])
 async def test_a_short_cut_between_the_writer_and_redis_costs_nothing(
     start,
-    redis: Any,
+    redis_server: RedisServer,
     breaks: bool,  # noqa: FBT001
 ):
-    with wire_to(redis.port) as wire, anyio.fail_after(40):
+    with wire_to(redis_server.port) as wire, anyio.fail_after(40):
         far = {"REDIS": f"redis://127.0.0.1:{wire.port}/0", "DEAD_AFTER_S": "6"}
         (one, _), (two, _) = start(**far), start(DEAD_AFTER_S="6")
         async with HttpChatTransport(one) as here, HttpChatTransport(two) as there:
@@ -211,9 +214,9 @@ async def test_a_short_cut_between_the_writer_and_redis_costs_nothing(
     assert said(mine) == said(theirs) == history.messages[-1].text == counted(300)
 
 
-async def test_a_long_cut_interrupts_the_run_and_its_writer_stops(start, redis: Any):
+async def test_a_long_cut_interrupts_the_run_and_its_writer_stops(start, redis_server: RedisServer):
     """To the others the writer is dead; when it is back it hears so, and pays for no more tokens."""
-    with wire_to(redis.port) as wire, anyio.fail_after(50):
+    with wire_to(redis_server.port) as wire, anyio.fail_after(50):
         far = f"redis://127.0.0.1:{wire.port}/0"
         (one, _), (two, _) = start(REDIS=far), start()
         async with HttpChatTransport(one) as here, HttpChatTransport(two) as there:
@@ -234,7 +237,7 @@ async def test_a_long_cut_interrupts_the_run_and_its_writer_stops(start, redis: 
     assert history.messages[-1].text == said(mine)
 
 
-async def test_clocks_that_differ_decide_nothing(start, redis: Any, faketime: str):
+async def test_clocks_that_differ_decide_nothing(start, redis_server: RedisServer, faketime: str):
     """One server process is two hours ahead of Redis and of the other; Redis comes back empty."""
     ahead = [faketime, "-m", "-f", "+2h"]
     (one, _), (two, _) = start(*ahead, FAKETIME_DONT_FAKE_MONOTONIC="1"), start()
@@ -245,8 +248,8 @@ async def test_clocks_that_differ_decide_nothing(start, redis: Any, faketime: st
                 async with there.reconnect_to_stream(Reconnect(chat_id="c")) as again:
                     assert again is not None
                     theirs = await until_text(again)
-                    redis.kill()
-                    redis.start()
+                    redis_server.kill()
+                    redis_server.start()
                     theirs += await rest(again)
                     assert isinstance((await rest(reply))[-1], Finish)
             async with here.send_messages(ask(100_000, "u2")) as reply:
@@ -256,7 +259,9 @@ async def test_clocks_that_differ_decide_nothing(start, redis: Any, faketime: st
     assert said(theirs) == counted(250)
 
 
-async def test_a_redis_that_stays_away_ends_followers_as_resumable(start, redis: Any):
+async def test_a_redis_that_stays_away_ends_followers_as_resumable(
+    start, redis_server: RedisServer
+):
     (one, _), (two, _) = start(), start()
     with anyio.fail_after(40):
         async with HttpChatTransport(one) as here, HttpChatTransport(two, reconnect=None) as there:
@@ -265,10 +270,10 @@ async def test_a_redis_that_stays_away_ends_followers_as_resumable(start, redis:
                 async with there.reconnect_to_stream(Reconnect(chat_id="c")) as again:
                     assert again is not None
                     theirs = await until_text(again)
-                    redis.kill()
+                    redis_server.kill()
                     theirs += await rest(again)
                 mine += await rest(reply)
-            redis.start()
+            redis_server.start()
             history = await there.load_history("c")
     assert theirs[-1] == Finish(finish_reason="interrupted")
     assert said(mine) == history.messages[-1].text == counted(900)

@@ -1,17 +1,14 @@
-"""A real server in a thread of its own, so that clients on any event loop can talk to it."""
+"""Servers in threads of their own, so that clients on any event loop can talk to them."""
 
 from __future__ import annotations
 
-import importlib.util
-import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from contextlib import ExitStack
 
 import anyio
 import pytest
-import uvicorn
+from server_thread import serve_in_thread
 
 from chat_transport.agent.run import Run
 from chat_transport.chunks import (
@@ -23,13 +20,6 @@ from chat_transport.chunks import (
     TextStart,
     UIMessageChunk,
 )
-
-_spec = importlib.util.spec_from_file_location("servers", Path(__file__).parents[2] / "servers.py")
-assert _spec is not None
-assert _spec.loader is not None
-_module = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(_module)
-RedisServer, find_redis = _module.RedisServer, _module.find_redis
 
 
 class Gate:
@@ -63,35 +53,11 @@ async def echo(run: Run) -> AsyncIterator[UIMessageChunk]:
         yield chunk
 
 
-@contextmanager
-def _served(app: object) -> Iterator[str]:
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
-    listener.listen(100)
-    config = uvicorn.Config(
-        app,  # type: ignore[arg-type]
-        log_level="warning",
-        lifespan="on",
-        timeout_graceful_shutdown=1,
-        ws="websockets-sansio",
-    )
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join(10)
-        listener.close()
-        assert not thread.is_alive()
-
-
 @pytest.fixture
 def serve() -> Iterator[Callable[[object], str]]:
     """Start a server for an application and give its URL."""
     with ExitStack() as stack:
-        yield lambda app: stack.enter_context(_served(app))
+        yield lambda app: stack.enter_context(serve_in_thread(app))
 
 
 @pytest.fixture
@@ -113,19 +79,3 @@ def handlers() -> type:
 @pytest.fixture
 def new_gate() -> Callable[[], Gate]:
     return Gate
-
-
-@pytest.fixture(scope="session")
-def redis_program() -> str:
-    program = find_redis()
-    if program is None:
-        pytest.skip("redis-server is neither installed nor installable (apt-get as root) here")
-    return program
-
-
-@pytest.fixture
-def redis_server(redis_program: str) -> Iterator[RedisServer]:
-    server = RedisServer(redis_program)
-    server.start()
-    yield server
-    server.kill()

@@ -264,7 +264,7 @@ async def test_silence_longer_than_the_idle_timeout_is_a_lost_connection(
 
     url = serve(create_app(silent)) + "/api/chat"
     with anyio.fail_after(10):
-        async with HttpChatTransport(url, idle_timeout_s=0.1, reconnect=None) as transport:
+        async with HttpChatTransport(url, idle_timeout_s=1, reconnect=None) as transport:
             with pytest.raises(StreamInterrupted, match="lost the connection"):
                 await read(transport)
         gate.open()

@@ -197,7 +197,7 @@ async def test_a_store_that_takes_too_long_or_fails_ends_the_reply_with_error(
     with anyio.fail_after(10):
         for store in (slow, Failing()):
             async with Agent(hello, on_end=note) as agent:
-                app = create_app(agent, store=store, store_timeout_s=0.05)
+                app = create_app(agent, store=store, store_timeout_s=0.5)
                 async with app.lifespan(), client_of(app) as client:
                     reply = await client.post("/api/chat", json=body())
                     chunks = list(UIStreamDecoder().feed(reply.content))
