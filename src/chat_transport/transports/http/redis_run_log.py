@@ -43,9 +43,9 @@ BEGUN_EVERY_S = 0.02
 """How often it is looked whether another process has begun the run of a key."""
 BLOCK_MS = 1000
 """How long one read waits. Ends early for whatever arrives, so this costs no latency."""
-COPY_SHARE = 0.2
-"""How much of the time copying may take: after a copy there is a pause four times as long."""
-SOONEST_S = 0.01
+COPY_SHARE = 0.1
+"""How much of the time copying may take: after a copy there is a pause nine times as long."""
+SOONEST_S = 0.02
 """The shortest pause between two copies."""
 
 
@@ -73,7 +73,7 @@ class RedisRunLog(RunLog):
         dead_after_s: Seconds without a sign of life before a process's runs are `interrupted`.
         keep_s: Seconds for which an ended run can still be read.
         write_every_s: Seconds between copies of what local runs said, at most; others see it so
-            much later. While few runs speak, copies are made each 10 ms: they may take a fifth
+            much later. While few runs speak, copies are made each 20 ms: they may take a tenth
             of the time.
         outage_s: Seconds without Redis before a follower gets StreamInterrupted.
     """
