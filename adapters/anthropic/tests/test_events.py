@@ -23,7 +23,7 @@ def test_a_further_message_in_the_stream_must_end_by_itself():
     assert finish.finish_reason == "interrupted"
 
 
-def test_the_words_of_a_text_are_in_its_deltas():
+def test_words_that_a_compatible_server_puts_into_the_start_of_a_text_are_not_lost():
     decoder = MessagesDecoder()
     start = {"type": "message_start", "message": {"id": "msg_1"}}
     block = {"index": 0, "content_block": {"type": "text", "text": "a"}}
@@ -34,4 +34,4 @@ def test_the_words_of_a_text_are_in_its_deltas():
         {"type": "content_block_delta"} | delta,
     ]
     chunks = [chunk for event in events for chunk in decoder.feed(event)]
-    assert [chunk.delta for chunk in chunks if isinstance(chunk, TextDelta)] == ["b"]
+    assert [chunk.delta for chunk in chunks if isinstance(chunk, TextDelta)] == ["a", "b"]

@@ -191,7 +191,10 @@ class MessagesDecoder(StepDecoder):
         part = self.block_id(index)
         if kind == "text":
             self._citations[index] = []
-            return [TextStart(id=part)]  # as the AI SDK: its words are in the deltas
+            chunks: Chunks = [TextStart(id=part)]
+            if block.get("text"):  # of compatible servers only; the AI SDK loses it
+                chunks.append(TextDelta(id=part, delta=block["text"]))
+            return chunks
         if kind == "thinking":
             return [ReasoningStart(id=part)]
         if kind == "redacted_thinking":
