@@ -35,46 +35,62 @@ class Wire:
         self.port = self._listener.getsockname()[1]
         self._whole = threading.Event()
         self._whole.set()
-        self._pairs: list[tuple[socket.socket, socket.socket]] = []
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._is_closed = False
+        self._ends: list[socket.socket] = []
+        self._threads: list[threading.Thread] = []
+        self._start(self._accept)
 
     def cut(self, *, breaks: bool) -> None:
         self._whole.clear()
         if breaks:
-            self.close_connections()
+            self._break()
 
     def mend(self) -> None:
         self._whole.set()
 
     def close(self) -> None:
+        self._is_closed = True
+        self.mend()
+        with_no_error(self._listener.shutdown, socket.SHUT_RDWR)
+        while self._threads:
+            self._break()
+            self._threads[-1].join(0.1)
+            if not self._threads[-1].is_alive():
+                self._threads.pop()
         self._listener.close()
-        self.close_connections()
 
-    def close_connections(self) -> None:
-        pairs, self._pairs = self._pairs, []
-        for pair in pairs:
-            for end in pair:
-                with_no_error(end.shutdown, socket.SHUT_RDWR)
-                end.close()
+    def _break(self) -> None:
+        for end in list(self._ends):
+            with_no_error(end.shutdown, socket.SHUT_RDWR)
+
+    def _start(self, target: Any, *arguments: object) -> threading.Thread:
+        thread = threading.Thread(target=target, args=arguments, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+        return thread
 
     def _accept(self) -> None:
-        while True:
+        while not self._is_closed:
             try:
                 here, _ = self._listener.accept()
             except OSError:
                 return
-            threading.Thread(target=self._connect, args=(here,), daemon=True).start()
+            self._start(self._connect, here)
 
     def _connect(self, here: socket.socket) -> None:
-        self._whole.wait()
-        try:
-            there = socket.create_connection(("127.0.0.1", self._port))
-        except OSError:
-            here.close()
-            return
-        self._pairs.append((here, there))
-        for source, sink in ((here, there), (there, here)):
-            threading.Thread(target=self._pass, args=(source, sink), daemon=True).start()
+        with here:
+            self._whole.wait()
+            try:
+                there = socket.create_connection(("127.0.0.1", self._port))
+            except OSError:
+                return
+            with there:
+                self._ends += [here, there]
+                back = self._start(self._pass, there, here)
+                self._pass(here, there)
+                back.join()
+                self._ends.remove(here)
+                self._ends.remove(there)
 
     def _pass(self, source: socket.socket, sink: socket.socket) -> None:
         try:
@@ -84,6 +100,7 @@ class Wire:
         except OSError:
             pass
         with_no_error(sink.shutdown, socket.SHUT_RDWR)
+        with_no_error(source.shutdown, socket.SHUT_RDWR)
 
 
 def with_no_error(call: Any, *arguments: object) -> None:
@@ -99,7 +116,6 @@ def wire_to(port: int) -> Iterator[Wire]:
     try:
         yield wire
     finally:
-        wire.mend()
         wire.close()
 
 
