@@ -1,11 +1,16 @@
-"""Fixtures for every adapter's tests: the event loops, and the place of shared recordings."""
+"""Fixtures for every adapter's tests: the event loops, and what shared recordings tell."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from chat_transport.testing.fixtures import load_recordings
+from chat_transport.testing.round_trip import following_request, lost_values
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -23,3 +28,21 @@ def shared_folder() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no shared recordings at {folder}: set CHAT_TRANSPORT_SHARED to their folder")
     return folder
+
+
+@pytest.fixture
+def lost_by_recording(shared_folder: Path) -> Callable[..., dict[str, list[str]]]:
+    """Gives, for the recordings of an API, what a following request of ours does not hold again."""
+
+    def lost_in(api: str, recipe: Any, body: Callable[..., Any]) -> dict[str, list[str]]:
+        fixtures = shared_folder / "fixtures"
+        recordings = list(load_recordings(fixtures / api))
+        assert recordings, f"no recordings of {api!r} in {fixtures}"
+        lost: dict[str, list[str]] = {}
+        for recording in recordings:
+            recorded = following_request(fixtures, recording) or {}
+            if values := list(lost_values(recipe, recording, body, recorded)):
+                lost[recording.name] = values
+        return lost
+
+    return lost_in

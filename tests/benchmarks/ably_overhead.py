@@ -15,7 +15,6 @@ import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import jwt
 import msgspec
 
 from chat_transport import Chat, Run, UIMessageChunk
@@ -24,23 +23,14 @@ from chat_transport.broker.frames import Message
 from chat_transport.chunks import Finish, FinishStep, StartStep, TextDelta, TextEnd, TextStart
 from chat_transport.transports.ably import AblyAgent, AblyChatTransport, AblyConnection
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from ably_tokens import KEY, token_for
+
 PEERS = Path(__file__).parents[1] / "interop" / "ai_transport"
-KEY = "app.key:a-secret-of-at-least-thirty-two-bytes"
 
 
 def connection(broker: RunningBroker, name: str) -> AblyConnection:
     return AblyConnection(key=KEY, client_id=name, endpoint=broker.address, tls=False)
-
-
-def token(client_id: str) -> str:
-    name, secret = KEY.split(":")
-    claims = {
-        "iat": 1_700_000_000,
-        "exp": 4_000_000_000,
-        "x-ably-clientId": client_id,
-        "x-ably-capability": json.dumps({"*": ["*"]}),
-    }
-    return jwt.encode(claims, secret, algorithm="HS256", headers={"kid": name})
 
 
 def published(broker: RunningBroker, channel: str, agent: str) -> tuple[int, int]:
@@ -91,7 +81,12 @@ async def with_javascript(broker: RunningBroker, tokens: int, delay_ms: int) -> 
     assert process.stdin is not None
     assert process.stdout is not None
     options = {"endpoint": broker.host, "port": broker.port, "tls": False}
-    call = {"id": 1, "op": "open", "clientOptions": options, "token": token("js-agent")}
+    call = {
+        "id": 1,
+        "op": "open",
+        "clientOptions": options,
+        "token": token_for("js-agent", role=None),
+    }
     process.stdin.write(json.dumps(call).encode() + b"\n")
     url = ""
     while not url:

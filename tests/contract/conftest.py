@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import servers
 
 from chat_transport.agent.run import Handler
 from chat_transport.agent.runtime import Agent, OnEnd
-from chat_transport.broker import serve_broker
+from chat_transport.broker import RunningBroker, serve_broker
 from chat_transport.testing.harness import Harness, MakeClient
 from chat_transport.testing.requirements import Requirement, Verdict
 from chat_transport.transport import ChatTransport
@@ -71,6 +71,31 @@ class AblyHarness(Harness):
 def ably_harness() -> Callable[[str], Harness]:
     """Gives the harness of a wire by its name."""
     return AblyHarness
+
+
+@pytest.fixture
+async def broker(anyio_backend: str) -> AsyncIterator[RunningBroker]:
+    """A fresh broker; for tests on asyncio alone."""
+    async with serve_broker([KEY]) as running:
+        yield running
+
+
+@pytest.fixture
+def connect_to() -> Callable[..., AblyConnection]:
+    """Makes connections to a broker, not opened."""
+
+    def make(broker: RunningBroker, client_id: str, **settings: Any) -> AblyConnection:
+        return AblyConnection(
+            key=KEY, client_id=client_id, endpoint=broker.address, tls=False, **settings
+        )
+
+    return make
+
+
+@pytest.fixture
+def connect(broker: RunningBroker, connect_to: Any) -> Callable[[str], AblyConnection]:
+    """Makes connections to the test's broker, not opened."""
+    return lambda client_id: connect_to(broker, client_id)
 
 
 RESULTS = os.environ.get("CHAT_TRANSPORT_KIT_RESULTS")

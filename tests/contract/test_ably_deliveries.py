@@ -5,14 +5,14 @@ The rows of docs/reference/faults.md that are about deliveries, over the broker 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import anyio
 import pytest
 
 from chat_transport.agent.run import Run
-from chat_transport.broker import FaultSettings, RunningBroker, serve_broker
+from chat_transport.broker import FaultSettings, RunningBroker
 from chat_transport.chat import Chat
 from chat_transport.chunks import (
     Finish,
@@ -34,27 +34,12 @@ from chat_transport.transports.ably import AblyAgent, AblyChatTransport, AblyCon
 
 pytestmark = pytest.mark.anyio
 
-KEY = "app.key:secret"
 CHAT = "ai:chat"
 
 
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
-
-
-@pytest.fixture
-async def broker(anyio_backend: str) -> AsyncIterator[RunningBroker]:
-    async with serve_broker([KEY]) as running:
-        yield running
-
-
-@pytest.fixture
-def connect(broker: RunningBroker) -> Callable[[str], AblyConnection]:
-    def make(client_id: str) -> AblyConnection:
-        return AblyConnection(key=KEY, client_id=client_id, endpoint=broker.address, tls=False)
-
-    return make
 
 
 class Talker:

@@ -26,7 +26,7 @@ from chat_transport.errors import ConnectFailed, RequestRejected, StreamInterrup
 from chat_transport.inputs import SendMessages
 from chat_transport.messages import ToolPart, UIMessage
 from chat_transport.reducer import MessageReducer
-from chat_transport.transports.ably import AblyAgent, AblyChatTransport, AblyConnection, Invocation
+from chat_transport.transports.ably import AblyAgent, AblyChatTransport, Invocation
 
 pytestmark = pytest.mark.anyio
 
@@ -37,27 +37,6 @@ CHAT = "ai:chat"
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
-
-
-@pytest.fixture
-async def broker(anyio_backend: str) -> AsyncIterator[RunningBroker]:
-    async with serve_broker([KEY]) as running:
-        yield running
-
-
-@pytest.fixture
-def connect_to() -> Callable[..., AblyConnection]:
-    def make(broker: RunningBroker, client_id: str, **settings: Any) -> AblyConnection:
-        return AblyConnection(
-            key=KEY, client_id=client_id, endpoint=broker.address, tls=False, **settings
-        )
-
-    return make
-
-
-@pytest.fixture
-def connect(broker: RunningBroker, connect_to: Any) -> Callable[[str], AblyConnection]:
-    return lambda client_id: connect_to(broker, client_id)
 
 
 async def echo(run: Run) -> AsyncIterator[UIMessageChunk]:

@@ -6,24 +6,23 @@ The broker counts what is read of its history: what the store has is not read ag
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import anyio
 import pytest
 
 from chat_transport.agent.run import Run
-from chat_transport.broker import RunningBroker, serve_broker
+from chat_transport.broker import RunningBroker
 from chat_transport.chat import Chat
 from chat_transport.chunks import Error, TextDelta, TextEnd, TextStart, UIMessageChunk
 from chat_transport.inputs import SendMessages
 from chat_transport.messages import UIMessage
 from chat_transport.transport import MessageSeen
-from chat_transport.transports.ably import AblyAgent, AblyChatTransport, AblyConnection
+from chat_transport.transports.ably import AblyAgent, AblyChatTransport
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
 
-KEY = "app.key:secret"
 CHAT = "ai:chat"
 TURNS = 40
 """Turns of the long conversation: each is some seven messages on the channel."""
@@ -32,20 +31,6 @@ TURNS = 40
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
-
-
-@pytest.fixture
-async def broker(anyio_backend: str) -> AsyncIterator[RunningBroker]:
-    async with serve_broker([KEY]) as running:
-        yield running
-
-
-@pytest.fixture
-def connect(broker: RunningBroker) -> Callable[[str], AblyConnection]:
-    def make(client_id: str) -> AblyConnection:
-        return AblyConnection(key=KEY, client_id=client_id, endpoint=broker.address, tls=False)
-
-    return make
 
 
 class Echo:
