@@ -3,30 +3,14 @@
 from __future__ import annotations
 
 import json
+from functools import partial
+
+import settling
+from settling import BEGUN, CLOSE, END, ENDED, OPEN, OUTPUT, SAYS, START, STEP_END, THINK, finish
 
 from chat_transport.testing import _settlements as settlements
-from chat_transport.testing.replay import Recording
 
-
-def settled(name: str, ours: list[dict], golden: list[dict], *events: dict, **fields: str) -> bool:
-    texts = [json.dumps(event, separators=(",", ":")) for event in events]
-    recording = Recording(**{"api": "openai-chat", "name": "n", "events": texts, **fields})
-    settle = getattr(settlements, name)
-    mine, theirs = settle(recording, ours, golden)
-    return mine == theirs
-
-
-def finish(reason: str) -> dict:
-    return {"type": "finish", "finishReason": reason}
-
-
-START, END = {"type": "text-start", "id": "1"}, {"type": "text-end", "id": "1"}
-SAYS = {"type": "text-delta", "id": "1", "delta": "a"}
-OPEN, CLOSE = {"type": "reasoning-start", "id": "r"}, {"type": "reasoning-end", "id": "r"}
-THINK = {"type": "reasoning-delta", "id": "r", "delta": "x"}
-STEP_END = {"type": "finish-step"}
-OUTPUT = {"type": "tool-output-available", "toolCallId": "c"}
-BEGUN, ENDED = {"type": "content_block_start"}, {"type": "content_block_stop"}
+settled = partial(settling.settled, settlements)
 
 
 def test_a_part_that_the_recording_leaves_open_may_be_closed():

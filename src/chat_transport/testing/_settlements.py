@@ -43,7 +43,7 @@ __all__ = [
 JSON: TypeAlias = Any  # any JSON value
 Chunk: TypeAlias = dict[str, JSON]
 Wire: TypeAlias = list[Chunk]
-Settle: TypeAlias = Callable[[Recording, Wire, Wire], tuple[Wire, Wire]]
+Settle: TypeAlias = Callable[[Recording, Wire, Wire], Wire]
 
 _BRACKETS: Mapping[str, tuple[str, str]] = {
     "anthropic": ("content_block_start", "content_block_stop"),
@@ -108,7 +108,7 @@ def finishing(chunks: Wire, reason: str | None) -> Wire:
 # -- streams that break
 
 
-def closings(recording: Recording, ours: Wire, golden: Wire) -> tuple[Wire, Wire]:
+def closings(recording: Recording, ours: Wire, golden: Wire) -> Wire:
     """Leave out the ends, last before the step's own, of parts that the recording leaves open."""
     last = next((n for n, chunk in enumerate(ours) if chunk["type"] == "finish-step"), len(ours))
     first = last
@@ -128,9 +128,9 @@ def closings(recording: Recording, ours: Wire, golden: Wire) -> tuple[Wire, Wire
         if (chunk.get("id") or chunk.get("toolCallId")) in left_open[chunk["type"]]
     ]
     if not void or len(void) > _left_open(recording, ours):
-        return ours, golden
+        return ours
     kept = [chunk for chunk in ours[first:last] if chunk not in void]
-    return [*ours[:first], *kept, *ours[last:]], golden
+    return [*ours[:first], *kept, *ours[last:]]
 
 
 def _is_closing(chunk: Chunk) -> bool:
@@ -152,40 +152,40 @@ def _left_open(recording: Recording, ours: Wire) -> int:
     return len(ours) if finish(ours) in {"error", "interrupted"} else 0
 
 
-def interrupted(recording: Recording, ours: Wire, golden: Wire) -> tuple[Wire, Wire]:
+def interrupted(recording: Recording, ours: Wire, golden: Wire) -> Wire:
     """Say `other` where an older package does, and Anthropic's that there was no output."""
     if finish(ours) == "interrupted" and golden and golden[-1].get("errorText") == NO_OUTPUT:
         kept = without(ours, lambda chunk: chunk["type"] in {"finish-step", "finish"})
-        return [*([] if len(kept) == 1 else kept), golden[-1]], golden
+        return [*([] if len(kept) == 1 else kept), golden[-1]]
     if (finish(ours), finish(golden)) != ("interrupted", "other"):
-        return ours, golden
-    return (finishing(ours, "other") if provider(recording) in OLDER else ours), golden
+        return ours
+    return finishing(ours, "other") if provider(recording) in OLDER else ours
 
 
 NO_OUTPUT = "No output generated. The model stream ended without a finish chunk."
 """What `ai` says where @ai-sdk/anthropic gave no words and no end."""
 
 
-def error_reason(recording: Recording, ours: Wire, golden: Wire) -> tuple[Wire, Wire]:
+def error_reason(recording: Recording, ours: Wire, golden: Wire) -> Wire:
     """Say the reason that the provider gives after its error."""
     theirs = finish(golden)
     if theirs is None or theirs not in _UNIFIED:
-        return ours, golden
+        return ours
     if finish(ours) != "error" or "error" not in types(ours):
-        return ours, golden
+        return ours
     failed = [n for n, event in enumerate(recording.events) if '"error":' in event]
     later = recording.events[failed[0] + 1 :] if failed else ()
     words = {word for event in later for word in REASON.findall(event)}
-    return (finishing(ours, theirs) if words & _UNIFIED[theirs] else ours), golden
+    return finishing(ours, theirs) if words & _UNIFIED[theirs] else ours
 
 
-def more_reasons(recording: Recording, ours: Wire, golden: Wire) -> tuple[Wire, Wire]:
+def more_reasons(recording: Recording, ours: Wire, golden: Wire) -> Wire:
     """Say `other` where the AI SDK does not know one of Gemini's reasons."""
     mapped = finish(ours) in {"content-filter", "error"} and finish(golden) == "other"
     if recording.api != "gemini" or not mapped:
-        return ours, golden
+        return ours
     words = {word for event in recording.events for word in REASON.findall(event)}
-    return (finishing(ours, "other") if words & _NEWER_REASONS else ours), golden
+    return finishing(ours, "other") if words & _NEWER_REASONS else ours
 
 
 _NEWER_REASONS = frozenset(
@@ -202,17 +202,17 @@ _NEWER_REASONS = frozenset(
 )
 
 
-def error_alone(recording: Recording, ours: Wire, golden: Wire) -> tuple[Wire, Wire]:
+def error_alone(recording: Recording, ours: Wire, golden: Wire) -> Wire:
     """Put the step around an error that the provider's first event is."""
     is_first = len(ours) == 1 and ours[0]["type"] == "error" and len(golden) > 1
     if not is_first or not any('"error"' in event for event in recording.events[:1]):
-        return ours, golden
+        return ours
     reason = "other" if provider(recording) in OLDER and finish(golden) == "other" else "error"
     end = {"type": "finish", "finishReason": reason}
-    return [{"type": "start-step"}, *ours, {"type": "finish-step"}, end], golden
+    return [{"type": "start-step"}, *ours, {"type": "finish-step"}, end]
 
 
-def broken_input(_recording: Recording, ours: Wire, golden: Wire) -> tuple[Wire, Wire]:
+def broken_input(_recording: Recording, ours: Wire, golden: Wire) -> Wire:
     """Take JavaScript's words for input that is no JSON, where the golden chunks have them."""
     words = {
         chunk["toolCallId"]: chunk["errorText"]
@@ -224,13 +224,13 @@ def broken_input(_recording: Recording, ours: Wire, golden: Wire) -> tuple[Wire,
         is_broken = chunk["type"] == "tool-input-error" and chunk["toolCallId"] in words
         return chunk | {"errorText": words[chunk["toolCallId"]]} if is_broken else chunk
 
-    return [translated(chunk) for chunk in ours], golden
+    return [translated(chunk) for chunk in ours]
 
 
 # -- reasoning
 
 
-def reasoning_text(recording: Recording, ours: Wire, golden: Wire) -> tuple[Wire, Wire]:
+def reasoning_text(recording: Recording, ours: Wire, golden: Wire) -> Wire:
     """Leave out the words of `reasoning_text` events, and parts that hold nothing else."""
     pieces = iter(
         [
@@ -249,27 +249,27 @@ def reasoning_text(recording: Recording, ours: Wire, golden: Wire) -> tuple[Wire
             continue
         kept.append(chunk)
     if len(kept) == len(ours):
-        return ours, golden
+        return ours
     empty = ids(ours, "reasoning-start") - ids(kept, "reasoning-delta") - parts
-    return without(kept, lambda chunk: chunk.get("id") in empty), golden
+    return without(kept, lambda chunk: chunk.get("id") in empty)
 
 
 # -- tools, images, sources
 
 
-def images(recording: Recording, ours: Wire, golden: Wire) -> tuple[Wire, Wire]:
+def images(recording: Recording, ours: Wire, golden: Wire) -> Wire:
     """Leave out images as files, and that an output is preliminary."""
     if not (said(recording, "image_generation_call") or said(recording, "data:image/")):
-        return ours, golden
+        return ours
 
     def bare(chunk: Chunk) -> Chunk:
         return {key: value for key, value in chunk.items() if key != "preliminary"}
 
     kept = ours if "file" in types(golden) else without(ours, lambda c: c["type"] == "file")
-    return [bare(chunk) for chunk in kept], golden
+    return [bare(chunk) for chunk in kept]
 
 
-def failed_mcp(_recording: Recording, ours: Wire, golden: Wire) -> tuple[Wire, Wire]:
+def failed_mcp(_recording: Recording, ours: Wire, _golden: Wire) -> Wire:
     """Say a failed call of an MCP server as its output."""
 
     def outcome(chunk: Chunk) -> Chunk:
@@ -279,10 +279,10 @@ def failed_mcp(_recording: Recording, ours: Wire, golden: Wire) -> tuple[Wire, W
         output = json.loads(chunk["errorText"])
         return kept | {"type": "tool-output-available", "output": output}
 
-    return [outcome(chunk) for chunk in ours], golden
+    return [outcome(chunk) for chunk in ours]
 
 
-def unknown_fields(_recording: Recording, ours: Wire, golden: Wire) -> tuple[Wire, Wire]:
+def unknown_fields(_recording: Recording, ours: Wire, _golden: Wire) -> Wire:
     """Leave out the message of a tool's failure, which the AI SDK's schema does not know."""
 
     def known(chunk: Chunk) -> Chunk:
@@ -292,4 +292,4 @@ def unknown_fields(_recording: Recording, ours: Wire, golden: Wire) -> tuple[Wir
         kept = {key: value for key, value in output.items() if key != "error_message"}
         return chunk | {"output": kept}
 
-    return [known(chunk) for chunk in ours], golden
+    return [known(chunk) for chunk in ours]

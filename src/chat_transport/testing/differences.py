@@ -30,7 +30,8 @@ class Difference:
         name: Shown for each recording that it settles.
         reason: Why we differ.
         paragraph: Of the adapters' specification (`providers.md`) that asks for it.
-        settle: Take the difference away from ours and the golden chunks.
+        settle: Say ours as the AI SDK does, given the golden chunks; unchanged where the reason is
+            not there.
     """
 
     name: str

@@ -178,16 +178,16 @@ def compare(
     ours, theirs = _wire(chunks), normalised(golden)
     if ours == theirs:
         return Outcome(recording=recording, compared=True)
+    counted = renumbered(theirs)
     for difference in DIFFERENCES:
-        mine, other = difference.settle(recording, ours, theirs)
-        if renumbered(mine) == renumbered(other):
+        if renumbered(difference.settle(recording, ours, theirs)) == counted:
             return Outcome(recording=recording, compared=True, listed=(difference.name,))
     listed: list[str] = []
     for difference in DIFFERENCES:
         settled = difference.settle(recording, ours, theirs)
-        if settled != (ours, theirs):
+        if settled != ours:
             listed.append(difference.name)
-            ours, theirs = renumbered(settled[0]), renumbered(settled[1])
+            ours, theirs = renumbered(settled), counted
         if ours == theirs:
             break
     fault = None if ours == theirs else _first_difference(ours, theirs)
